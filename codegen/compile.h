@@ -1,0 +1,36 @@
+// Func -> loop program -> LLVM -> machine code in memory.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "ir/func.h"
+#include "ir/loops.h"
+#include "runtime/executable.h"
+
+namespace rondo::codegen {
+
+struct CompileOptions {
+  /// Output j updates input i in place.
+  std::vector<Signature::Alias> aliases;
+  /// CPU and features as LLVM names them; empty: the host's.
+  std::string cpu, features;
+  /// Directory for 20-loops.txt, 30.ll, 31-opt.ll, 32.s; empty: none. RONDO_DUMP sets it.
+  std::string dump_dir;
+};
+
+/// Where the time of a compilation went, in seconds.
+struct CompileTimes {
+  double lower = 0, emit = 0, optimize = 0, machine = 0;
+  double total() const { return lower + emit + optimize + machine; }
+};
+
+/// Compiles func as it is (run the passes before). Params are the inputs, results the outputs.
+std::shared_ptr<const Executable> compile(const ir::Func& func, const CompileOptions& options = {},
+                                          CompileTimes* times = nullptr);
+
+/// Func -> loop program, fused, scheduled and with memory planned.
+ir::LoopProgram lower(const ir::Func& func, const CompileOptions& options = {});
+
+}  // namespace rondo::codegen

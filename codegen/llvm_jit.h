@@ -1,0 +1,31 @@
+// Loop program -> LLVM IR -> machine code. The only door to LLVM; no LLVM type passes through it.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "codegen/compile.h"
+#include "ir/loops.h"
+
+namespace rondo::codegen {
+
+/// What the schedule needs to know of the machine.
+struct Target {
+  std::string triple, cpu, features;
+  int vector_bytes = 16;      // widest vector that is worth using
+  int vector_registers = 16;
+  bool fma = false;
+};
+/// The host, or the given CPU.
+Target target_for(const std::string& cpu = "", const std::string& features = "");
+
+/// The machine code of one loop program.
+class NativeCode {
+ public:
+  virtual ~NativeCode() = default;
+  using Entry = void (*)(void* const* args, const int64_t* dims, void* scratch);
+  virtual Entry entry() const = 0;
+};
+std::unique_ptr<NativeCode> jit(const ir::LoopProgram&, const Target&, const CompileOptions&, CompileTimes*);
+
+}  // namespace rondo::codegen

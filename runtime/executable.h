@@ -1,0 +1,54 @@
+// The ABI between compiled code and what runs it: what a compiled function takes, and how to call it.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "support/dtype.h"
+
+namespace rondo {
+
+/// One extent of an argument: a number, or an index into Signature::dims.
+struct ArgDim {
+  int64_t size = 0;
+  int32_t dim = -1;
+};
+
+struct Arg {
+  std::string name;
+  DType dtype = DType::f32;
+  std::vector<ArgDim> shape;
+};
+
+/// What a compiled function takes. Arguments are the inputs, then the outputs.
+struct Signature {
+  std::string name;
+  std::vector<std::string> dims;          // named dims, in the order in which a call passes their values
+  std::vector<Arg> inputs, outputs;
+  /// Output `output` and input `input` share one buffer, which the call updates in place.
+  struct Alias {
+    uint32_t input, output;
+  };
+  std::vector<Alias> aliases;
+  /// The elements of an i32 input index rows of a table: each must lie in [0, bound). The caller checks before the call.
+  struct Bound {
+    uint32_t input;
+    ArgDim bound;
+  };
+  std::vector<Bound> bounds;
+};
+
+/// A compiled function. Calls are re-entrant: all memory is the caller's.
+class Executable {
+ public:
+  virtual ~Executable() = default;
+  virtual const Signature& signature() const = 0;
+  /// Bytes of scratch a call with these dims needs; 64-byte aligned.
+  virtual size_t scratch_bytes(const int64_t* dims) const = 0;
+  /// args: one 64-byte aligned pointer per input, then per output. Never allocates, locks or throws.
+  virtual void call(void* const* args, const int64_t* dims, void* scratch) const = 0;
+};
+
+}  // namespace rondo
