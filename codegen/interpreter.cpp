@@ -1,0 +1,220 @@
+#include "codegen/interpreter.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include "support/error.h"
+#include "support/threefry.h"
+
+namespace rondo::codegen {
+namespace {
+
+using namespace ir;
+
+constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
+
+double to_i32(double x) {
+  if (std::isnan(x)) return 0;
+  return std::clamp(std::trunc(x), -2147483648.0, 2147483647.0);
+}
+
+/// Calls visit(variables) for every point of the box, row-major, writing variables[first...].
+template <class Visit>
+void for_each_point(const std::vector<int64_t>& extents, std::vector<int64_t>& variables, size_t first, Visit&& visit) {
+  if (std::ranges::any_of(extents, [](int64_t n) { return n <= 0; })) return;
+  for (size_t i = 0; i < extents.size(); ++i) variables[first + i] = 0;
+  for (;;) {
+    visit();
+    size_t i = extents.size();
+    while (i > 0 && ++variables[first + i - 1] == extents[i - 1]) variables[first + --i] = 0;
+    if (i == 0) return;
+  }
+}
+
+/// Where one buffer's elements are: cell `base + step * i` holds element i, and the cells between are its further bytes.
+struct Cells {
+  std::vector<double>* memory = nullptr;
+  int64_t base = 0, step = 1;
+};
+
+class Interpreter {
+ public:
+  Interpreter(const LoopProgram& program, const DimValues& dims) : program_(program), dims_(dims) {}
+
+  std::vector<Array> run(std::span<const Array> inputs, std::span<const std::vector<int64_t>> output_shapes) {
+    RONDO_CHECK(inputs.size() == program_.inputs && output_shapes.size() == program_.outputs, program_.name);
+    std::vector<std::vector<double>> in;
+    for (const Array& a : inputs) in.push_back(a.data);
+    std::vector<Array> out(output_shapes.size());
+    bind_buffers(in, out, output_shapes);
+    run(program_.stmts);
+    return out;
+  }
+
+ private:
+  void bind_buffers(std::vector<std::vector<double>>& in, std::vector<Array>& out,
+                    std::span<const std::vector<int64_t>> output_shapes) {
+    std::vector<int64_t> starts = {0};
+    for (const Poly& bytes : program_.slots) starts.push_back(starts.back() + (bytes.evaluate(dims_) + 63) / 64 * 64);
+    arena_.assign(starts.back(), kNaN);
+    for (const Buffer& b : program_.buffers) {
+      int64_t count = b.size.evaluate(dims_), bytes = static_cast<int64_t>(size_of(b.dtype));
+      Cells cells;
+      if (b.kind == Buffer::Kind::input) {
+        cells.memory = &in.at(b.arg);
+        RONDO_CHECK(static_cast<int64_t>(cells.memory->size()) == count, "size of input " + b.name);
+      } else if (b.kind == Buffer::Kind::output) {
+        size_t index = b.arg - program_.inputs;
+        out.at(index) = Array{b.dtype, output_shapes[index], std::vector<double>(count, kNaN)};
+        cells.memory = &out[index].data;
+      } else if (b.slot != kNone) {
+        cells = {&arena_, starts.at(b.slot), bytes};
+        RONDO_CHECK(cells.base + count * bytes <= starts.at(b.slot + 1), "slot too small for buffer " + b.name);
+      }
+      cells_.push_back(cells);
+    }
+  }
+
+  void run(const std::vector<Stmt>& stmts) {
+    for (const Stmt& s : stmts) {
+      if (s.kernel) run(*s.kernel);
+      if (s.loop) run(*s.loop);
+    }
+  }
+
+  void run(const Loop& loop) {
+    int64_t trip = loop.trip.evaluate(dims_);
+    for (int64_t i = 0; i < trip; ++i) {
+      loop_values_[loop.id] = loop.reverse ? trip - 1 - i : i;
+      run(loop.body);
+    }
+  }
+
+  void run(const Kernel& kernel) {
+    variables_.assign(kernel.dims.size(), 0);
+    std::vector<double> accs(kernel.accs.size());
+    for_each_point(evaluate(kernel.dims), variables_, 0, [&] {
+      for (size_t a = 0; a < accs.size(); ++a) accs[a] = accumulate(kernel.accs[a], kernel.dims.size());
+      std::vector<double> values = evaluate(kernel.nodes, accs);
+      for (const Store& s : kernel.stores) {
+        double& cell = at(s.access, values);
+        cell = s.add ? cell + values[s.value] : values[s.value];
+        const Cells& c = cells_[s.access.buffer];
+        for (int64_t i = 1; i < c.step; ++i) (&cell)[i] = kNaN;
+      }
+    });
+  }
+
+  double accumulate(const Accumulator& acc, size_t rank) {
+    std::vector<int64_t> extents = evaluate(acc.dims);
+    variables_.resize(rank + extents.size());
+    double partial[16] = {}, best = -std::numeric_limits<double>::infinity(), best_index = 0;
+    int64_t index = 0;
+    for_each_point(extents, variables_, rank, [&] {
+      double term = evaluate(acc.nodes, {})[acc.value];
+      if (acc.kind == AccKind::sum) {
+        partial[acc.lanes ? variables_.back() % 16 : 0] += term;
+      } else if (index == 0 || best < term) {
+        best = term;
+        best_index = static_cast<double>(index);
+      }
+      ++index;
+    });
+    variables_.resize(rank);
+    for (int width = 8; width > 0; width /= 2)
+      for (int l = 0; l < width; ++l) partial[l] += partial[l + width];
+    if (acc.kind == AccKind::sum) return partial[0];
+    return acc.kind == AccKind::max ? best : best_index;
+  }
+
+  std::vector<int64_t> evaluate(const std::vector<Poly>& polys) const {
+    std::vector<int64_t> values;
+    for (const Poly& p : polys) values.push_back(p.evaluate(dims_));
+    return values;
+  }
+
+  /// Offset plus the variables' contributions, without the row.
+  int64_t affine(const Access& access) const {
+    int64_t at = access.offset.evaluate(dims_);
+    for (size_t i = 0; i < access.strides.size() && i < variables_.size(); ++i)
+      if (variables_[i] != 0) at += variables_[i] * access.strides[i].evaluate(dims_);
+    for (const auto& [loop, stride] : access.outer) at += loop_values_.at(loop) * stride.evaluate(dims_);
+    return at;
+  }
+
+  double& at(const Access& access, const std::vector<double>& values) {
+    int64_t index = affine(access);
+    if (access.row != kNone) {
+      int64_t rows = access.rows.evaluate(dims_), row = static_cast<int64_t>(values[access.row]);
+      index += std::clamp<int64_t>(row, 0, rows - 1) * access.row_stride.evaluate(dims_);
+    }
+    const Cells& cells = cells_.at(access.buffer);
+    RONDO_CHECK(cells.memory, "buffer without memory: " + program_.buffers[access.buffer].name);
+    int64_t count = program_.buffers[access.buffer].size.evaluate(dims_);
+    RONDO_CHECK(index >= 0 && index < count, "access outside of buffer " + program_.buffers[access.buffer].name);
+    return (*cells.memory)[cells.base + cells.step * index];
+  }
+
+  std::vector<double> evaluate(const Nodes& nodes, const std::vector<double>& accs) {
+    std::vector<double> values;
+    for (const Node& n : nodes) {
+      double x[3] = {};
+      for (size_t i = 0; i < n.args.size(); ++i) x[i] = values[n.args[i]];
+      double v = n.op == ScalarOp::acc    ? accs.at(n.acc)
+                 : n.op == ScalarOp::load ? at(n.access, values)
+                                          : apply(n, x);
+      values.push_back(v);
+    }
+    return values;
+  }
+
+  double apply(const Node& n, const double* x) const {
+    switch (n.op) {
+      case ScalarOp::constant: return n.number;
+      case ScalarOp::index: return static_cast<double>(affine(n.access));
+      case ScalarOp::size: return static_cast<double>(n.access.offset.evaluate(dims_));
+      case ScalarOp::cast:
+        return n.dtype == DType::i32 ? to_i32(x[0]) : n.dtype == DType::pred ? static_cast<double>(x[0] != 0) : x[0];
+      case ScalarOp::neg: return -x[0];
+      case ScalarOp::exp: return std::exp(x[0]);
+      case ScalarOp::log: return std::log(x[0]);
+      case ScalarOp::tanh: return std::tanh(x[0]);
+      case ScalarOp::sigmoid: return 1 / (1 + std::exp(-x[0]));
+      case ScalarOp::sqrt: return std::sqrt(x[0]);
+      case ScalarOp::rsqrt: return 1 / std::sqrt(x[0]);
+      case ScalarOp::abs: return std::abs(x[0]);
+      case ScalarOp::cos: return std::cos(x[0]);
+      case ScalarOp::floor: return std::floor(x[0]);
+      case ScalarOp::add: return x[0] + x[1];
+      case ScalarOp::sub: return x[0] - x[1];
+      case ScalarOp::mul: return x[0] * x[1];
+      case ScalarOp::div: return n.dtype == DType::i32 ? to_i32(x[0] / x[1]) : x[0] / x[1];
+      case ScalarOp::max: return x[0] < x[1] ? x[1] : x[0];
+      case ScalarOp::min: return x[1] < x[0] ? x[1] : x[0];
+      case ScalarOp::less: return x[0] < x[1];
+      case ScalarOp::equal: return x[0] == x[1];
+      case ScalarOp::select: return x[0] != 0 ? x[1] : x[2];
+      case ScalarOp::random: return threefry_uniform(x[0], x[1], x[2]);
+      case ScalarOp::load:
+      case ScalarOp::acc: break;
+    }
+    RONDO_CHECK(false, "no scalar op");
+  }
+
+  const LoopProgram& program_;
+  const DimValues& dims_;
+  std::vector<double> arena_;        // one cell per byte of scratch
+  std::vector<Cells> cells_;         // per buffer
+  std::map<LoopId, int64_t> loop_values_;
+  std::vector<int64_t> variables_;   // the kernel's dims, then those of the accumulator in evaluation
+};
+
+}  // namespace
+
+std::vector<Array> interpret(const LoopProgram& program, std::span<const Array> inputs,
+                             std::span<const std::vector<int64_t>> output_shapes, const DimValues& dims) {
+  return Interpreter(program, dims).run(inputs, output_shapes);
+}
+
+}  // namespace rondo::codegen
