@@ -75,8 +75,8 @@ enum class AccKind : uint8_t { sum, max, argmax };
 ///
 /// Order of sums, which is part of the meaning: with `lanes`, term i of the last reduced dim goes to partial sum i mod 16,
 /// outer reduced dims ascending; the 16 partial sums are then added as a tree (l with l+8, l+4, l+2, l+1). Without
-/// `lanes`, one chain over the reduced dims in ascending row-major order, fused multiply-add where the value is a product of two
-/// loads. argmax keeps the first of equal maxima and yields an i32; it and max reduce a single dim or more in row-major order.
+/// `lanes`, one chain over the reduced dims in ascending row-major order. Both fuse multiply and add where the value is a
+/// product of two loads. argmax keeps the first of equal maxima and yields an i32; it and max reduce a single dim or more in row-major order.
 struct Accumulator {
   AccKind kind = AccKind::sum;
   DType dtype = DType::f32;      // of the value summed or compared
@@ -105,6 +105,7 @@ struct Schedule {
   uint32_t vectors = 1;          // gemm: vectors of lanes of a register tile, for each accumulator
   bool block = false;            // gemm: blocks of k and of rows, operands packed on the way
   std::vector<BufferId> packed;  // gemm: for each accumulator's group, the packed right operand, or kNone
+  BufferId workspace = kNone;    // gemm with block: where operands are packed and partial sums kept
 };
 
 /// One loop nest: for every point of dims (row-major), the accumulators, then the nodes, then the stores.

@@ -1,0 +1,146 @@
+#include "codegen/schedule_gemm.h"
+
+#include <algorithm>
+#include <optional>
+
+#include "support/error.h"
+
+namespace rondo::codegen {
+
+using namespace ir;
+
+namespace {
+
+constexpr size_t kMaxGroup = 4;
+
+bool all_zero(const std::vector<Poly>& strides, size_t first, size_t end) {
+  for (size_t i = first; i < std::min(end, strides.size()); ++i)
+    if (!strides[i].is_zero()) return false;
+  return true;
+}
+
+std::optional<GemmOperands> operands(const Kernel& kernel, const Accumulator& acc) {
+  if (acc.kind != AccKind::sum || acc.lanes || !is_float(acc.dtype) || acc.dims.empty()) return std::nullopt;
+  const Node& product = acc.nodes[acc.value];
+  if (product.op != ScalarOp::mul || product.dtype != acc.dtype) return std::nullopt;
+  const Node* factors[2] = {&acc.nodes[product.args[0]], &acc.nodes[product.args[1]]};
+  for (const Node* f : factors)
+    if (f->op != ScalarOp::load || f->dtype != acc.dtype || f->access.row != kNone) return std::nullopt;
+  size_t rank = kernel.dims.size(), column = rank - 1;
+  for (int swap : {0, 1}) {
+    const Access& left = factors[swap]->access;
+    const Access& right = factors[1 - swap]->access;
+    if (all_zero(left.strides, column, rank) && all_zero(right.strides, 0, column)) return GemmOperands{&left, &right};
+  }
+  return std::nullopt;
+}
+
+/// Rows of a tile that has `columns` vectors in each row: as many as the registers hold, beside the operands.
+uint32_t rows_of(uint32_t columns, const Target& target) {
+  uint32_t rows = 1, registers = static_cast<uint32_t>(target.vector_registers);
+  while (rows < 12 && (rows + 1) * columns + std::min(rows + 1, columns) + 1 <= registers) ++rows;
+  return rows;
+}
+
+Poly row_count(const Kernel& kernel) {
+  Poly rows = 1;
+  for (size_t i = 0; i + 1 < kernel.dims.size(); ++i) rows = rows * kernel.dims[i];
+  return rows;
+}
+
+/// The columns rounded up to whole blocks; for a named extent, room for one more block than needed.
+Poly padded_columns(const Kernel& kernel, const Target& target) {
+  int64_t block = gemm_tile(kernel, target).vectors * gemm_lanes(kernel, target);
+  const Poly& columns = kernel.dims.back();
+  if (columns.is_constant()) return (columns.constant() + block - 1) / block * block;
+  return columns + Poly(block - 1);
+}
+
+Poly product(const std::vector<Poly>& dims) {
+  Poly p = 1;
+  for (const Poly& d : dims) p = p * d;
+  return p;
+}
+
+}  // namespace
+
+bool is_gemm(const Kernel& kernel) {
+  if (kernel.dims.empty() || kernel.accs.empty()) return false;
+  if (std::ranges::any_of(kernel.stores, [](const Store& s) { return s.add; })) return false;
+  return std::ranges::all_of(kernel.accs, [&](const Accumulator& acc) {
+    return acc.dtype == kernel.accs[0].dtype && operands(kernel, acc).has_value();
+  });
+}
+
+GemmOperands gemm_operands(const Kernel& kernel, uint32_t acc) {
+  auto found = operands(kernel, kernel.accs.at(acc));
+  RONDO_CHECK(found, "not a gemm kernel: " + kernel.name);
+  return *found;
+}
+
+std::vector<GemmGroup> gemm_groups(const Kernel& kernel) {
+  std::vector<GemmGroup> groups;
+  for (uint32_t a = 0; a < kernel.accs.size(); ++a) {
+    auto same = std::ranges::find_if(groups, [&](const GemmGroup& g) {
+      return g.accs.size() < kMaxGroup && kernel.accs[g.accs[0]].dims == kernel.accs[a].dims &&
+             *gemm_operands(kernel, g.accs[0]).left == *gemm_operands(kernel, a).left;
+    });
+    if (same == groups.end())
+      groups.push_back({{a}});
+    else
+      same->accs.push_back(a);
+  }
+  return groups;
+}
+
+uint32_t gemm_lanes(const Kernel& kernel, const Target& target) {
+  return static_cast<uint32_t>(target.vector_bytes / size_of(kernel.accs[0].dtype));
+}
+
+GemmTile gemm_tile(const Kernel& kernel, const Target& target) {
+  if (kernel.schedule.rows > 1) return {kernel.schedule.rows, kernel.schedule.vectors};
+  uint32_t gates = 1;
+  for (const GemmGroup& g : gemm_groups(kernel)) gates = std::max(gates, static_cast<uint32_t>(g.accs.size()));
+  // Four vectors a row where there are 32 registers, two where there are 16: the fewest loads for each multiply-add.
+  uint32_t vectors = std::max(1u, (target.vector_registers >= 32 ? 4u : 2u) / gates);
+  const Poly& columns = kernel.dims.back();
+  if (columns.is_constant()) {
+    int64_t lanes = gemm_lanes(kernel, target);
+    auto padded = [&](uint32_t v) { return (columns.constant() + v * lanes - 1) / (v * lanes) * (v * lanes); };
+    while (vectors > 1 && padded(vectors) * 10 > padded(vectors / 2) * 11) vectors /= 2;
+  }
+  GemmTile tile{rows_of(gates * vectors, target), vectors};
+  if (Poly rows = row_count(kernel); rows.is_constant())
+    tile.rows = static_cast<uint32_t>(std::clamp<int64_t>(rows.constant(), 1, tile.rows));
+  return tile;
+}
+
+Poly packed_size(const Kernel& kernel, uint32_t group, const Target& target) {
+  GemmGroup g = gemm_groups(kernel).at(group);
+  return product(kernel.accs[g.accs[0]].dims) * padded_columns(kernel, target) * Poly(static_cast<int64_t>(g.accs.size()));
+}
+
+GemmBlocks gemm_blocks(const Kernel& kernel, const Target& target) {
+  // A panel of right operands, k x one tile's columns, is meant for the first-level cache; a block of left operands,
+  // rows x k, for half of a second level of 512 KB.
+  int64_t k = 256, rows = gemm_tile(kernel, target).rows;
+  int64_t most = (int64_t{256} << 10) / (k * static_cast<int64_t>(size_of(kernel.accs[0].dtype)));
+  return {std::max<int64_t>(1, most / rows) * rows, k};
+}
+
+GemmWorkspace gemm_workspace(const Kernel& kernel, const Target& target) {
+  GemmBlocks blocks = gemm_blocks(kernel, target);
+  int64_t most = 0;
+  for (const GemmGroup& g : gemm_groups(kernel)) most = std::max(most, static_cast<int64_t>(g.accs.size()));
+  Poly columns = padded_columns(kernel, target);
+  // Each region starts on a cache line, since columns are whole vectors and the left block is rounded.
+  return {Poly((blocks.rows * blocks.k + 63) / 64 * 64), columns * Poly(blocks.k * most),
+          columns * Poly(blocks.rows * static_cast<int64_t>(kernel.accs.size()))};
+}
+
+Poly gemm_scratch_size(const Kernel& kernel, const Target& target) {
+  GemmWorkspace w = gemm_workspace(kernel, target);
+  return w.left + w.right + w.sums;
+}
+
+}  // namespace rondo::codegen

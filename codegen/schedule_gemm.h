@@ -1,0 +1,60 @@
+// Which kernels are matrix products, and the tiles, packed layouts and workspace that the gemm form uses for them.
+#pragma once
+
+#include <vector>
+
+#include "codegen/llvm_jit.h"
+#include "ir/loops.h"
+
+namespace rondo::codegen {
+
+/// The factors of one accumulator of a gemm kernel: left varies over rows and k, right over k and columns.
+struct GemmOperands {
+  const ir::Access* left;
+  const ir::Access* right;
+};
+
+/// Accumulators (ascending indices into kernel.accs, at most 4) with the same reduced dims and the same left operand:
+/// the gates of a cell. A register tile holds all of them, so that one broadcast of the left operand serves all.
+struct GemmGroup {
+  std::vector<uint32_t> accs;
+};
+
+/// Register tile of one group: rows x (accumulators of the group x vectors).
+struct GemmTile {
+  uint32_t rows = 1;
+  uint32_t vectors = 1;  // of the target's lanes, for each accumulator
+};
+
+/// Whether the gemm form fits: the last dim is the columns, all others are rows, and every accumulator is a chain over
+/// products of two loads, one that does not vary with the column and one that does not vary with the rows.
+bool is_gemm(const ir::Kernel&);
+/// The groups of a kernel that is_gemm.
+std::vector<GemmGroup> gemm_groups(const ir::Kernel&);
+GemmOperands gemm_operands(const ir::Kernel&, uint32_t acc);
+
+/// Lanes of one native vector of the kernel's accumulators.
+uint32_t gemm_lanes(const ir::Kernel&, const Target&);
+/// The tile that all groups of the kernel share: its rows, and vectors such that it spans vectors * lanes columns.
+GemmTile gemm_tile(const ir::Kernel&, const Target&);
+
+/// Elements of the packed right operands of a group: [column block][k][accumulator][column in block], where a block is
+/// vectors * lanes columns and columns past the end are zeros.
+ir::Poly packed_size(const ir::Kernel&, uint32_t group, const Target&);
+
+/// Blocks of the gemm form with Schedule::block.
+struct GemmBlocks {
+  int64_t rows = 0;  // multiple of the tile's rows
+  int64_t k = 0;
+};
+GemmBlocks gemm_blocks(const ir::Kernel&, const Target&);
+
+/// The regions of Schedule::workspace, in elements: packed blocks of the left and right operands, and partial sums.
+struct GemmWorkspace {
+  ir::Poly left, right, sums;
+};
+GemmWorkspace gemm_workspace(const ir::Kernel&, const Target&);
+/// Elements of the workspace that a kernel with Schedule::block needs.
+ir::Poly gemm_scratch_size(const ir::Kernel&, const Target&);
+
+}  // namespace rondo::codegen
