@@ -14,6 +14,8 @@ namespace rondo {
 struct ArgDim {
   int64_t size = 0;
   int32_t dim = -1;
+
+  bool operator==(const ArgDim&) const = default;
 };
 
 struct Arg {
