@@ -1,0 +1,77 @@
+// Builds the scalar expressions of one kernel from the ops' own lowering rules.
+#pragma once
+
+#include <map>
+#include <unordered_map>
+#include <vector>
+
+#include "ir/func.h"
+#include "ir/loops.h"
+#include "ir/lowering.h"
+
+namespace rondo::codegen {
+
+/// A tensor in a buffer: where element [i0, i1, ...] lies.
+struct View {
+  ir::BufferId buffer = ir::kNone;
+  ir::Poly offset;
+  std::vector<ir::Poly> strides;                       // one per dim of the tensor
+  std::vector<std::pair<ir::LoopId, ir::Poly>> outer;  // enclosing time loops
+
+  explicit operator bool() const { return buffer != ir::kNone; }
+  bool operator==(const View&) const = default;
+};
+
+View whole(ir::BufferId, const ir::Shape&);  // row-major from the buffer's start
+
+class KernelBuilder : public ir::ElementBuilder {
+ public:
+  /// views[v]: where v can be loaded from, if anywhere. computed(v): v is computed by this kernel even if it has a view.
+  KernelBuilder(const ir::Func& region, const ir::Shape& dims, const std::vector<View>& views,
+                std::function<bool(ir::Value)> computed);
+
+  /// The kernel's own point: index i is variable i.
+  ir::Indices point() const;
+  void store(const View& to, ir::Value v);
+  void store(const View& to, ir::NodeId node, const ir::Indices& at);
+  /// to[ids[point prefix], rest of the point] += updates[point].
+  void store_rows(const View& to, const ir::Shape& shape, ir::Value ids, ir::Value updates);
+  ir::Kernel finish(std::string name) &&;
+
+  ir::NodeId element(ir::Value v, const ir::Indices& at) override;
+  ir::NodeId row_element(ir::Value table, ir::NodeId row, const ir::Indices& rest) override;
+  ir::NodeId reduce(ir::AccKind, DType, const ir::Shape& extents, bool lanes,
+                    const std::function<ir::NodeId(const ir::Indices&)>& term) override;
+  ir::NodeId apply(ir::ScalarOp, DType, std::vector<ir::NodeId> args) override;
+  ir::NodeId constant(DType, double) override;
+  ir::NodeId index(DType, const ir::Index&) override;
+  ir::NodeId size(DType, const ir::Dim&) override;
+
+  /// Tables and the i32 nodes that choose their rows, for range checks: (node's load, rows).
+  const std::vector<std::pair<ir::BufferId, ir::Poly>>& row_loads() const { return row_loads_; }
+
+ private:
+  using Memo = std::map<std::pair<uint32_t, ir::Indices>, ir::NodeId>;
+
+  /// One expression DAG under construction: the epilogue's, or an accumulator's term.
+  struct Scope {
+    ir::Nodes nodes;
+    Memo memo;
+    std::unordered_multimap<size_t, ir::NodeId> known;
+    size_t variables = 0;
+  };
+
+  ir::Access access(const View&, const ir::Indices& at, size_t first_dim = 0) const;
+  ir::NodeId add(ir::Node);
+  void note_row(ir::NodeId row, const ir::Poly& rows);
+
+  const ir::Func& region_;
+  const std::vector<View>& views_;
+  std::function<bool(ir::Value)> computed_;
+  ir::Kernel kernel_;
+  Scope epilogue_;
+  Scope* scope_ = &epilogue_;
+  std::vector<std::pair<ir::BufferId, ir::Poly>> row_loads_;
+};
+
+}  // namespace rondo::codegen

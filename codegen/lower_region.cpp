@@ -1,0 +1,410 @@
+#include "codegen/lower_region.h"
+
+#include <algorithm>
+#include <set>
+
+#include "codegen/in_place.h"
+#include "codegen/placement.h"
+#include "ir/op_def.h"
+#include "support/error.h"
+
+namespace rondo::codegen {
+
+using namespace ir;
+
+View ProgramBuilder::new_buffer(std::string name, const Type& type) {
+  return whole(new_buffer(std::move(name), type.dtype, element_count(type.shape)), type.shape);
+}
+
+BufferId ProgramBuilder::new_buffer(std::string name, DType dtype, Poly elements) {
+  Buffer buffer;
+  buffer.name = std::move(name);
+  buffer.dtype = dtype;
+  buffer.size = std::move(elements);
+  program.buffers.push_back(std::move(buffer));
+  return static_cast<BufferId>(program.buffers.size() - 1);
+}
+
+void ProgramBuilder::note_bounds(const std::vector<std::pair<BufferId, Poly>>& row_loads) {
+  for (const auto& [buffer, rows] : row_loads)
+    if (program.buffers[buffer].kind == Buffer::Kind::input) {
+      IndexBound bound{program.buffers[buffer].arg, rows};
+      auto same = [&](const IndexBound& b) { return b.input == bound.input && b.bound == bound.bound; };
+      if (std::none_of(program.bounds.begin(), program.bounds.end(), same)) program.bounds.push_back(bound);
+    }
+}
+
+Stmt copy_kernel(const std::string& name, const Type& type, const View& from, const View& to) {
+  // A function of one param and no ops: its only value is loaded from `from`.
+  Builder b(name);
+  Value v = b.param(type);
+  Func identity = std::move(b).finish({v});
+  std::vector<View> views = {from};
+  KernelBuilder kernel(identity, type.shape, views, [](Value) { return false; });
+  kernel.store(to, v);
+  return {std::make_shared<Kernel>(std::move(kernel).finish(name)), nullptr, nullptr};
+}
+
+namespace {
+
+/// The parts of a placed op, as its rule names them.
+struct PlacedParts : Placer {
+  struct Copy {
+    int64_t axis, offset;
+  };
+  std::vector<double> fills;
+  std::vector<Copy> copies;
+  std::vector<std::pair<Value, Value>> scatters;
+
+  void fill(double number) override { fills.push_back(number); }
+  void copy(Value, int64_t axis, int64_t offset) override { copies.push_back({axis, offset}); }
+  void scatter_add(Value ids, Value updates) override { scatters.emplace_back(ids, updates); }
+};
+
+class RegionLowering {
+ public:
+  RegionLowering(ProgramBuilder& p, const Func& region, const std::vector<View>& params,
+                 const std::vector<View>& destinations)
+      : p_(p), f_(region), plan_(place(region)), views_(region.values.size()), destinations_(region.values.size()) {
+    for (size_t i = 0; i < params.size(); ++i) views_[f_.params[i].id] = params[i];
+    for (size_t i = 0; i < f_.results.size(); ++i)
+      if (destinations[i]) destinations_[f_.results[i].id].push_back(destinations[i]);
+  }
+
+  std::vector<Stmt> run() {
+    for (uint32_t i = 0; i < f_.ops.size(); ++i) find_home(i);
+    order();
+    for (uint32_t i = 0; i < f_.values.size(); ++i) copy_to_destinations({i});
+    return std::move(stmts_);
+  }
+
+ private:
+  /// One thing to emit: a kernel, or a scan or placed op.
+  struct Node {
+    uint32_t rank = 0;  // the last op of it: program order
+    std::vector<uint32_t> before;
+    std::vector<Stmt> stmts;
+  };
+
+  /// A carry of a scan lives in one buffer that is overwritten, or, when ys hold its values too, in one row a step of a stacked buffer.
+  struct Carry {
+    bool stacked = false;
+    View start, end;         // outside the loop
+    View current, next;      // inside it, but for the loop's own stride
+    Poly row;                // stacked: elements of a row
+  };
+  struct ScanPlan {
+    std::vector<Carry> carries;
+    std::vector<char> y_is_stacked;
+  };
+
+  OpClass cls(const Op& op) const { return def_of(op.kind).cls; }
+
+  std::string name_of(Value v) const {
+    if (!f_.value_name(v).empty()) return f_.value_name(v);
+    const Op* op = f_.def(v);
+    return op ? std::string(def_of(op->kind).name) + std::to_string(v.id) : "param" + std::to_string(v.id);
+  }
+
+  View home(Value v) {
+    return destinations_[v.id].empty() ? p_.new_buffer(name_of(v), f_.type(v)) : destinations_[v.id].front();
+  }
+
+  void find_home(uint32_t i) {
+    const Op& op = f_.ops[i];
+    if (op.kind == OpKind::scan) {
+      plan_scan(i);
+    } else if (cls(op) == OpClass::placed) {
+      PlacedParts parts;
+      def_of(op.kind).place(parts, f_, op);
+      placed_.emplace(i, std::move(parts));
+      views_[op.result().id] = home(op.result());
+    } else if (plan_.root[op.result().id]) {
+      views_[op.result().id] = home(op.result());
+    }
+  }
+
+  // --- scans
+
+  void plan_scan(uint32_t i) {
+    const Op& op = f_.ops[i];
+    ScanView s(op);
+    Poly trip(trip_count(f_, op));
+    ScanPlan plan;
+    plan.y_is_stacked.assign(s.ys, 0);
+    for (uint32_t c = 0; c < s.carries; ++c) {
+      Carry carry = stack(s, c, trip, plan);
+      if (!carry.stacked) {
+        View v = home(s.final_carry(c));
+        carry.start = carry.end = carry.current = v;
+      }
+      views_[s.final_carry(c).id] = carry.end;
+      plan.carries.push_back(std::move(carry));
+    }
+    for (uint32_t y = 0; y < s.ys; ++y)
+      if (!plan.y_is_stacked[y]) views_[s.y(y).id] = home(s.y(y));
+    scans_.emplace(i, std::move(plan));
+  }
+
+  static View rows(const View& row, const Poly& offset, const Poly& stride) {
+    View v = row;
+    v.offset += offset;
+    v.strides.insert(v.strides.begin(), stride);
+    return v;
+  }
+
+  /// If some y stacks the carry's value before or after the step: T+1 rows, of which both are windows.
+  Carry stack(const ScanView& s, uint32_t c, const Poly& trip, ScanPlan& plan) {
+    Carry carry;
+    const Type& type = f_.type(s.final_carry(c));
+    bool changes = s.next(c) != s.carry_param(c);
+    carry.row = element_count(type.shape);
+    bool reverse = s.op.attrs.reverse;
+    View base;
+    for (uint32_t y = 0; y < s.ys; ++y) {
+      bool before = s.y_value(y) == s.carry_param(c), after = changes && s.y_value(y) == s.next(c);
+      if (plan.y_is_stacked[y] || !(changes && (before || after))) continue;
+      if (!carry.stacked) {
+        BufferId buffer = p_.new_buffer(name_of(s.y(y)), type.dtype, (trip + Poly(1)) * carry.row);
+        base = whole(buffer, type.shape);
+        carry.stacked = true;
+      }
+      plan.y_is_stacked[y] = 1;
+      views_[s.y(y).id] = rows(base, before != reverse ? Poly(0) : carry.row, carry.row);
+    }
+    if (!carry.stacked) return carry;
+    auto at = [&](const Poly& row) {
+      View v = base;
+      v.offset += row * carry.row;
+      return v;
+    };
+    carry.start = at(reverse ? trip : Poly(0));
+    carry.end = at(reverse ? Poly(0) : trip);
+    carry.current = at(reverse ? 1 : 0);
+    carry.next = at(reverse ? 0 : 1);
+    return carry;
+  }
+
+  static View in_loop(View v, LoopId loop, const Poly& stride) {
+    v.outer.emplace_back(loop, stride);
+    return v;
+  }
+  /// The slice of a stacked tensor at the loop's step.
+  static View step_of(View v, LoopId loop) {
+    v.outer.emplace_back(loop, v.strides.front());
+    v.strides.erase(v.strides.begin());
+    return v;
+  }
+
+  std::vector<Stmt> lower_scan(uint32_t i) {
+    const Op& op = f_.ops[i];
+    ScanView s(op);
+    const ScanPlan& plan = scans_.at(i);
+    std::vector<Stmt> stmts;
+    auto loop = std::make_shared<Loop>();
+    loop->id = p_.loops++;
+    loop->trip = Poly(trip_count(f_, op));
+    loop->reverse = op.attrs.reverse;
+    std::vector<View> params, destinations;
+    for (uint32_t k = 0; k < s.consts; ++k) params.push_back(views_[s.const_operand(k).id]);
+    for (uint32_t c = 0; c < s.carries; ++c) {
+      const Carry& carry = plan.carries[c];
+      const Type& type = f_.type(s.final_carry(c));
+      stmts.push_back(copy_kernel(name_of(s.final_carry(c)) + ".init", type, views_[s.init(c).id], carry.start));
+      params.push_back(carry.stacked ? in_loop(carry.current, loop->id, carry.row) : carry.current);
+      if (carry.stacked)
+        destinations.push_back(in_loop(carry.next, loop->id, carry.row));
+      else
+        destinations.push_back(s.next(c) == s.carry_param(c) ? View{} : p_.new_buffer(name_of(s.final_carry(c)) + ".next", type));
+    }
+    for (uint32_t k = 0; k < s.xs; ++k) params.push_back(step_of(views_[s.x(k).id], loop->id));
+    for (uint32_t y = 0; y < s.ys; ++y)
+      destinations.push_back(plan.y_is_stacked[y] ? View{} : step_of(views_[s.y(y).id], loop->id));
+    loop->body = lower_region(p_, s.body, params, destinations);
+    std::vector<Stmt> copies;
+    for (uint32_t c = 0; c < s.carries; ++c) {
+      const Carry& carry = plan.carries[c];
+      if (carry.stacked || !destinations[c]) continue;
+      if (!update_in_place(loop->body, destinations[c].buffer, carry.current, carry.current.buffer))
+        copies.push_back(copy_kernel(name_of(s.final_carry(c)) + ".step", f_.type(s.final_carry(c)), destinations[c], carry.current));
+    }
+    loop->body.insert(loop->body.end(), copies.begin(), copies.end());
+    stmts.push_back({nullptr, loop, nullptr});
+    return stmts;
+  }
+
+  // --- placed ops
+
+  std::vector<Stmt> lower_placed(uint32_t i) {
+    const Op& op = f_.ops[i];
+    const PlacedParts& parts = placed_.at(i);
+    const View& to = views_[op.result().id];
+    const Shape& shape = f_.type(op.result()).shape;
+    std::vector<Stmt> stmts;
+    auto never = [](Value) { return false; };
+    for (double number : parts.fills) {
+      KernelBuilder kernel(f_, shape, views_, never);
+      kernel.store(to, kernel.constant(f_.type(op.result()).dtype, number), kernel.point());
+      stmts.push_back({std::make_shared<Kernel>(std::move(kernel).finish(name_of(op.result()) + ".fill")), nullptr, nullptr});
+    }
+    for (auto [ids, updates] : parts.scatters) {
+      KernelBuilder kernel(f_, f_.type(updates).shape, views_, never);
+      kernel.store_rows(to, shape, ids, updates);
+      p_.note_bounds(kernel.row_loads());
+      stmts.push_back({std::make_shared<Kernel>(std::move(kernel).finish(name_of(op.result()))), nullptr, nullptr});
+    }
+    return stmts;
+  }
+
+  // --- kernels
+
+  Stmt lower_kernel(uint32_t k) {
+    auto in_kernel = [&](Value v) { return plan_.kernel[v.id] == static_cast<int64_t>(k); };
+    KernelBuilder kernel(f_, plan_.dims[k], views_, in_kernel);
+    std::string name;
+    for (Value v : roots_[k]) {
+      if (name.size() < 60) name += (name.empty() ? "" : "_") + name_of(v);
+      kernel.store(views_[v.id], v);
+      for (size_t d = 1; d < destinations_[v.id].size(); ++d) kernel.store(destinations_[v.id][d], v);
+    }
+    for (const Piece* piece : pieces_[k]) {
+      const Op& op = f_.ops[piece->op];
+      const PlacedParts::Copy& copy = placed_.at(piece->op).copies.at(piece->operand);
+      Indices at = kernel.point();
+      at[copy.axis] = at[copy.axis] + copy.offset;
+      kernel.store(views_[op.result().id], kernel.element(op.operands[piece->operand], kernel.point()), at);
+      if (name.size() < 60) name += (name.empty() ? "" : "_") + name_of(op.operands[piece->operand]);
+    }
+    p_.note_bounds(kernel.row_loads());
+    return {std::make_shared<Kernel>(std::move(kernel).finish(name)), nullptr, nullptr};
+  }
+
+  // --- order
+
+  uint32_t op_node(uint32_t op) const { return plan_.kernels + op; }
+
+  /// The nodes that must be done before v's buffer holds it.
+  void sources(Value v, std::vector<uint32_t>& out) const {
+    const Op* op = f_.def(v);
+    if (!op) return;
+    OpClass c = cls(*op);
+    uint32_t i = static_cast<uint32_t>(op - f_.ops.data());
+    if (c == OpClass::scan || c == OpClass::placed) {
+      out.push_back(op_node(i));
+      for (const Piece* piece : pieces_of_op_[i]) out.push_back(piece->kernel);
+    } else if (plan_.root[v.id]) {
+      out.push_back(static_cast<uint32_t>(plan_.kernel[v.id]));
+    } else if (plan_.kernel[v.id] < 0) {
+      for (Value u : op->operands) sources(u, out);
+    }
+  }
+
+  void order() {
+    roots_.resize(plan_.kernels);
+    pieces_.resize(plan_.kernels);
+    pieces_of_op_.resize(f_.ops.size());
+    for (const Piece& piece : plan_.pieces) {
+      pieces_[piece.kernel].push_back(&piece);
+      pieces_of_op_[piece.op].push_back(&piece);
+    }
+    std::vector<Node> nodes(plan_.kernels + f_.ops.size());
+    for (uint32_t i = 0; i < f_.ops.size(); ++i) add_edges(nodes, i);
+    for (const Piece& piece : plan_.pieces) {
+      Node& node = nodes[piece.kernel];
+      node.rank = std::max(node.rank, piece.op);
+      node.before.push_back(op_node(piece.op));
+      sources(f_.ops[piece.op].operands[piece.operand], node.before);
+    }
+    emit_in_order(nodes);
+  }
+
+  void add_edges(std::vector<Node>& nodes, uint32_t i) {
+    const Op& op = f_.ops[i];
+    OpClass c = cls(op);
+    Value v = op.result();
+    nodes[op_node(i)].rank = i;
+    if (c == OpClass::placed) {
+      if (pieces_of_op_[i].empty())
+        for (Value u : op.operands) sources(u, nodes[op_node(i)].before);
+      return;
+    }
+    if (c == OpClass::scan) {
+      for (Value u : op.operands) sources(u, nodes[op_node(i)].before);
+      return;
+    }
+    if (plan_.kernel[v.id] < 0) return;
+    Node& node = nodes[plan_.kernel[v.id]];
+    node.rank = std::max(node.rank, i);
+    if (plan_.root[v.id]) roots_[plan_.kernel[v.id]].push_back(v);
+    for (Value u : op.operands) sources(u, node.before);
+  }
+
+  void emit_in_order(std::vector<Node>& nodes) {
+    std::vector<uint32_t> waiting(nodes.size());
+    std::vector<std::vector<uint32_t>> after(nodes.size());
+    for (uint32_t n = 0; n < nodes.size(); ++n) {
+      auto& before = nodes[n].before;
+      std::sort(before.begin(), before.end());
+      before.erase(std::unique(before.begin(), before.end()), before.end());
+      std::erase(before, n);
+      waiting[n] = static_cast<uint32_t>(before.size());
+      for (uint32_t b : before) after[b].push_back(n);
+    }
+    std::set<std::pair<uint32_t, uint32_t>> ready;
+    for (uint32_t n = 0; n < nodes.size(); ++n)
+      if (!waiting[n]) ready.emplace(nodes[n].rank, n);
+    size_t done = 0;
+    while (!ready.empty()) {
+      uint32_t n = ready.begin()->second;
+      ready.erase(ready.begin());
+      ++done;
+      emit(n);
+      for (uint32_t a : after[n])
+        if (--waiting[a] == 0) ready.emplace(nodes[a].rank, a);
+    }
+    RONDO_CHECK(done == nodes.size(), "kernels of " + f_.name + " depend on each other in a circle");
+  }
+
+  void emit(uint32_t n) {
+    if (n < plan_.kernels) {
+      stmts_.push_back(lower_kernel(n));
+      return;
+    }
+    uint32_t i = n - plan_.kernels;
+    std::vector<Stmt> stmts;
+    if (f_.ops[i].kind == OpKind::scan)
+      stmts = lower_scan(i);
+    else if (cls(f_.ops[i]) == OpClass::placed)
+      stmts = lower_placed(i);
+    stmts_.insert(stmts_.end(), stmts.begin(), stmts.end());
+  }
+
+  /// Kernels store their roots to all destinations; other values are copied.
+  void copy_to_destinations(Value v) {
+    bool stored = f_.def(v) && plan_.root[v.id];
+    if (stored) return;
+    for (const View& to : destinations_[v.id])
+      if (!(views_[v.id] == to)) stmts_.push_back(copy_kernel(name_of(v) + ".copy", f_.type(v), views_[v.id], to));
+  }
+
+  ProgramBuilder& p_;
+  const Func& f_;
+  Placement plan_;
+  std::vector<View> views_;                       // per value: where it is, if in a buffer
+  std::vector<std::vector<View>> destinations_;   // per value: where the region's results go
+  std::map<uint32_t, ScanPlan> scans_;
+  std::map<uint32_t, PlacedParts> placed_;
+  std::vector<std::vector<Value>> roots_;         // per kernel
+  std::vector<std::vector<const Piece*>> pieces_; // per kernel
+  std::vector<std::vector<const Piece*>> pieces_of_op_;
+  std::vector<Stmt> stmts_;
+};
+
+}  // namespace
+
+std::vector<Stmt> lower_region(ProgramBuilder& p, const Func& region, const std::vector<View>& params,
+                               const std::vector<View>& destinations) {
+  return RegionLowering(p, region, params, destinations).run();
+}
+
+}  // namespace rondo::codegen

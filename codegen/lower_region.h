@@ -1,0 +1,30 @@
+// Lowers one region (a function or a scan's body) to statements over buffers.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "codegen/kernel_builder.h"
+#include "ir/func.h"
+#include "ir/loops.h"
+
+namespace rondo::codegen {
+
+/// What all regions of one loop program share.
+struct ProgramBuilder {
+  ir::LoopProgram program;
+  ir::LoopId loops = 0;
+
+  View new_buffer(std::string name, const ir::Type&);
+  ir::BufferId new_buffer(std::string name, DType, ir::Poly elements);
+  void note_bounds(const std::vector<std::pair<ir::BufferId, ir::Poly>>& row_loads);
+};
+
+/// params[i]: where param i is. destinations[i]: where result i goes; none if it need not be stored anywhere in particular.
+std::vector<ir::Stmt> lower_region(ProgramBuilder&, const ir::Func& region, const std::vector<View>& params,
+                                   const std::vector<View>& destinations);
+
+/// A kernel that copies a tensor of this type.
+ir::Stmt copy_kernel(const std::string& name, const ir::Type&, const View& from, const View& to);
+
+}  // namespace rondo::codegen

@@ -1,0 +1,140 @@
+#include "codegen/plan_memory.h"
+
+#include <algorithm>
+#include <map>
+
+namespace rondo::codegen {
+namespace {
+
+using namespace ir;
+
+/// From the first statement to the last, in the order of the program's text.
+struct Interval {
+  int64_t first = 0, last = 0;
+};
+
+class LifeTimes {
+ public:
+  explicit LifeTimes(const LoopProgram& program) {
+    number(program.stmts);
+    visit(program.stmts, {});
+  }
+
+  /// The life of a buffer: every use widened to the outermost loop that does not hold all uses.
+  Interval life(BufferId b) const {
+    const auto& uses = paths_.at(b);
+    size_t common = uses.front().size() - 1;
+    for (const auto& path : uses) {
+      size_t k = 0;
+      while (k < common && k + 1 < path.size() && path[k].loop == uses.front()[k].loop) ++k;
+      common = k;
+    }
+    Interval life = uses.front()[common].span;
+    for (const auto& path : uses) {
+      life.first = std::min(life.first, path[common].span.first);
+      life.last = std::max(life.last, path[common].span.last);
+    }
+    return life;
+  }
+  bool used(BufferId b) const { return paths_.count(b) > 0; }
+
+ private:
+  struct Step {
+    const Loop* loop;  // null for the statement itself
+    Interval span;
+  };
+  using Path = std::vector<Step>;
+
+  void number(const std::vector<Stmt>& stmts) {
+    for (const Stmt& s : stmts) {
+      Interval span{clock_++, 0};
+      if (s.loop) number(s.loop->body);
+      span.last = clock_++;
+      spans_[&s] = span;
+    }
+  }
+
+  void visit(const std::vector<Stmt>& stmts, const Path& outer) {
+    for (const Stmt& s : stmts) {
+      Path path = outer;
+      path.push_back({s.loop.get(), spans_.at(&s)});
+      if (s.loop) visit(s.loop->body, path);
+      if (s.kernel) visit_kernel(*s.kernel, path);
+      if (s.pack) {
+        const Kernel& k = *s.pack->kernel;
+        note(k.schedule.packed[s.pack->group], path);
+        for (const Accumulator& acc : k.accs) visit_nodes(acc.nodes, path);
+      }
+    }
+  }
+
+  void visit_nodes(const Nodes& nodes, const Path& path) {
+    for (const Node& n : nodes)
+      if (n.op == ScalarOp::load) note(n.access.buffer, path);
+  }
+
+  void visit_kernel(const Kernel& k, const Path& path) {
+    for (const Accumulator& acc : k.accs) visit_nodes(acc.nodes, path);
+    visit_nodes(k.nodes, path);
+    for (const Store& s : k.stores) note(s.access.buffer, path);
+    for (BufferId b : k.schedule.packed) note(b, path);
+    note(k.schedule.workspace, path);
+  }
+
+  void note(BufferId b, const Path& path) {
+    if (b != kNone) paths_[b].push_back(path);
+  }
+
+  std::map<const Stmt*, Interval> spans_;
+  std::map<BufferId, std::vector<Path>> paths_;
+  int64_t clock_ = 0;
+};
+
+/// Surely at least as large, whatever the named dims (which are not negative).
+bool covers(const Poly& a, const Poly& b) {
+  for (const auto& [term, coefficient] : b.terms()) {
+    auto it = a.terms().find(term);
+    if (it == a.terms().end() ? coefficient > 0 : it->second < coefficient) return false;
+  }
+  return std::all_of(a.terms().begin(), a.terms().end(), [](const auto& t) { return t.second >= 0; });
+}
+
+}  // namespace
+
+void plan_memory(LoopProgram& program) {
+  LifeTimes lives(program);
+  struct Entry {
+    BufferId buffer;
+    Interval life;
+  };
+  std::vector<Entry> entries;
+  for (BufferId b = 0; b < program.buffers.size(); ++b)
+    if (program.buffers[b].kind == Buffer::Kind::scratch && lives.used(b)) entries.push_back({b, lives.life(b)});
+  std::stable_sort(entries.begin(), entries.end(),
+                   [](const Entry& a, const Entry& b) { return a.life.first < b.life.first; });
+  std::vector<int64_t> busy_until;  // per slot
+  for (const Entry& e : entries) {
+    Buffer& buffer = program.buffers[e.buffer];
+    Poly bytes = buffer.size * Poly(static_cast<int64_t>(size_of(buffer.dtype)));
+    uint32_t best = kNone;
+    for (uint32_t s = 0; s < program.slots.size(); ++s) {
+      if (busy_until[s] >= e.life.first || !covers(program.slots[s], bytes)) continue;
+      if (best == kNone || covers(program.slots[best], program.slots[s])) best = s;
+    }
+    if (best == kNone) {
+      best = static_cast<uint32_t>(program.slots.size());
+      program.slots.push_back(bytes);
+      busy_until.push_back(0);
+    }
+    busy_until[best] = e.life.last;
+    buffer.slot = best;
+  }
+}
+
+int64_t scratch_bytes(const LoopProgram& program, const DimValues& dims) {
+  int64_t total = 0;
+  for (const Poly& slot : program.slots) total += (slot.evaluate(dims) + 63) / 64 * 64;
+  return total;
+}
+
+}  // namespace rondo::codegen

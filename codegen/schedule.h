@@ -1,0 +1,13 @@
+// Chooses how each kernel runs. Only annotates: results never depend on it.
+#pragma once
+
+#include "codegen/llvm_jit.h"
+#include "codegen/lower_region.h"
+
+namespace rondo::codegen {
+
+/// Matrix products get the gemm form. Inside a loop that leaves their right operand alone, it is packed once before the loop; outside of
+/// loops, large ones are blocked for the caches.
+void schedule(ProgramBuilder&, const Target&);
+
+}  // namespace rondo::codegen
