@@ -2,7 +2,6 @@
 #pragma once
 
 #include <functional>
-#include <initializer_list>
 #include <span>
 #include <string_view>
 #include <vector>
@@ -63,7 +62,7 @@ struct OpDef {
   std::string_view name;   // in text: "const", "matmul"
   int arity;               // operands; -1: any number
   OpClass cls;
-  std::initializer_list<Attr> attrs;
+  std::vector<Attr> attrs;
   /// Result types. Throws Error with the reason only; the caller adds the op's name and operand types.
   std::vector<Type> (*infer)(const Func&, const Op&, std::span<const Type> in);
   void (*eval)(const EvalContext&);

@@ -10,8 +10,11 @@ std::string to_string(const Dim& d) { return d.is_named() ? d.name() : std::to_s
 
 std::string to_string(const Shape& shape) {
   std::string text = "[";
-  for (size_t i = 0; i < shape.size(); ++i) text += (i ? "," : "") + to_string(shape[i]);
-  return text + "]";
+  for (const Dim& d : shape) {
+    if (text.size() > 1) text += ',';
+    text += to_string(d);
+  }
+  return text += ']';
 }
 
 std::string to_string(const Type& t) { return std::string(name_of(t.dtype)) + to_string(t.shape); }
