@@ -14,6 +14,8 @@ namespace rondo::codegen {
 struct CompileOptions {
   /// Output j updates input i in place.
   std::vector<Signature::Alias> aliases;
+  /// The outputs' names in the signature, one per result; empty: the names of the result values.
+  std::vector<std::string> outputs;
   /// CPU and features as LLVM names them; empty: the host's.
   std::string cpu, features;
   /// Directory for 20-loops.txt, 30.ll, 31-opt.ll, 32.s; empty: none. RONDO_DUMP sets it.

@@ -23,7 +23,6 @@ std::string operand_types(const std::vector<Type>& types) {
 }  // namespace
 
 Value Builder::param(Type type, std::string name) {
-  RONDO_CHECK(func_.ops.empty(), "params come before ops");
   Value v{static_cast<uint32_t>(func_.values.size())};
   func_.values.push_back({std::move(type), std::move(name), -1});
   func_.params.push_back(v);

@@ -17,6 +17,7 @@ class Builder {
  public:
   explicit Builder(std::string name) { func_.name = std::move(name); }
 
+  /// The next param. It may come after ops: a trace meets the values it captures late.
   Value param(Type, std::string name = "");
   Value emit(OpKind, std::vector<Value> operands, Attrs = {}, std::string name = "");
   std::vector<Value> emit_scan(std::vector<Value> operands, Attrs, std::shared_ptr<const Func> body,
