@@ -258,12 +258,19 @@ class RegionLowering {
 
   // --- kernels
 
+  /// A kernel is called after what it stores.
+  void append_name(std::string& name, Value v) const {
+    if (name.size() > 60) return;
+    if (!name.empty()) name += '_';
+    name += name_of(v);
+  }
+
   Stmt lower_kernel(uint32_t k) {
     auto in_kernel = [&](Value v) { return plan_.kernel[v.id] == static_cast<int64_t>(k); };
     KernelBuilder kernel(f_, plan_.dims[k], views_, in_kernel);
     std::string name;
     for (Value v : roots_[k]) {
-      if (name.size() < 60) name += (name.empty() ? "" : "_") + name_of(v);
+      append_name(name, v);
       kernel.store(views_[v.id], v);
       for (size_t d = 1; d < destinations_[v.id].size(); ++d) kernel.store(destinations_[v.id][d], v);
     }
@@ -273,7 +280,7 @@ class RegionLowering {
       Indices at = kernel.point();
       at[copy.axis] = at[copy.axis] + copy.offset;
       kernel.store(views_[op.result().id], kernel.element(op.operands[piece->operand], kernel.point()), at);
-      if (name.size() < 60) name += (name.empty() ? "" : "_") + name_of(op.operands[piece->operand]);
+      append_name(name, op.operands[piece->operand]);
     }
     p_.note_bounds(kernel.row_loads());
     return {std::make_shared<Kernel>(std::move(kernel).finish(name)), nullptr, nullptr};
