@@ -32,6 +32,8 @@ class Dim {
 };
 
 using Shape = std::vector<Dim>;
+/// No extent and no product of the numeric extents of a shape is larger, so that sums and products of extents do not overflow.
+inline constexpr int64_t kMaxElements = int64_t{1} << 40;
 /// What each named dim stands for in one call.
 using DimValues = std::map<std::string, int64_t>;
 

@@ -42,11 +42,8 @@ inline void require_ascending(const std::vector<int64_t>& axes, const Type& t) {
   }
 }
 
-/// The largest extent that a type rule yields; sums and products of extents stay far from overflow.
-inline constexpr int64_t kMaxExtent = int64_t{1} << 40;
-
 inline int64_t checked_extent(int64_t n) {
-  if (n < 0 || n > kMaxExtent) reject("the extent {} is not in [0, 2^40]", n);
+  if (n < 0 || n > kMaxElements) reject("the extent {} is not in [0, 2^40]", n);
   return n;
 }
 
