@@ -23,10 +23,24 @@ void* allocate_or_throw(size_t bytes, size_t alignment) {
 
 int64_t rondo::testing::allocation_count() { return count; }
 
-// The forms that the standard library's others (arrays, nothrow) call.
-void* operator new(size_t bytes) { return allocate_or_throw(bytes, alignof(std::max_align_t)); }
-void* operator new(size_t bytes, std::align_val_t alignment) { return allocate_or_throw(bytes, static_cast<size_t>(alignment)); }
+// All forms, since the sanitizers bring their own of each. free() takes what any of them gave.
+using std::align_val_t, std::nothrow_t;
+constexpr size_t kDefault = alignof(std::max_align_t);
+
+void* operator new(size_t n) { return allocate_or_throw(n, kDefault); }
+void* operator new[](size_t n) { return allocate_or_throw(n, kDefault); }
+void* operator new(size_t n, const nothrow_t&) noexcept { return allocate(n, kDefault); }
+void* operator new[](size_t n, const nothrow_t&) noexcept { return allocate(n, kDefault); }
+void* operator new(size_t n, align_val_t a) { return allocate_or_throw(n, static_cast<size_t>(a)); }
+void* operator new[](size_t n, align_val_t a) { return allocate_or_throw(n, static_cast<size_t>(a)); }
+void* operator new(size_t n, align_val_t a, const nothrow_t&) noexcept { return allocate(n, static_cast<size_t>(a)); }
+void* operator new[](size_t n, align_val_t a, const nothrow_t&) noexcept { return allocate(n, static_cast<size_t>(a)); }
+
 void operator delete(void* memory) noexcept { std::free(memory); }
+void operator delete[](void* memory) noexcept { std::free(memory); }
 void operator delete(void* memory, size_t) noexcept { std::free(memory); }
-void operator delete(void* memory, std::align_val_t) noexcept { std::free(memory); }
-void operator delete(void* memory, size_t, std::align_val_t) noexcept { std::free(memory); }
+void operator delete[](void* memory, size_t) noexcept { std::free(memory); }
+void operator delete(void* memory, align_val_t) noexcept { std::free(memory); }
+void operator delete[](void* memory, align_val_t) noexcept { std::free(memory); }
+void operator delete(void* memory, size_t, align_val_t) noexcept { std::free(memory); }
+void operator delete[](void* memory, size_t, align_val_t) noexcept { std::free(memory); }
