@@ -1,0 +1,74 @@
+#include "frontend/compile.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <chrono>
+
+#include "passes/passes.h"
+#include "passes/pipeline.h"
+#include "support/error.h"
+
+namespace rondo {
+namespace {
+
+/// Handles to the parameters the function reads; the program adds the slots.
+Weights bind_weights(const Function& function, const Weights& weights) {
+  Weights bound;
+  for (const Param& p : function.params) {
+    const Buffer& buffer = weights.at(p.name());
+    if (buffer.dtype() != function.dtype || buffer.shape() != p.shape())
+      throw Error(fmt::format("rondo: {}: parameter `{}` is {}, and {} in the weights", function.func.name, p.name(),
+                              to_string(function.dtype, p.shape()), to_string(buffer.dtype(), buffer.shape())));
+    bound.add(p.name(), buffer);
+  }
+  return bound;
+}
+
+std::vector<Signature::Alias> aliases_of(const Function& function, const ir::Func& func) {
+  std::vector<Signature::Alias> aliases;
+  for (const Function::Update& update : function.updates) {
+    auto input = std::find_if(func.params.begin(), func.params.end(),
+                              [&](ir::Value p) { return func.value_name(p) == update.input; });
+    RONDO_CHECK(input != func.params.end(), "passes keep the params: " + update.input);
+    aliases.push_back({static_cast<uint32_t>(input - func.params.begin()),
+                       static_cast<uint32_t>(function.output_index(update.output))});
+  }
+  return aliases;
+}
+
+void set_scalar(Program& program, const std::string& name, double value) {
+  switch (program.buffer(name).dtype()) {
+    case DType::f32: program.f32(name)[0] = static_cast<float>(value); break;
+    case DType::f64: program.f64(name)[0] = value; break;
+    default: program.i32(name)[0] = static_cast<int32_t>(value);
+  }
+}
+
+}  // namespace
+
+std::string to_string(const BuildTimes& t) {
+  return fmt::format("compiled in {:.2f} s: passes {:.2f}, lower {:.2f}, emit {:.2f}, optimize {:.2f}, machine {:.2f}",
+                     t.total(), t.passes, t.codegen.lower, t.codegen.emit, t.codegen.optimize, t.codegen.machine);
+}
+
+Program compile(const Function& function, const Weights& weights, const BuildOptions& options) {
+  const Weights bound = bind_weights(function, weights);
+  const auto start = std::chrono::steady_clock::now();
+  ir::Func func = options.dims.empty() ? function.func : passes::bind_dims(function.func, options.dims);
+  func = passes::run_pipeline(func, function.pipeline, {options.dump_dir});
+  const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  codegen::CompileOptions how{aliases_of(function, func), function.outputs, options.cpu, options.features, options.dump_dir};
+  codegen::CompileTimes times;
+  auto executable = codegen::compile(func, how, &times);
+  if (options.times) *options.times = {function.pass_seconds + seconds, times};
+
+  Binding binding{{}, function.state};
+  for (const Param& p : function.params) binding.weights.push_back(p.name());
+  binding.weights.insert(binding.weights.end(), function.slots.begin(), function.slots.end());
+  Program program(std::move(executable), bound, std::move(binding));
+  for (const auto& [name, value] : function.defaults) set_scalar(program, name, value);
+  return program;
+}
+
+}  // namespace rondo

@@ -1,0 +1,40 @@
+// From functions to programs that run natively.
+#pragma once
+
+#include <string>
+
+#include "codegen/compile.h"
+#include "frontend/function.h"
+#include "frontend/gradient.h"
+#include "ir/type.h"
+#include "runtime/program.h"
+
+namespace rondo {
+
+/// Where the time of building a program went, in seconds.
+struct BuildTimes {
+  double passes = 0;
+  codegen::CompileTimes codegen;
+  double total() const { return passes + codegen.total(); }
+};
+std::string to_string(const BuildTimes&);  // "compiled in 0.21 s: passes 0.02, lower 0.01, emit 0.03, optimize 0.10, machine 0.05"
+
+struct BuildOptions {
+  ir::DimValues dims;         // binds named dims now, which specialises the code
+  std::string cpu, features;  // as LLVM names them; empty: the host's
+  std::string dump_dir;       // IR of each stage, machine code included; empty: none
+  BuildTimes* times = nullptr;
+};
+
+/// The function as a native program over these weights, which it shares. Throws Error for a parameter that is missing there.
+Program compile(const Function& function, const Weights& weights, const BuildOptions& options = {});
+
+/// The training step as a native program: each run is one update of the weights. The optimizer's slots are in
+/// `program.weights()`, beside the parameters.
+template <Optimizer O>
+Program compile_training(const Function& function, const O& optimizer, const Weights& weights,
+                         const BuildOptions& options = {}) {
+  return compile(training_function(function, optimizer), weights, options);
+}
+
+}  // namespace rondo

@@ -1,0 +1,133 @@
+#include "frontend/function.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+
+#include "frontend/region.h"
+#include "support/error.h"
+
+namespace rondo {
+
+Function::Function(std::string name, const Model& model, const std::function<void(Trace&)>& body)
+    : Function(std::move(name), model.dtype(), body) {}
+
+Function::Function(std::string name, DType dtype, const std::function<void(Trace&)>& body) : dtype(dtype) {
+  Region region(std::move(name), dtype);
+  Trace trace(*this, region);
+  body(trace);
+  trace.finish();
+}
+
+size_t Function::output_index(const std::string& output) const {
+  auto it = std::find(outputs.begin(), outputs.end(), output);
+  if (it == outputs.end())
+    throw Error(fmt::format("rondo: {} has no output `{}`; outputs: {}", func.name, output, fmt::join(outputs, ", ")));
+  return static_cast<size_t>(it - outputs.begin());
+}
+
+Tensor Trace::add_input(const std::string& name, Type type, Where where) {
+  if (inputs_.contains(name)) fail(fmt::format("{} has an input `{}` already", region_.builder().func().name, name), where);
+  Tensor tensor = region_.param(std::move(type), name);
+  order_.push_back(region_.use(tensor, where));
+  return inputs_[name] = tensor;
+}
+
+Tensor Trace::input(const std::string& name, DType dtype, Shape shape, Where where) {
+  return add_input(name, {dtype, std::move(shape)}, where);
+}
+
+Tensor Trace::input(const std::string& name, Shape shape, Where where) {
+  return input(name, function_.dtype, std::move(shape), where);
+}
+
+Tensor Trace::setting(const std::string& name, DType dtype, double value, Where where) {
+  function_.defaults[name] = value;
+  return input(name, dtype, {}, where);
+}
+
+Tensor Trace::setting(const std::string& name, double value, Where where) {
+  return setting(name, function_.dtype, value, where);
+}
+
+Tensor Trace::add_state(const std::string& name, const Tensor& initial, Where where) {
+  const ir::Func& func = region_.builder().func();
+  const ir::Op* op = func.def(region_.use(initial, where));
+  if (!op || op->kind != ir::OpKind::constant || op->attrs.number != 0)
+    fail(fmt::format("state `{}` does not start at zeros()", name), where);
+  function_.state.push_back(name);
+  return add_input(name, initial.type(), where);
+}
+
+Tensor Trace::slot(const std::string& name, Type type, Where where) {
+  function_.slots.push_back(name);
+  return add_input(name, std::move(type), where);
+}
+
+void Trace::add_output(const std::string& name, const Operand& value, Where where) {
+  for (const Result& r : outputs_)
+    if (r.name == name) fail(fmt::format("{} has an output `{}` already", region_.builder().func().name, name), where);
+  outputs_.push_back({name, region_.use(value.tensor(), where)});
+}
+
+void Trace::update(const std::string& input, const Tensor& next, Where where) {
+  std::optional<Type> type;
+  if (auto it = inputs_.find(input); it != inputs_.end()) type = it->second.type();
+  for (const auto& [param, value] : region_.params())
+    if (param.name() == input) type = region_.tensor(value).type();
+  if (!type) fail(fmt::format("keep: `{}` is no state, slot or parameter", input), where);
+  if (*type != next.type())
+    fail(fmt::format("keep: `{}` is {} before the call and {} after it", input, ir::to_string(*type),
+                     ir::to_string(next.type())), where);
+  updates_.push_back({input, region_.use(next, where)});
+}
+
+std::vector<Tensor> Trace::call(const Function& callee, Where where) {
+  std::vector<ir::Value> args;
+  for (ir::Value p : callee.func.params) {
+    const std::string& name = callee.func.value_name(p);
+    auto param = std::find_if(callee.params.begin(), callee.params.end(), [&](const Param& q) { return q.name() == name; });
+    Tensor arg;
+    if (param != callee.params.end()) {
+      arg = param->tensor(where);
+    } else if (auto known = inputs_.find(name); known != inputs_.end()) {
+      arg = known->second;
+    } else {
+      arg = add_input(name, callee.func.type(p), where);
+      if (std::count(callee.state.begin(), callee.state.end(), name)) function_.state.push_back(name);
+      if (std::count(callee.slots.begin(), callee.slots.end(), name)) function_.slots.push_back(name);
+      if (auto it = callee.defaults.find(name); it != callee.defaults.end()) function_.defaults.insert(*it);
+    }
+    args.push_back(region_.use(arg, where));
+  }
+  std::vector<Tensor> results;
+  for (ir::Value v : region_.builder().inline_func(callee.func, args)) results.push_back(region_.tensor(v));
+  return results;
+}
+
+void Trace::finish() {
+  const std::string& name = region_.builder().func().name;
+  for (const std::string& state : function_.state)
+    if (std::none_of(updates_.begin(), updates_.end(), [&](const Result& r) { return r.name == state; }))
+      throw Error(fmt::format("rondo: {}: state `{}` is not kept", name, state));
+  std::vector<ir::Value> results;
+  for (const Result& r : outputs_) {
+    function_.outputs.push_back(r.name);
+    results.push_back(r.value);
+  }
+  for (const Result& r : updates_) {
+    function_.updates.push_back({r.name, r.name + ".next"});
+    function_.outputs.push_back(r.name + ".next");
+    results.push_back(r.value);
+  }
+  for (const auto& [param, value] : region_.params()) {
+    if (inputs_.contains(param.name()))
+      throw Error(fmt::format("rondo: {}: `{}` names an input and a parameter", name, param.name()));
+    function_.params.push_back(param);
+    order_.push_back(value);
+  }
+  function_.func = region_.finish(order_, results);
+}
+
+}  // namespace rondo

@@ -1,0 +1,109 @@
+// Functions: what is compiled. A user's lambda is traced once into the tensor IR.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "frontend/ops.h"
+#include "frontend/param.h"
+#include "frontend/scan.h"
+#include "ir/func.h"
+#include "passes/pipeline.h"
+
+namespace rondo {
+
+class Trace;
+
+/// A traced function with named inputs and outputs. Some of its inputs outlive a call: weights, and state.
+struct Function {
+  /// An output that becomes the value of an input when the call ends.
+  struct Update {
+    std::string input, output;
+  };
+
+  Function() = default;
+  /// Traces body. Numbers, parameters and inputs without a dtype are of the model's dtype.
+  Function(std::string name, const Model& model, const std::function<void(Trace&)>& body);
+  Function(std::string name, DType dtype, const std::function<void(Trace&)>& body);
+
+  /// The output's index among the results. Throws Error, listing the outputs, if there is none of that name.
+  size_t output_index(const std::string& output) const;
+
+  DType dtype = DType::f32;
+  ir::Func func;
+  std::vector<std::string> outputs;        // one name per result
+  std::vector<Param> params;               // the parameters it reads, in order of first use
+  std::vector<std::string> slots;          // inputs that live beside the parameters: an optimizer's
+  std::vector<std::string> state;          // inputs that live in the program and start at zero
+  std::vector<Update> updates;
+  std::map<std::string, double> defaults;  // first values of scalar inputs
+  std::string pipeline{passes::kInference};  // the passes that compile runs
+  double pass_seconds = 0;                 // spent in passes already, to get here
+};
+
+/// What the lambda of a Function declares its inputs and outputs with.
+class Trace {
+ public:
+  /// An input that each call may change.
+  Tensor input(const std::string& name, DType dtype, Shape shape, Where where = Where::here());
+  Tensor input(const std::string& name, Shape shape, Where where = Where::here());
+  /// A scalar input that has a value from the start.
+  Tensor setting(const std::string& name, double value, Where where = Where::here());
+  Tensor setting(const std::string& name, DType dtype, double value, Where where = Where::here());
+
+  /// A state that survives calls: what `keep` was given by the last one, and zeros before the first. `initial` is a struct
+  /// of tensors, all zeros.
+  template <class S>
+  S state(const std::string& name, const S& initial, Where where = Where::here()) {
+    std::vector<Tensor> tensors;
+    for (const Tensor& t : tensors_of(initial)) tensors.push_back(add_state(member(name, tensors.size()), t, where));
+    return with_tensors(initial, tensors);
+  }
+  /// The state after the call.
+  template <class S>
+  void keep(const std::string& name, const S& next, Where where = Where::here()) {
+    size_t i = 0;
+    for (const Tensor& t : tensors_of(next)) update(member(name, i++), t, where);
+  }
+
+  /// An output: a tensor, or a struct of tensors "name.0", "name.1" ...
+  template <class S>
+  void output(const std::string& name, const S& value, Where where = Where::here()) {
+    if constexpr (std::is_convertible_v<S, Operand>) {
+      add_output(name, value, where);
+    } else {
+      size_t i = 0;
+      for (const Tensor& t : tensors_of(value)) add_output(member(name, i++), t, where);
+    }
+  }
+
+  /// An input that lives beside the parameters, zero at first: an optimizer's memory.
+  Tensor slot(const std::string& name, Type type, Where where = Where::here());
+  /// The value of an input, a slot or a parameter after the call.
+  void update(const std::string& input, const Tensor& next, Where where = Where::here());
+  /// The results of a function, over inputs of the same names.
+  std::vector<Tensor> call(const Function& function, Where where = Where::here());
+
+ private:
+  friend struct Function;
+  Trace(Function& function, Region& region) : function_(function), region_(region) {}
+  static std::string member(const std::string& name, size_t index) { return name + "." + std::to_string(index); }
+  Tensor add_input(const std::string& name, Type type, Where where);
+  Tensor add_state(const std::string& name, const Tensor& initial, Where where);
+  void add_output(const std::string& name, const Operand& value, Where where);
+  void finish();
+
+  struct Result {
+    std::string name;
+    ir::Value value;
+  };
+  Function& function_;
+  Region& region_;
+  std::map<std::string, Tensor> inputs_;
+  std::vector<ir::Value> order_;   // of the inputs
+  std::vector<Result> outputs_, updates_;
+};
+
+}  // namespace rondo

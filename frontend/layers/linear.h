@@ -1,0 +1,43 @@
+// Layers without time: Linear and Embedding.
+#pragma once
+
+#include <string>
+
+#include "frontend/ops.h"
+
+namespace rondo {
+
+/// y = x w + b
+class Linear {
+ public:
+  Param w, b;
+
+  Linear() = default;
+  Linear(Model& m, const std::string& name, int64_t in, int64_t out, bool bias = true, Init init = init::glorot())
+      : w(m.param(name + ".w", {in, out}, std::move(init))) {
+    if (bias) b = m.param(name + ".b", {out}, init::zeros());
+  }
+
+  Tensor operator()(Operand x) const {
+    LibraryCall call("linear", x.where());
+    Tensor y = matmul(x, w);
+    return b.is_set() ? y + b : y;
+  }
+};
+
+/// Row `id` of a table.
+class Embedding {
+ public:
+  Param table;
+
+  Embedding() = default;
+  Embedding(Model& m, const std::string& name, int64_t rows, int64_t width, Init init = init::normal(1))
+      : table(m.param(name + ".table", {rows, width}, std::move(init))) {}
+
+  Tensor operator()(Operand ids) const {
+    LibraryCall call("embedding", ids.where());
+    return gather(table, ids);
+  }
+};
+
+}  // namespace rondo

@@ -1,0 +1,101 @@
+// Many functions from one declaration: a model with `initial(batch)` and `step(state, x)` gives step, run, loss and generate.
+//
+// The state of each survives calls: it streams, or trains by truncated back-propagation through time. All name it "state",
+// so that it can move from one program to another.
+#pragma once
+
+#include <functional>
+#include <string>
+#include <utility>
+
+#include "frontend/function.h"
+
+namespace rondo {
+
+/// What a model's step takes, without batch and time: a scalar id by default.
+struct StepInput {
+  DType dtype = DType::i32;
+  Shape shape = {};
+
+  Shape with(std::initializer_list<Dim> lead) const {
+    Shape all(lead);
+    all.insert(all.end(), shape.begin(), shape.end());
+    return all;
+  }
+};
+
+/// The model's step over a sequence: (final state, ys).
+template <class M, class S, class X>
+auto run(const M& model, const S& state, const X& xs, Where where = Where::here()) {
+  return scan(state, xs, [&](const S& s, const X& x) { return model.step(s, x); }, {}, where);
+}
+
+/// One step: input "x" [B,...], output "y".
+template <class M>
+Function step_function(const M& model, const StepInput& x) {
+  return Function("step", model, [&](Trace& t) {
+    auto state = t.state("state", model.initial("B"));
+    auto [next, y] = model.step(state, t.input("x", x.dtype, x.with({"B"})));
+    t.keep("state", next);
+    t.output("y", y);
+  });
+}
+
+/// A sequence: input "x" [T,B,...], output "y" [T,B,...].
+template <class M>
+Function run_function(const M& model, const StepInput& x) {
+  return Function("run", model, [&](Trace& t) {
+    auto state = t.state("state", model.initial("B"));
+    auto [next, y] = run(model, state, t.input("x", x.dtype, x.with({"T", "B"})));
+    t.keep("state", next);
+    t.output("y", y);
+  });
+}
+
+/// The loss of a sequence: inputs "x" [T,B,...] and "target" [T,B,...], output "loss" = loss(y, target).
+template <class M, class Loss>
+Function loss_function(const M& model, const StepInput& x, const StepInput& target, Loss&& loss) {
+  return Function("loss", model, [&](Trace& t) {
+    auto state = t.state("state", model.initial("B"));
+    auto [next, y] = run(model, state, t.input("x", x.dtype, x.with({"T", "B"})));
+    t.keep("state", next);
+    t.output("loss", loss(y, t.input("target", target.dtype, target.with({"T", "B"}))));
+  });
+}
+
+/// Draws from softmax(logits / temperature) by the Gumbel-max trick; the largest at temperature 0. logits [B,V]; seed, count: i32[].
+inline Tensor sample(Operand logits, Operand temperature, Operand seed, Operand count) {
+  LibraryCall call("sample", logits.where());
+  const Tensor u = max(random_uniform(seed, count, logits.tensor().shape()), 0x1p-32);  // log needs u > 0
+  return argmax(logits - temperature * log(-log(u)));
+}
+
+/// A text by a model whose step maps ids to logits. Reads "prime" [P,B], then emits N symbols, "ids" [N,B], each drawn and fed
+/// back. Settings: "temperature" and "seed". A next call with P = 0 goes on where this one stopped.
+template <class M>
+Function generate_function(const M& model) {
+  return Function("generate", model, [&](Trace& t) {
+    using State = decltype(model.initial("B"));
+    struct Writer {
+      State state;
+      Tensor id;     // drawn, and not yet read by the model
+      Tensor count;  // of draws
+    };
+    const Tensor temperature = t.setting("temperature", 1), seed = t.setting("seed", DType::i32, 0);
+    auto read = [&](const State& state, Tensor id, Tensor count) -> Writer {
+      auto [next, logits] = model.step(state, id);
+      return {next, sample(logits, temperature, seed, count), count + 1};
+    };
+    const Writer start = t.state("writer", Writer{model.initial("B"), constant(0, Type{DType::i32, {"B"}}),
+                                                  constant(0, Type{DType::i32, {}})});
+    Writer primed = scan(start, t.input("prime", DType::i32, {"P", "B"}),
+                         [&](const Writer& w, Tensor id) { return read(w.state, id, w.count); });
+    auto [end, ids] = repeat(primed, "N", [&](const Writer& w) {
+      return std::pair(read(w.state, w.id, w.count), w.id);
+    });
+    t.keep("writer", end);
+    t.output("ids", ids);
+  });
+}
+
+}  // namespace rondo
