@@ -1,0 +1,57 @@
+#include "tests/frontend/reference.h"
+
+#include <algorithm>
+
+#include "frontend/init.h"
+
+namespace rondo::test {
+
+ir::Array array_of(const Buffer& buffer) {
+  ir::Array array{buffer.dtype(), buffer.shape(), {}};
+  switch (buffer.dtype()) {
+    case DType::f32: array.data.assign(buffer.as<float>().begin(), buffer.as<float>().end()); break;
+    case DType::f64: array.data.assign(buffer.as<double>().begin(), buffer.as<double>().end()); break;
+    default: array.data.assign(buffer.as<int32_t>().begin(), buffer.as<int32_t>().end());
+  }
+  return array;
+}
+
+std::vector<double> numbers(size_t n, uint64_t seed) {
+  Random random(seed);
+  std::vector<double> values(n);
+  for (double& v : values) v = 2 * random.uniform() - 1;
+  return values;
+}
+
+Reference::Reference(Function function, const Weights& weights) : function_(std::move(function)) {
+  for (const Param& p : function_.params) values_[p.name()] = array_of(weights.at(p.name()));
+  for (const auto& [name, value] : function_.defaults) set(name, {}, {value});
+}
+
+void Reference::set(const std::string& name, std::vector<int64_t> shape, std::vector<double> values) {
+  values_[name] = {DType::f32, std::move(shape), std::move(values)};
+}
+
+void Reference::run(const ir::DimValues& dims) {
+  const ir::Func& func = function_.func;
+  std::vector<ir::Array> inputs;
+  for (ir::Value p : func.params) {
+    const std::string& name = func.value_name(p);
+    if (!values_.contains(name)) {
+      ir::Array zeros{func.type(p).dtype, ir::bind(func.type(p).shape, dims), {}};
+      int64_t count = 1;
+      for (int64_t n : zeros.shape) count *= n;
+      zeros.data.assign(count, 0);
+      values_[name] = zeros;
+    }
+    values_[name].dtype = func.type(p).dtype;
+    inputs.push_back(values_[name]);
+  }
+  const std::vector<ir::Array> outputs = ir::evaluate(func, inputs, dims);
+  for (size_t i = 0; i < outputs.size(); ++i) values_[function_.outputs[i]] = outputs[i];
+  for (const Function::Update& u : function_.updates) values_[u.input] = values_.at(u.output);
+}
+
+const ir::Array& Reference::at(const std::string& name) const { return values_.at(name); }
+
+}  // namespace rondo::test

@@ -1,0 +1,4 @@
+set(frontend_tests ops)
+foreach(test ${frontend_tests})
+  rondo_test(frontend_${test}_test SOURCES frontend/${test}_test.cpp frontend/reference.cpp LIBS rondo_frontend)
+endforeach()
