@@ -1,0 +1,15 @@
+// Which values the results of a function need.
+#pragma once
+
+#include "ir/func.h"
+#include "passes/activity.h"
+
+namespace rondo::passes {
+
+/// For each value of func: whether a result depends on it. Scans count as one op.
+Flags live_values(const ir::Func& func);
+
+/// Whether any result of op is flagged.
+bool any_result(const ir::Op& op, const Flags& values);
+
+}  // namespace rondo::passes

@@ -1,0 +1,84 @@
+#include "passes/rewriter.h"
+
+#include <array>
+
+#include "ir/op_def.h"
+
+namespace rondo::passes {
+
+using namespace ir;
+
+namespace {
+
+using RulesByKind = std::array<std::vector<Rule>, kOpCount>;
+
+const RulesByKind& rules_by_kind() {
+  static const RulesByKind table = [] {
+    RulesByKind rules;
+    for (auto family : {arithmetic_rules(), movement_rules()})
+      for (const NamedRule& r : family) rules[static_cast<size_t>(r.kind)].push_back(r.rule);
+    return rules;
+  }();
+  return table;
+}
+
+}  // namespace
+
+Value Rewriter::emit(OpKind kind, std::vector<Value> operands, Attrs attrs) {
+  Op op;
+  op.kind = kind;
+  op.operands = std::move(operands);
+  op.attrs = std::move(attrs);
+  for (Rule rule : rules_by_kind()[static_cast<size_t>(kind)])
+    if (const Value v = rule(*this, op)) return v;
+  return b.emit(kind, std::move(op.operands), std::move(op.attrs));
+}
+
+const Op* Rewriter::def(Value v, OpKind kind) const {
+  const Op* op = def(v);
+  return op && op->kind == kind ? op : nullptr;
+}
+
+std::optional<double> Rewriter::number(Value v) const {
+  const Op* op = def(v, OpKind::constant);
+  return op ? std::optional(op->attrs.number) : std::nullopt;
+}
+
+Value Rewriter::constant(Type type, double number) { return b.constant(std::move(type), number); }
+
+Value Rewriter::reshape(Value v, Shape shape) {
+  Attrs a;
+  a.type = {type(v).dtype, std::move(shape)};
+  return emit(OpKind::reshape, {v}, std::move(a));
+}
+
+Value Rewriter::slice(Value v, int64_t axis, int64_t lo, int64_t hi) {
+  Attrs a;
+  a.axis = axis;
+  a.lo = lo;
+  a.hi = hi;
+  return emit(OpKind::slice, {v}, std::move(a));
+}
+
+Value Rewriter::pad(Value v, int64_t axis, int64_t before, int64_t after) {
+  Attrs a;
+  a.axis = axis;
+  a.lo = before;
+  a.hi = after;
+  return emit(OpKind::pad, {v}, std::move(a));
+}
+
+Value Rewriter::concat(std::vector<Value> parts, int64_t axis) {
+  Attrs a;
+  a.axis = axis;
+  return emit(OpKind::concat, std::move(parts), std::move(a));
+}
+
+Value Rewriter::broadcast(Value v, Shape shape, std::vector<int64_t> axes) {
+  Attrs a;
+  a.type = {type(v).dtype, std::move(shape)};
+  a.axes = std::move(axes);
+  return emit(OpKind::broadcast, {v}, std::move(a));
+}
+
+}  // namespace rondo::passes
