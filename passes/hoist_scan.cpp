@@ -1,0 +1,184 @@
+// What needs no carry leaves the scan: h_t = f(h_{t-1}, x_t W) is h_t = f(h_{t-1}, z_t) with Z = X W, one product for all t.
+#include <algorithm>
+
+#include "ir/op_def.h"
+#include "passes/liveness.h"
+#include "passes/passes.h"
+#include "passes/rewrite_scans.h"
+#include "passes/vectorize.h"
+
+namespace rondo::passes {
+
+using namespace ir;
+
+namespace {
+
+/// What a value of the body depends on.
+enum class Needs : char { consts, xs, carries };
+
+/// Work that is worth its own pass over memory. A value is worth it once for all steps already if it is not cheap to make again.
+bool pays(const Op& op, Needs needs) {
+  const OpDef& def = def_of(op.kind);
+  if (needs == Needs::xs) return op.kind == OpKind::matmul || op.kind == OpKind::gather;
+  return needs == Needs::consts && def.cls != OpClass::leaf && !def.cheap;
+}
+
+class Hoister {
+ public:
+  Hoister(Builder& b, const Func& func, const Op& op, std::vector<Value> operands)
+      : b_(b), func_(func), scan_(op), operands_(std::move(operands)), steps_(trip_count(func, op)) {}
+
+  std::vector<Value> run() {
+    classify();
+    choose();
+    hoist();
+    mark_inside();
+    return emit();
+  }
+
+ private:
+  Needs& needs(Value v) { return needs_[v.id]; }
+  bool hoisted(Value v) const { return hoisted_[v.id]; }
+  uint32_t carries_end() const { return scan_.consts + scan_.carries; }
+
+  void classify() {
+    needs_.assign(scan_.body.values.size(), Needs::consts);
+    for (uint32_t i = scan_.consts; i < operands_.size(); ++i)
+      needs(scan_.body.params[i]) = i < carries_end() ? Needs::carries : Needs::xs;
+    for (const Op& op : scan_.body.ops) {
+      Needs most = Needs::consts;
+      std::vector<char> stacked;
+      for (Value v : op.operands) {
+        most = std::max(most, needs(v));
+        stacked.push_back(needs(v) != Needs::consts);
+      }
+      if (most == Needs::xs && !can_vectorize(op, stacked)) most = Needs::carries;
+      for (uint32_t i = 0; i < op.result_count; ++i) needs(op.result(i)) = most;
+    }
+  }
+
+  /// Hoisted are ops that pay, ys that need no carry, and what they are made of.
+  void choose() {
+    hoisted_.assign(scan_.body.values.size(), false);
+    auto mark = [&](Value v) {
+      if (needs(v) != Needs::carries && scan_.body.def(v)) hoisted_[v.id] = true;
+    };
+    for (uint32_t i = 0; i < scan_.ys; ++i) mark(scan_.y_value(i));
+    for (size_t k = scan_.body.ops.size(); k-- > 0;) {
+      const Op& op = scan_.body.ops[k];
+      if (!pays(op, needs(op.result())) && !any_result(op, hoisted_)) continue;
+      for (uint32_t i = 0; i < op.result_count; ++i) hoisted_[op.result(i).id] = true;
+      for (Value v : op.operands) mark(v);
+    }
+  }
+
+  void hoist() {
+    outside_.resize(scan_.body.values.size());
+    for (uint32_t i = 0; i < operands_.size(); ++i)
+      outside_[scan_.body.params[i].id] = {operands_[i], i >= carries_end()};
+    for (const Op& op : scan_.body.ops) {
+      if (!hoisted(op.result())) continue;
+      if (op.kind == OpKind::scan) {
+        std::vector<Value> in;
+        for (Value v : op.operands) in.push_back(outside_[v.id].value);
+        const std::vector<Value> out = b_.copy(scan_.body, op, std::move(in));
+        for (uint32_t i = 0; i < op.result_count; ++i) outside_[op.result(i).id] = {out[i], false};
+        continue;
+      }
+      std::vector<Outside> in;
+      for (Value v : op.operands) in.push_back(outside_[v.id]);
+      outside_[op.result().id] = vectorize(b_, scan_.body, op, in, steps_);
+    }
+  }
+
+  /// A hoisted value that the body makes again, rather than reading it: cheap, and the same at every step.
+  bool made_again(const Op& op) { return needs(op.result()) == Needs::consts && def_of(op.kind).cheap; }
+  bool stays(const Op& op) { return !hoisted(op.result()) || made_again(op); }
+
+  /// Marks the values that the body still computes or reads.
+  void mark_inside() {
+    inside_.assign(scan_.body.values.size(), false);
+    for (uint32_t i = 0; i < scan_.body.results.size(); ++i)
+      if (i < scan_.carries || stays_y(i)) inside_[scan_.body.results[i].id] = true;
+    for (size_t k = scan_.body.ops.size(); k-- > 0;) {
+      const Op& op = scan_.body.ops[k];
+      if (any_result(op, inside_) && stays(op))
+        for (Value v : op.operands) inside_[v.id] = true;
+    }
+  }
+
+  bool stays_y(uint32_t result) const { return !hoisted(scan_.body.results[result]); }
+
+  std::vector<Value> emit() {
+    Builder body(scan_.body.name);
+    std::vector<Value> map(scan_.body.values.size()), operands;
+    auto add_param = [&](Value v, Value operand) {
+      map[v.id] = body.param(scan_.body.type(v), scan_.body.value_name(v));
+      operands.push_back(operand);
+    };
+    auto add_hoisted = [&](Needs kind) {
+      for (const Op& op : scan_.body.ops)
+        for (uint32_t i = 0; i < op.result_count; ++i)
+          if (const Value v = op.result(i); inside_[v.id] && !stays(op) && needs(v) == kind) add_param(v, outside_[v.id].value);
+    };
+    Attrs attrs = scan_.op.attrs;
+    for (uint32_t i = 0; i < scan_.consts; ++i)
+      if (inside_[scan_.const_param(i).id]) add_param(scan_.const_param(i), operands_[i]);
+    add_hoisted(Needs::consts);
+    attrs.consts = static_cast<uint32_t>(operands.size());
+    for (uint32_t i = 0; i < scan_.carries; ++i) add_param(scan_.carry_param(i), operands_[scan_.consts + i]);
+    for (uint32_t i = 0; i < scan_.xs; ++i)
+      if (inside_[scan_.x_param(i).id]) add_param(scan_.x_param(i), operands_[carries_end() + i]);
+    add_hoisted(Needs::xs);
+    attrs.dim = operands.size() == attrs.consts + attrs.carries ? steps_ : Dim();
+    for (const Op& op : scan_.body.ops) {
+      if (!any_result(op, inside_) || !stays(op)) continue;
+      std::vector<Value> in;
+      for (Value v : op.operands) in.push_back(map[v.id]);
+      const std::vector<Value> out = body.copy(scan_.body, op, std::move(in));
+      for (uint32_t i = 0; i < op.result_count; ++i) map[op.result(i).id] = out[i];
+    }
+    return emit_scan(std::move(body), map, std::move(operands), std::move(attrs));
+  }
+
+  std::vector<Value> emit_scan(Builder body, const std::vector<Value>& map, std::vector<Value> operands, Attrs attrs) {
+    std::vector<Value> body_results, results(scan_.op.result_count);
+    std::vector<uint32_t> kept;
+    std::vector<std::string> names;
+    for (uint32_t i = 0; i < results.size(); ++i) {
+      const Value v = scan_.body.results[i];
+      if (i >= scan_.carries && !stays_y(i)) {
+        results[i] = stacked(b_, outside_[v.id], steps_);
+        continue;
+      }
+      kept.push_back(i);
+      body_results.push_back(map[v.id]);
+      names.push_back(func_.value_name(scan_.op.result(i)));
+    }
+    if (kept.empty()) return results;
+    const std::vector<Value> out = b_.emit_scan(
+        std::move(operands), std::move(attrs), std::make_shared<Func>(std::move(body).finish(std::move(body_results))), names);
+    for (size_t i = 0; i < kept.size(); ++i) results[kept[i]] = out[i];
+    return results;
+  }
+
+  Builder& b_;
+  const Func& func_;
+  const ScanView scan_;
+  const std::vector<Value> operands_;
+  const Dim steps_;
+  // Of the values of the body:
+  std::vector<Needs> needs_;
+  Flags hoisted_, inside_;
+  std::vector<Outside> outside_;
+};
+
+}  // namespace
+
+Func hoist_scan(const Func& func, const Options&) {
+  return rewrite_scans(func, [](Builder& b, const Func& outer, const Op& op, std::vector<Value> operands) {
+    return Hoister(b, outer, op, std::move(operands)).run();
+  });
+}
+
+}  // namespace rondo::passes
