@@ -1,22 +1,12 @@
-// Random inputs for functions, and differences between results.
+// Random inputs and differences, under the names that tests use.
 #pragma once
 
-#include <cstdint>
-#include <span>
-#include <string>
-#include <vector>
-
-#include "ir/evaluator.h"
-#include "ir/func.h"
+#include "ir/arrays.h"
 
 namespace rondo::test {
 
-/// Inputs for all params: floats uniform in [-1, 1], i32 in [0, ids), pred 0 or 1. The same for the same seed everywhere.
-std::vector<ir::Array> random_inputs(const ir::Func& func, const ir::DimValues& dims, uint64_t seed, int64_t ids = 3);
-
-/// The largest |a - b| / max(1, |b|) over all elements, b the reference; infinity where shapes differ or just one of the two is NaN.
-double difference(std::span<const ir::Array> a, std::span<const ir::Array> b);
-
-std::vector<std::vector<int64_t>> shapes_of(std::span<const ir::Array> arrays);
+using ir::difference;
+using ir::random_inputs;
+using ir::shapes_of;
 
 }  // namespace rondo::test
