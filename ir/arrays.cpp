@@ -44,6 +44,14 @@ double difference(std::span<const Array> a, std::span<const Array> b) {
   return worst;
 }
 
+double tolerance(const Func& func) {
+  for (const auto& value : func.values)
+    if (value.type.dtype == DType::f32) return 2e-5;
+  for (const Op& op : func.ops)
+    if (op.body && tolerance(*op.body) > 1e-9) return 2e-5;
+  return 1e-12;
+}
+
 std::vector<std::vector<int64_t>> shapes_of(std::span<const Array> arrays) {
   std::vector<std::vector<int64_t>> shapes;
   for (const Array& a : arrays) shapes.push_back(a.shape);

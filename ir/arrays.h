@@ -17,6 +17,9 @@ std::vector<Array> random_inputs(const Func& func, const DimValues& dims, uint64
 /// The largest |a - b| / max(1, |b|) over all elements, b the reference; infinity where shapes differ or just one of the two is NaN.
 double difference(std::span<const Array> a, std::span<const Array> b);
 
+/// How far compiled code may be from the f64 evaluator: rounding in the function's least precise float type.
+double tolerance(const Func& func);
+
 std::vector<std::vector<int64_t>> shapes_of(std::span<const Array> arrays);
 
 }  // namespace rondo::ir

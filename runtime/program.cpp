@@ -155,6 +155,18 @@ void Program::copy_in(std::string_view name, std::span<const T> values, std::spa
   std::ranges::copy(values, into.begin());
 }
 
+void Program::set(std::string_view name, const Buffer& values) {
+  Buffer& into = find(name);
+  if (into.dtype() != values.dtype() || into.shape() != values.shape())
+    throw Error(fmt::format("{}: {} for {}", name, to_string(values.dtype(), values.shape()), to_string(into.dtype(), into.shape())));
+  std::memcpy(into.data(), values.data(), into.bytes());
+}
+
+const Buffer& Program::output(size_t i) const {
+  RONDO_CHECK(i < signature().outputs.size(), fmt::format("output {} of {}", i, signature().outputs.size()));
+  return slots_[home_[signature().inputs.size() + i]].buffer;
+}
+
 void Program::check_indices() const {
   for (const Signature::Bound& b : signature().bounds) {
     const Slot& slot = slots_[b.input];

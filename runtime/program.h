@@ -49,6 +49,10 @@ class Program {
   void set(std::string_view name, std::span<const float> values);
   void set(std::string_view name, std::span<const double> values);
   void set(std::string_view name, std::span<const int32_t> values);
+  /// Throws Error unless dtype and shape are those of the input.
+  void set(std::string_view name, const Buffer& values);
+  /// Output number i, whatever its name.
+  const Buffer& output(size_t i) const;
   /// The shape with the current dims.
   const std::vector<int64_t>& shape(std::string_view name) const { return buffer(name).shape(); }
 

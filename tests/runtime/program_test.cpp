@@ -57,11 +57,14 @@ TEST(Program, KeepsStateBetweenCalls) {
   p.f32("w")[0] = 2;
   p.resize({{"T", 2}, {"B", 1}, {"V", 3}});
   p.set("table", std::vector<float>{1, 10, 100});
-  p.set("ids", std::vector<int32_t>{0, 2});
+  Buffer ids(DType::i32, {2, 1});
+  ids.as<int32_t>()[1] = 2;
+  p.set("ids", ids);
   p.run();
   EXPECT_EQ(p.f32("out")[0], 202);
   p.run();
   EXPECT_EQ(p.f32("out")[0], 404);
+  EXPECT_EQ(p.output(1).as<float>()[0], 404);
   EXPECT_EQ(p.f32("h1").data(), p.f32("h").data());
   EXPECT_EQ(p.state().at("h").as<float>()[0], 404);
   p.reset();
@@ -123,6 +126,7 @@ TEST(Program, RefusesWrongCalls) {
   EXPECT_EQ(error_of([&] { p.f32("x"); }), "accumulate: no input or output x; inputs: w, table, h, ids; outputs: h1, out");
   EXPECT_EQ(error_of([&] { p.f32("ids"); }), "ids is i32[2,2], not f32");
   EXPECT_EQ(error_of([&] { p.set("ids", std::vector<int32_t>{1}); }), "ids: 1 values for i32[2,2], which takes 4");
+  EXPECT_EQ(error_of([&] { p.set("ids", Buffer(DType::i32, {4})); }), "ids: i32[4] for i32[2,2]");
   EXPECT_EQ(error_of([] { Program(accumulator(), {}, {.weights = {"v"}}); }), "accumulate: no input v; inputs: w, table, h, ids");
   EXPECT_EQ(error_of([] { Program(accumulator(), {}, {.weights = {"h"}}); }), "accumulate: weight h has the named dim B");
   Weights other;

@@ -84,12 +84,4 @@ std::vector<Array> execute(const Executable& code, std::span<const Array> inputs
   return outputs;
 }
 
-double tolerance(const ir::Func& func) {
-  for (const auto& value : func.values)
-    if (value.type.dtype == DType::f32) return 2e-5;
-  for (const ir::Op& op : func.ops)
-    if (op.body && tolerance(*op.body) > 1e-9) return 2e-5;
-  return 1e-12;
-}
-
 }  // namespace rondo::test

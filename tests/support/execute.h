@@ -4,6 +4,7 @@
 #include <span>
 #include <vector>
 
+#include "ir/arrays.h"
 #include "ir/evaluator.h"
 #include "runtime/executable.h"
 
@@ -13,7 +14,6 @@ namespace rondo::test {
 std::vector<ir::Array> execute(const Executable& code, std::span<const ir::Array> inputs,
                                std::span<const std::vector<int64_t>> output_shapes, const ir::DimValues& dims);
 
-/// How far compiled code may be from the f64 evaluator: rounding in the function's least precise float type.
-double tolerance(const ir::Func& func);
+using ir::tolerance;
 
 }  // namespace rondo::test

@@ -1,0 +1,18 @@
+// The subcommands of `rondo`, one file each.
+#pragma once
+
+#include <string>
+
+#include <CLI/App.hpp>
+
+#include "ir/func.h"
+
+namespace rondo::tools {
+
+void add_opt(CLI::App& app);
+void add_run(CLI::App& app);
+
+/// The function in a .rondo file after the pipeline, which may be given by name: "inference" or "training".
+ir::Func read_function(const std::string& path, const std::string& pipeline);
+
+}  // namespace rondo::tools

@@ -1,0 +1,39 @@
+#include <cstdio>
+#include <exception>
+#include <string>
+
+#include <CLI/CLI.hpp>
+#include <fmt/format.h>
+
+#include "ir/text.h"
+#include "passes/pipeline.h"
+#include "runtime/text_data.h"
+#include "tools/commands.h"
+
+namespace rondo::tools {
+
+ir::Func read_function(const std::string& path, const std::string& pipeline) {
+  const ir::Func func = ir::parse(read_text(path), path);
+  if (pipeline == "inference") return passes::run_pipeline(func, passes::kInference);
+  if (pipeline == "training") return passes::run_pipeline(func, passes::kTraining);
+  return pipeline.empty() ? func : passes::run_pipeline(func, pipeline);
+}
+
+}  // namespace rondo::tools
+
+// Exit codes: 0, 1 for an error in what was asked, 2 for wrong usage.
+int main(int argc, char** argv) {
+  CLI::App app("Works on functions of Rondo's tensor IR as text.", "rondo");
+  app.require_subcommand(1);
+  rondo::tools::add_opt(app);
+  rondo::tools::add_run(app);
+  try {
+    app.parse(argc, argv);
+    return 0;
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? 0 : 2;
+  } catch (const std::exception& error) {
+    fmt::print(stderr, "rondo: {}\n", error.what());
+    return 1;
+  }
+}
