@@ -1,0 +1,108 @@
+// Every message of the DSL: what is wrong, the shapes, and the user's own file and line.
+#include <gtest/gtest.h>
+
+#include <rondo/rondo.h>
+
+#include "support/error.h"
+
+namespace rondo::test {
+namespace {
+
+/// The message of the error that tracing throws; "no error" if there is none.
+std::string message(const std::function<void(Trace&)>& body) {
+  try {
+    Function function("f", f32, body);
+  } catch (const Error& e) {
+    return e.what();
+  }
+  return "no error";
+}
+
+std::string here(const std::string& what, int line) {
+  return "rondo: " + what + " (errors_test.cpp:" + std::to_string(line) + ")";
+}
+
+// Each lambda stands on one line, so that __LINE__ of the expectation is the line that the message names.
+#define EXPECT_MESSAGE(what, ...) EXPECT_EQ(message([&](Trace& t) { (void)t; __VA_ARGS__; }), here(what, __LINE__))
+
+TEST(Errors, MatmulNamesShapesAndPlace) {
+  EXPECT_MESSAGE("matmul: f32[B,64] x f32[256,1024]: inner dims 64 and 256 differ", matmul(t.input("a", {"B", 64}), t.input("b", {256, 1024})));
+}
+
+TEST(Errors, OperatorsNameThePlaceToo) {
+  EXPECT_MESSAGE("add: f32[2] x f32[3]: operand types differ", t.input("a", {2}) + t.input("b", {3}));
+  EXPECT_MESSAGE("mul: f32[2,3] x f32[2]: operand types differ", t.input("a", {2, 3}) * t.input("b", {2}));
+  EXPECT_MESSAGE("sub: f32[2] x i32[2]: operand types differ", t.input("a", {2}) - t.input("b", i32, {2}));
+}
+
+TEST(Errors, ParametersNameThePlaceToo) {
+  Model m;
+  Param w = m.param("w", {3});
+  EXPECT_MESSAGE("div: f32[2] x f32[3]: operand types differ", t.input("a", {2}) / w);
+  EXPECT_MESSAGE("a parameter that no model has declared is used", t.input("a", {2}) / Param());
+}
+
+TEST(Errors, AxesAndParts) {
+  EXPECT_MESSAGE("f32[2,3] has no axis 2", sum(t.input("a", {2, 3}), 2));
+  EXPECT_MESSAGE("f32[2,3] has no axis -3", t.input("a", {2, 3}).dim(-3));
+  EXPECT_MESSAGE("f32[2,3] has no axis 5", expand(t.input("a", {2, 3}), 5, 4));
+  EXPECT_MESSAGE("split: f32[2,3]: axis 1 has no 2 equal parts", split<2>(t.input("a", {2, 3}), 1));
+  EXPECT_MESSAGE("split: f32[T]: axis 0 has no 2 equal parts", split<2>(t.input("a", {"T"}), 0));
+  EXPECT_MESSAGE("concat: no tensors", concat({}, 0));
+}
+
+TEST(Errors, LayersNameTheCallAndNotTheirOwnLines) {
+  Model m;
+  Lstm lstm(m, "lstm", 64, 8);
+  Linear head(m, "head", 8, 3);
+  Stack stack{{lstm}};
+  EXPECT_MESSAGE("matmul: f32[B,5] x f32[64,32]: inner dims 5 and 64 differ in lstm", lstm(lstm.initial("B"), t.input("x", {"B", 5})));
+  EXPECT_MESSAGE("matmul: f32[B,5] x f32[8,3]: inner dims 5 and 8 differ in linear", head(t.input("x", {"B", 5})));
+  EXPECT_MESSAGE("matmul: f32[B,5] x f32[64,32]: inner dims 5 and 64 differ in stack/lstm", stack(stack.initial("B"), t.input("x", {"B", 5})));
+}
+
+TEST(Errors, Scan) {
+  EXPECT_MESSAGE("scan: f32[] has no time dim", scan(zeros({2}), t.input("x", {}), [](Tensor h, Tensor) { return h; }));
+  EXPECT_MESSAGE("scan: leading dims T and S differ", scan(zeros({2}), std::pair(t.input("x", {"T"}), t.input("y", {"S"})), [](Tensor h, auto) { return h; }));
+  EXPECT_MESSAGE("scan: tensor 0 of the state is f32[2] before the step and f32[] after it", scan(zeros({2}), t.input("x", {"T"}), [](Tensor, Tensor x) { return x; }));
+  EXPECT_MESSAGE("scan: the state has 1 tensors before the step and 0 after it", scan(std::vector{zeros({2})}, t.input("x", {"T"}), [](auto, Tensor) { return std::vector<Tensor>(); }));
+}
+
+TEST(Errors, TensorsBelongToTheirTrace) {
+  EXPECT_MESSAGE("a tensor without a value is used", -Tensor());
+  EXPECT_MESSAGE("a tensor is used outside of the scan or function that computes it", Tensor inner; scan(zeros({}), t.input("x", {"T"}), [&](Tensor h, Tensor x) { inner = h + x; return inner; }); -inner);
+  Tensor outside;
+  Function function("f", f32, [&](Trace& t) { outside = t.input("x", {2}); });
+  EXPECT_MESSAGE("a tensor is used outside of the scan or function that computes it", -outside);
+  try {
+    -outside;
+    FAIL();
+  } catch (const Error& e) {
+    EXPECT_EQ(std::string(e.what()), here("a tensor is computed outside of a function", __LINE__ - 3));
+  }
+}
+
+TEST(Errors, NamesAreUnique) {
+  Model m;
+  Param w = m.param("w", {2}), other = Model().param("w", {2});
+  EXPECT_MESSAGE("f has an input `x` already", t.input("x", {}); t.input("x", {}));
+  EXPECT_MESSAGE("f has an output `y` already", t.output("y", ones({})); t.output("y", ones({})));
+  EXPECT_MESSAGE("two parameters are named `w`", w + other);
+  EXPECT_MESSAGE("the model has a parameter `w` already", m.param("w", {3}));
+  EXPECT_MESSAGE("parameter `v`: 0 is no size", m.param("v", {0}));
+  EXPECT_EQ(message([&](Trace& t) { t.output("y", w + t.input("w", {2})); }), "rondo: f: `w` names an input and a parameter");
+}
+
+TEST(Errors, State) {
+  EXPECT_MESSAGE("state `s.0` does not start at zeros()", t.state("s", ones({2})));
+  EXPECT_MESSAGE("keep: `s.1` is no state, slot or parameter", t.keep("s", std::pair(t.state("s", zeros({2})), zeros({2}))));
+  EXPECT_MESSAGE("keep: `s.0` is f32[2] before the call and f32[] after it", t.keep("s", sum(t.state("s", zeros({2})))));
+  EXPECT_EQ(message([&](Trace& t) { t.state("s", zeros({2})); }), "rondo: f: state `s.0` is not kept");
+}
+
+TEST(Errors, FunctionsDoNotNest) {
+  EXPECT_EQ(message([](Trace&) { Function inner("g", f32, [](Trace&) {}); }), "rondo: a function cannot be traced while another one is");
+}
+
+}  // namespace
+}  // namespace rondo::test
