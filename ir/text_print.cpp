@@ -101,7 +101,7 @@ class Printer {
     if (op.body)
       region(names, op, depth);
     else
-      text_ += (op.operands.empty() ? "" : " ") + names.list(op.operands) + attributes_text(def, op.attrs);
+      text_ += fmt::format("{}{}{}", op.operands.empty() ? "" : " ", names.list(op.operands), attributes_text(def, op.attrs));
     text_ += fmt::format(" : {}", fmt::join(types, ", "));
   }
 
