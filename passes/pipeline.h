@@ -3,7 +3,6 @@
 
 #include <string>
 #include <string_view>
-#include <vector>
 
 #include "ir/func.h"
 
@@ -24,8 +23,5 @@ struct RunOptions {
 /// pass on random inputs and throws InternalError naming the pass when they differ.
 /// Throws Error for an unknown pass or option.
 ir::Func run_pipeline(const ir::Func& func, std::string_view pipeline, const RunOptions& options = {});
-
-/// The names of all passes, sorted.
-std::vector<std::string_view> pass_names();
 
 }  // namespace rondo::passes

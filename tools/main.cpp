@@ -1,6 +1,7 @@
 #include <cstdio>
 #include <exception>
 #include <string>
+#include <string_view>
 
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
@@ -33,7 +34,8 @@ int main(int argc, char** argv) {
   } catch (const CLI::ParseError& error) {
     return app.exit(error) == 0 ? 0 : 2;
   } catch (const std::exception& error) {
-    fmt::print(stderr, "rondo: {}\n", error.what());
+    const std::string_view what = error.what();
+    fmt::print(stderr, "{}{}\n", what.starts_with("rondo: ") ? "" : "rondo: ", what);
     return 1;
   }
 }

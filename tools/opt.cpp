@@ -3,7 +3,7 @@
 #include <fmt/format.h>
 
 #include "ir/text.h"
-#include "passes/pipeline.h"
+#include "passes/passes.h"
 #include "tools/commands.h"
 
 namespace rondo::tools {
@@ -16,7 +16,10 @@ struct OptArgs {
 
 void run_opt(const OptArgs& args) {
   if (args.list) {
-    for (std::string_view name : passes::pass_names()) fmt::print("{}\n", name);
+    for (const passes::Pass& pass : passes::all_passes()) {
+      const std::string options = pass.options.empty() ? "" : fmt::format("{{{}}}", pass.options);
+      fmt::print("{:<28} {}\n", fmt::format("{}{}", pass.name, options), pass.doc);
+    }
     return;
   }
   fmt::print("{}", ir::print(read_function(args.file, args.passes)));
