@@ -31,30 +31,42 @@ TEST(ProgressLine, TakesUnknownTimesAndNoUpdates) {
   EXPECT_EQ(progress_text(s), "update 3/9: loss nan, nan bits/char, 12.3k char/s, 2:00:00 left");
 }
 
+/// A file in memory.
+class MemoryFile {
+ public:
+  MemoryFile() : file_(::open_memstream(&text_, &size_)) {}
+  ~MemoryFile() {
+    std::fclose(file_);
+    std::free(text_);
+  }
+  std::FILE* file() { return file_; }
+  std::string text() {
+    std::fflush(file_);
+    return {text_, size_};
+  }
+
+ private:
+  char* text_ = nullptr;
+  size_t size_ = 0;
+  std::FILE* file_;
+};
+
 /// A Progress that writes to memory under a clock of the test.
 class ProgressTest : public ::testing::Test {
  protected:
   ProgressOptions options(bool terminal) {
-    file_ = ::open_memstream(&text_, &size_);
     ProgressOptions o;
-    o.file = file_;
+    o.file = file_.file();
+    if (terminal) o.log = log_.file();
     o.terminal = terminal;
     o.width = [] { return 25; };
     o.seconds = [this] { return now_; };
     return o;
   }
-  std::string text() const { return {text_, size_}; }
-  ~ProgressTest() override {
-    std::fclose(file_);
-    std::free(text_);
-  }
+  std::string text() { return file_.text(); }
 
   double now_ = 100;
-
- private:
-  std::FILE* file_ = nullptr;
-  char* text_ = nullptr;
-  size_t size_ = 0;
+  MemoryFile file_, log_;
 };
 
 TEST_F(ProgressTest, ATerminalGetsOneLineAtMostTenTimesASecond) {
@@ -73,6 +85,7 @@ TEST_F(ProgressTest, ATerminalGetsOneLineAtMostTenTimesASecond) {
   p.finish();
   p.finish();
   EXPECT_EQ(text(), first + "\r\x1b[Kheld out: 1.9\n\rloss 2.0000  0:05 left\x1b[K\n");
+  EXPECT_EQ(log_.text(), "held out: 1.9\nupdate 103/200: loss 2.0000, 2.885 bits/char, 200 char/s, 0:05 left\n");
 }
 
 TEST_F(ProgressTest, APipeGetsPlainLinesEveryFewSeconds) {
