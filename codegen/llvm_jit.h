@@ -3,6 +3,7 @@
 
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "codegen/compile.h"
 #include "ir/loops.h"
@@ -27,5 +28,8 @@ class NativeCode {
   virtual Entry entry() const = 0;
 };
 std::unique_ptr<NativeCode> jit(const ir::LoopProgram&, const Target&, const CompileOptions&, CompileTimes*);
+
+/// The symbols that the program's object file expects from elsewhere; there are to be none.
+std::vector<std::string> undefined_symbols(const ir::LoopProgram&, const Target&);
 
 }  // namespace rondo::codegen

@@ -1,0 +1,85 @@
+#include "codegen/llvm_emit.h"
+
+#include "codegen/schedule_gemm.h"
+#include "support/error.h"
+
+namespace rondo::codegen {
+
+using namespace ir;
+
+namespace {
+
+// Programs of this many kernels or fewer are one function: there, a call and its set-up cost as much as a small kernel.
+constexpr size_t kInlineKernels = 4;
+
+size_t count_kernels(const std::vector<Stmt>& stmts) {
+  size_t count = 0;
+  for (const Stmt& s : stmts) count += s.loop ? count_kernels(s.loop->body) : 1;
+  return count;
+}
+
+class ProgramEmitter {
+ public:
+  ProgramEmitter(llvm::Module& module, const LoopProgram& program, const Target& target, const std::string& entry)
+      : module_(module), program_(program), target_(target), main_(module, program, target, entry, {}) {
+    inline_ = count_kernels(program.stmts) <= kInlineKernels;
+    emit(program.stmts);
+    main_.finish();
+  }
+
+ private:
+  void emit(const std::vector<Stmt>& stmts) {
+    for (const Stmt& s : stmts) {
+      if (s.loop)
+        emit(*s.loop);
+      else
+        emit_part(s.kernel ? s.kernel->name : "pack", [&](FunctionBuilder& f) {
+          if (s.pack)
+            emit_pack(f, *s.pack);
+          else if (s.kernel->schedule.form == Schedule::Form::gemm)
+            emit_gemm_kernel(f, *s.kernel);
+          else
+            emit_vector_kernel(f, *s.kernel);
+        });
+    }
+  }
+
+  void emit(const Loop& loop) {
+    llvm::Value* trip = main_.poly(loop.trip);
+    main_.for_each(main_.i64(0), trip, 1, [&](llvm::Value* i) {
+      if (loop.reverse) i = main_.b.CreateNSWSub(main_.b.CreateNSWSub(trip, main_.i64(1)), i);
+      main_.set_loop_variable(loop.id, i);
+      enclosing_.push_back(loop.id);
+      emit(loop.body);
+      enclosing_.pop_back();
+    });
+  }
+
+  /// Register allocation costs more than linear time, so that large programs compile a function per kernel.
+  void emit_part(const std::string& name, const std::function<void(FunctionBuilder&)>& emit_body) {
+    if (inline_) return emit_body(main_);
+    FunctionBuilder part(module_, program_, target_, name, enclosing_);
+    emit_body(part);
+    llvm::Function* function = part.finish();
+    function->setLinkage(llvm::Function::InternalLinkage);
+    function->addFnAttr(llvm::Attribute::NoInline);
+    Values arguments = {main_.argument(0), main_.argument(1), main_.argument(2)};
+    for (LoopId id : enclosing_) arguments.push_back(main_.loop_variable(id));
+    main_.b.CreateCall(function, arguments);
+  }
+
+  llvm::Module& module_;
+  const LoopProgram& program_;
+  const Target& target_;
+  FunctionBuilder main_;
+  std::vector<LoopId> enclosing_;
+  bool inline_ = false;
+};
+
+}  // namespace
+
+void emit_program(llvm::Module& module, const LoopProgram& program, const Target& target, const std::string& entry) {
+  ProgramEmitter(module, program, target, entry);
+}
+
+}  // namespace rondo::codegen

@@ -1,0 +1,417 @@
+#include <algorithm>
+
+#include "codegen/llvm_emit.h"
+#include "codegen/schedule_gemm.h"
+#include "codegen/simplify_kernel.h"
+#include "support/error.h"
+
+// The blocks are those of K. Goto and R. van de Geijn, Anatomy of High-Performance Matrix Multiplication, 2008: a panel of right
+// operands in the first-level cache, a block of left operands in the second. Unlike there, the sum over k is one chain in
+// every form, so that all forms give the same bits.
+namespace rondo::codegen {
+
+using namespace ir;
+
+namespace {
+
+/// What the gemm and the pack statements of one kernel share.
+struct GemmShape {
+  explicit GemmShape(FunctionBuilder& f, const Kernel& original)
+      : kernel(merge_dims(original, true)),
+        groups(gemm_groups(original)),
+        tile(gemm_tile(original, f.target)),
+        blocks(gemm_blocks(original, f.target)),
+        workspace(gemm_workspace(original, f.target)),
+        lanes(gemm_lanes(original, f.target)),
+        element(f.type(original.accs[0].dtype)),
+        vector(f.type(original.accs[0].dtype, lanes)),
+        align(size_of(original.accs[0].dtype)) {}
+
+  Kernel kernel;
+  std::vector<GemmGroup> groups;
+  GemmTile tile;
+  GemmBlocks blocks;
+  GemmWorkspace workspace;
+  unsigned lanes;
+  llvm::Type* element;
+  llvm::Type* vector;
+  llvm::Align align;
+
+  int column() const { return static_cast<int>(kernel.dims.size()) - 1; }
+  const Poly& columns() const { return kernel.dims.back(); }
+  int64_t block_columns() const { return static_cast<int64_t>(tile.vectors) * lanes; }
+  /// Whether the last block of columns is less than full.
+  bool ragged() const { return !columns().is_constant() || columns().constant() % block_columns() != 0; }
+  const std::vector<Poly>& k_dims(const GemmGroup& g) const { return kernel.accs[g.accs[0]].dims; }
+};
+
+Node load_node(DType dtype, const Access& access) {
+  Node n;
+  n.op = ScalarOp::load;
+  n.dtype = dtype;
+  n.access = access;
+  return n;
+}
+
+/// One vector of a right operand: columns `first`.. at the other variables given.
+llvm::Value* load_right(FunctionBuilder& f, const GemmShape& s, uint32_t acc, Values at, llvm::Value* first) {
+  at[s.column()] = first;
+  llvm::Value* mask = s.ragged() ? f.lanes_below(first, f.poly(s.columns()), s.lanes) : nullptr;
+  Nodes nodes = {load_node(s.kernel.accs[acc].dtype, *gemm_operands(s.kernel, acc).right)};
+  return NodeValues(f, nodes, Scope{at, s.column(), s.lanes, mask}).lanes(0);
+}
+
+/// Copies a group's right operands, for all columns and one point of k, to packed + (column * k_extent + k * block) * accumulators.
+void pack_right(FunctionBuilder& f, const GemmShape& s, const GemmGroup& g, llvm::Value* packed, llvm::Value* k_extent,
+                const std::function<void(const std::function<void(const Values& at, llvm::Value* k)>&)>& for_each_k) {
+  auto accs = static_cast<int64_t>(g.accs.size());
+  f.for_each(f.i64(0), f.poly(s.columns()), s.block_columns(), [&](llvm::Value* n) {
+    for_each_k([&](const Values& at, llvm::Value* k) {
+      llvm::Value* run = f.add(f.mul(n, k_extent), f.mul(k, f.i64(s.block_columns())));
+      llvm::Value* to = f.element(s.element, packed, f.mul(run, f.i64(accs)));
+      for (int64_t a = 0; a < accs; ++a)
+        for (unsigned v = 0; v < s.tile.vectors; ++v) {
+          llvm::Value* from = load_right(f, s, g.accs[a], at, f.add(n, f.i64(v * s.lanes)));
+          f.b.CreateAlignedStore(from, f.element(s.element, to, f.i64(a * s.block_columns() + v * s.lanes)), s.align);
+        }
+    });
+  });
+}
+
+/// Where a tile's operands and sums are.
+struct TilePlace {
+  Values at;                           // variables of the outer rows
+  llvm::Value* row;                    // first row of the tile, first column
+  llvm::Value* column;
+  unsigned vectors;                    // of columns, over all blocks of the tile
+  llvm::Value* sums;                   // [row][accumulator][column]
+};
+
+class GemmEmitter {
+ public:
+  GemmEmitter(FunctionBuilder& f, const Kernel& original) : f_(f), s_(f, original), accs_(original.accs.size()) {
+    const std::vector<Poly>& dims = s_.kernel.dims;
+    outer_.assign(dims.begin(), dims.end() - std::min<int64_t>(2, static_cast<int64_t>(dims.size())));
+    if (dims.size() > 1) rows_ = dims[dims.size() - 2];
+    for (const GemmGroup& g : s_.groups)
+      for (uint32_t acc : g.accs) order_.push_back(acc);
+  }
+
+  void run() {
+    const Schedule& schedule = s_.kernel.schedule;
+    bool one_k = std::ranges::all_of(s_.groups, [&](const GemmGroup& g) { return s_.k_dims(g).size() == 1; });
+    bool packed = std::ranges::any_of(schedule.packed, [](BufferId id) { return id != kNone; });
+    bool blocked = schedule.block && !packed && schedule.workspace != kNone && one_k;
+    f_.for_box(outer_, [&](const Values& at) { blocked ? run_blocked(at) : run_direct(at); });
+  }
+
+ private:
+  // ---- Tiles over the whole of k, right operands packed before or read where they are.
+
+  void run_direct(const Values& at) {
+    unsigned most = s_.tile.vectors * blocks_at_once();
+    llvm::Value* sums = f_.stack(s_.element, static_cast<uint64_t>(s_.tile.rows) * accs_ * most * s_.lanes);
+    for_row_blocks([&](llvm::Value* first, llvm::Value* end) {
+      auto visit = [&](unsigned vectors) {
+        return [&, vectors](llvm::Value* n) {
+          f_.for_each(first, end, s_.tile.rows, [&](llvm::Value* row) {
+            TilePlace place{at, row, n, vectors, sums};
+            for_tile_rows(row, end, [&](unsigned rows, llvm::Value* done) {
+              for (uint32_t g = 0; g < s_.groups.size(); ++g) direct_tile(place, g, rows, done);
+            });
+            finish_rows(place, f_.minimum(f_.b.CreateNSWSub(end, row), f_.i64(s_.tile.rows)));
+          });
+        };
+      };
+      int64_t wide = s_.block_columns() * blocks_at_once();
+      llvm::Value* columns = f_.poly(s_.columns());
+      llvm::Value* whole = f_.i64(0);
+      if (blocks_at_once() > 1) {
+        whole = f_.i64(s_.columns().constant() / wide * wide);
+        f_.for_each(f_.i64(0), whole, wide, visit(most));
+      }
+      f_.for_each(whole, columns, s_.block_columns(), visit(s_.tile.vectors));
+    });
+  }
+
+  /// Blocks of columns that a tile of few rows takes side by side, for enough independent chains.
+  unsigned blocks_at_once() const {
+    if (!rows_.is_constant() || !s_.columns().is_constant()) return 1;
+    unsigned gates = 1;
+    for (const GemmGroup& g : s_.groups) gates = std::max(gates, static_cast<unsigned>(g.accs.size()));
+    return std::max(1u, 12 / (s_.tile.rows * gates * s_.tile.vectors));
+  }
+
+  /// Row blocks whose left operands stay in the second-level cache while all columns pass.
+  void for_row_blocks(const std::function<void(llvm::Value* first, llvm::Value* end)>& visit) {
+    llvm::Value* rows = f_.poly(rows_);
+    f_.for_each(f_.i64(0), rows, s_.blocks.rows, [&](llvm::Value* first) {
+      visit(first, f_.minimum(rows, f_.add(first, f_.i64(s_.blocks.rows))));
+    });
+  }
+
+  /// The rows of one tile: all, or what is left at the end in pieces of constant size.
+  void for_tile_rows(llvm::Value* row, llvm::Value* end, const std::function<void(unsigned rows, llvm::Value* done)>& visit) {
+    auto whole = static_cast<int64_t>(s_.tile.rows);
+    int64_t left = rows_.is_constant() ? rows_.constant() % whole : -1;
+    if (left == 0) return visit(s_.tile.rows, f_.i64(0));
+    llvm::Value* count = f_.b.CreateNSWSub(end, row);
+    f_.if_then(f_.b.CreateICmpSGE(count, f_.i64(whole)), [&] { visit(s_.tile.rows, f_.i64(0)); });
+    f_.if_then(f_.b.CreateICmpSLT(count, f_.i64(whole)), [&] {
+      if (left > 0) return visit(static_cast<unsigned>(left), f_.i64(0));
+      for (int64_t piece = 8; piece > 0; piece /= 2) {
+        if (piece >= whole) continue;
+        llvm::Value* has = f_.b.CreateICmpNE(f_.b.CreateAnd(count, f_.i64(piece)), f_.i64(0));
+        llvm::Value* done = f_.b.CreateAnd(count, f_.i64(-2 * piece));
+        f_.if_then(has, [&] { visit(static_cast<unsigned>(piece), done); });
+      }
+    });
+  }
+
+  using LoadVector = std::function<llvm::Value*(size_t acc, unsigned vector, const Values& at, llvm::Value* k)>;
+  using LoadScalar = std::function<llvm::Value*(unsigned row, const Values& at, llvm::Value* k)>;
+
+  void direct_tile(const TilePlace& place, uint32_t group, unsigned rows, llvm::Value* done) {
+    const GemmGroup& g = s_.groups[group];
+    const Schedule& schedule = s_.kernel.schedule;
+    LoadVector right = [&](size_t acc, unsigned vector, const Values& at, llvm::Value*) {
+      return load_right(f_, s_, g.accs[acc], at, f_.add(place.column, f_.i64(vector * s_.lanes)));
+    };
+    if (group < schedule.packed.size() && schedule.packed[group] != kNone)
+      right = packed_right(g, f_.base(schedule.packed[group]), place.column, f_.poly(k_extent(g)));
+    llvm::Value* row = f_.add(place.row, done);
+    tile(place, group, rows, done, f_.i64(0), left_in_place(g, row), right,
+         [&](const Values& init, const auto& body) { return f_.fold_box(s_.k_dims(g), variables(place.at), init, body); });
+  }
+
+  LoadVector packed_right(const GemmGroup& g, llvm::Value* packed, llvm::Value* column, llvm::Value* extent) {
+    auto run = s_.block_columns() * static_cast<int64_t>(g.accs.size());
+    llvm::Value* panel = f_.mul(f_.mul(column, extent), f_.i64(static_cast<int64_t>(g.accs.size())));
+    llvm::Value* next_panel = f_.mul(extent, f_.i64(run));
+    return [=, this](size_t acc, unsigned vector, const Values&, llvm::Value* k) {
+      int64_t inside = static_cast<int64_t>(acc) * s_.block_columns() + (vector % s_.tile.vectors) * s_.lanes;
+      llvm::Value* at = f_.add(panel, f_.mul(next_panel, f_.i64(vector / s_.tile.vectors)));
+      at = f_.add(f_.add(at, f_.mul(k, f_.i64(run))), f_.i64(inside));
+      return f_.b.CreateAlignedLoad(s_.vector, f_.element(s_.element, packed, at), s_.align);
+    };
+  }
+
+  LoadScalar left_in_place(const GemmGroup& g, llvm::Value* row) {
+    return [=, this, &g](unsigned r, const Values& at, llvm::Value*) {
+      Values where = at;
+      if (s_.column() > 0) where[s_.column() - 1] = f_.add(row, f_.i64(r));
+      Nodes nodes = {load_node(s_.kernel.accs[g.accs[0]].dtype, *gemm_operands(s_.kernel, g.accs[0]).left)};
+      return NodeValues(f_, nodes, Scope{where, -1, 1, nullptr}).lanes(0);
+    };
+  }
+
+  Poly k_extent(const GemmGroup& g) const {
+    Poly extent = 1;
+    for (const Poly& d : s_.k_dims(g)) extent = extent * d;
+    return extent;
+  }
+
+  /// The kernel's variables with those of the tile still open.
+  Values variables(const Values& outer) {
+    Values at = outer;
+    at.resize(s_.kernel.dims.size(), f_.i64(0));
+    return at;
+  }
+
+  /// Where the sums of a row and accumulator stand in the tile.
+  llvm::Value* sum_at(const TilePlace& place, llvm::Value* row, size_t order, llvm::Value* column) {
+    int64_t width = place.vectors * s_.lanes;
+    llvm::Value* at = f_.add(f_.mul(row, f_.i64(static_cast<int64_t>(accs_) * width)), f_.i64(static_cast<int64_t>(order) * width));
+    return f_.element(s_.element, place.sums, f_.add(at, column));
+  }
+
+  size_t first_order(uint32_t group) const {
+    size_t order = 0;
+    for (uint32_t g = 0; g < group; ++g) order += s_.groups[g].accs.size();
+    return order;
+  }
+
+  /// The sums of one group over a run of k, in registers: rows x accumulators x vectors. They start at 0, or where the sums
+  /// in memory stand if `continues`.
+  template <class FoldK>
+  void tile(const TilePlace& place, uint32_t group, unsigned rows, llvm::Value* done, llvm::Value* k_start,
+            const LoadScalar& left, const LoadVector& right, const FoldK& fold_k) {
+    size_t accs = s_.groups[group].accs.size(), first = first_order(group);
+    auto for_each_sum = [&](const auto& visit) {
+      for (unsigned r = 0; r < rows; ++r)
+        for (size_t a = 0; a < accs; ++a)
+          for (unsigned v = 0; v < place.vectors; ++v)
+            visit(sum_at(place, f_.add(done, f_.i64(r)), first + a, f_.i64(v * s_.lanes)));
+    };
+    llvm::Value* fresh = f_.b.CreateICmpEQ(k_start, f_.i64(0));
+    bool starts = llvm::isa<llvm::ConstantInt>(fresh) && llvm::cast<llvm::ConstantInt>(fresh)->isOne();
+    llvm::Value* zero = llvm::Constant::getNullValue(s_.vector);
+    Values init;
+    for_each_sum([&](llvm::Value* at) {
+      init.push_back(starts ? zero : f_.b.CreateSelect(fresh, zero, f_.b.CreateAlignedLoad(s_.vector, at, s_.align)));
+    });
+    Values sums = fold_k(init, [&](const Values& at, llvm::Value* k, const Values& carried) {
+      Values operands, next = carried;
+      for (size_t a = 0; a < accs; ++a)
+        for (unsigned v = 0; v < place.vectors; ++v) operands.push_back(right(a, v, at, k));
+      for (unsigned r = 0; r < rows; ++r) {
+        llvm::Value* x = f_.splat(left(r, at, k), s_.lanes);
+        for (size_t i = 0; i < operands.size(); ++i) {
+          llvm::Value*& sum = next[r * operands.size() + i];
+          sum = f_.fma(x, operands[i], sum);
+        }
+      }
+      return next;
+    });
+    size_t i = 0;
+    for_each_sum([&](llvm::Value* at) { f_.b.CreateAlignedStore(sums[i++], at, s_.align); });
+  }
+
+  /// The kernel's own nodes and stores for `rows` rows whose sums are complete.
+  void finish_rows(const TilePlace& place, llvm::Value* rows) {
+    f_.for_each(f_.i64(0), rows, 1, [&](llvm::Value* r) {
+      f_.for_each(f_.i64(0), f_.i64(place.vectors * s_.lanes), s_.lanes, [&](llvm::Value* v) {
+        llvm::Value* n = f_.add(place.column, v);
+        Values at = variables(place.at);
+        at[s_.column()] = n;
+        if (s_.column() > 0) at[s_.column() - 1] = f_.add(place.row, r);
+        Values accs(accs_);
+        for (size_t order = 0; order < accs_; ++order)
+          accs[order_[order]] = f_.b.CreateAlignedLoad(s_.vector, sum_at(place, r, order, v), s_.align);
+        Scope scope{at, s_.column(), s_.lanes, s_.ragged() ? f_.lanes_below(n, f_.poly(s_.columns()), s_.lanes) : nullptr};
+        NodeValues values(f_, s_.kernel.nodes, scope, accs);
+        for (const Store& store : s_.kernel.stores) values.store(store);
+      });
+    });
+  }
+
+  // ---- Blocks of rows and of k; both operands packed on the way, sums kept in the workspace from block to block.
+
+  void run_blocked(const Values& at) {
+    BufferId workspace = s_.kernel.schedule.workspace;
+    llvm::Value* packed_left = f_.base(workspace);
+    llvm::Value* packed_right_at = f_.element(s_.element, packed_left, f_.poly(s_.workspace.left));
+    llvm::Value* sums = f_.element(s_.element, packed_right_at, f_.poly(s_.workspace.right));
+    auto for_tiles = [&](llvm::Value* first, llvm::Value* end, const std::function<void(const TilePlace&)>& visit) {
+      f_.for_each(f_.i64(0), f_.poly(s_.columns()), s_.block_columns(), [&](llvm::Value* n) {
+        f_.for_each(first, end, s_.tile.rows, [&](llvm::Value* row) {
+          // [column block][row of the block of rows][accumulator][column]
+          llvm::Value* line = f_.add(f_.mul(n, f_.i64(s_.blocks.rows)),
+                                     f_.mul(f_.b.CreateNSWSub(row, first), f_.i64(s_.block_columns())));
+          llvm::Value* tile_sums = f_.element(s_.element, sums, f_.mul(line, f_.i64(static_cast<int64_t>(accs_))));
+          visit({at, row, n, s_.tile.vectors, tile_sums});
+        });
+      });
+    };
+    for_row_blocks([&](llvm::Value* first, llvm::Value* end) {
+      for (uint32_t group = 0; group < s_.groups.size(); ++group) {
+        const GemmGroup& g = s_.groups[group];
+        llvm::Value* extent = f_.poly(s_.k_dims(g)[0]);
+        f_.for_each(f_.i64(0), extent, s_.blocks.k, [&](llvm::Value* k0) {
+          llvm::Value* k1 = f_.minimum(extent, f_.add(k0, f_.i64(s_.blocks.k)));
+          llvm::Value* run = f_.b.CreateNSWSub(k1, k0);
+          pack_right(f_, s_, g, packed_right_at, run, [&](const auto& visit) {
+            f_.for_each(k0, k1, 1, [&](llvm::Value* k) { visit(with_k(at, k), f_.b.CreateNSWSub(k, k0)); });
+          });
+          bool in_place = stride_of(left_of(g), s_.kernel.dims.size()) == Poly(1);
+          if (!in_place) pack_left(g, at, packed_left, first, end, k0, k1);
+          for_tiles(first, end, [&](const TilePlace& place) {
+            blocked_tile(place, group, {first, end, k0, k1}, in_place ? nullptr : packed_left, packed_right_at);
+          });
+        });
+      }
+      for_tiles(first, end, [&](const TilePlace& place) {
+        finish_rows(place, f_.minimum(f_.b.CreateNSWSub(end, place.row), f_.i64(s_.tile.rows)));
+      });
+    });
+  }
+
+  struct Block {
+    llvm::Value *first, *end, *k0, *k1;  // rows [first, end), terms [k0, k1)
+  };
+
+  const Access& left_of(const GemmGroup& g) const { return *gemm_operands(s_.kernel, g.accs[0]).left; }
+
+  Values with_k(const Values& outer, llvm::Value* k) {
+    Values at = variables(outer);
+    at.push_back(k);
+    return at;
+  }
+
+  void blocked_tile(const TilePlace& place, uint32_t group, const Block& block, llvm::Value* packed_left,
+                    llvm::Value* packed_right_at) {
+    const GemmGroup& g = s_.groups[group];
+    llvm::Value* run = f_.b.CreateNSWSub(block.k1, block.k0);
+    LoadVector right = packed_right(g, packed_right_at, place.column, run);
+    for_tile_rows(place.row, block.end, [&](unsigned rows, llvm::Value* done) {
+      LoadScalar left = left_in_place(g, f_.add(place.row, done));
+      if (packed_left) {
+        llvm::Value* start = f_.add(f_.mul(f_.b.CreateNSWSub(place.row, block.first), run), done);
+        left = [=, this](unsigned r, const Values&, llvm::Value* k) {
+          llvm::Value* at = f_.add(f_.add(start, f_.mul(k, f_.i64(s_.tile.rows))), f_.i64(r));
+          return f_.b.CreateAlignedLoad(s_.element, f_.element(s_.element, packed_left, at), s_.align);
+        };
+      }
+      tile(place, group, rows, done, block.k0, left, right, [&](const Values& init, const auto& body) {
+        return f_.fold(f_.i64(0), run, 1, init, [&](llvm::Value* k, const Values& carried) {
+          return body(with_k(place.at, f_.add(block.k0, k)), k, carried);
+        });
+      });
+    });
+  }
+
+  /// Copies rows [first, end) and terms [k0, k1) of a left operand as [tile of rows][k][row in the tile].
+  void pack_left(const GemmGroup& g, const Values& outer, llvm::Value* packed, llvm::Value* first, llvm::Value* end,
+                 llvm::Value* k0, llvm::Value* k1) {
+    llvm::Value* run = f_.b.CreateNSWSub(k1, k0);
+    auto rows = static_cast<int64_t>(s_.tile.rows);
+    Nodes nodes = {load_node(s_.kernel.accs[g.accs[0]].dtype, left_of(g))};
+    int row_variable = s_.column() - 1;
+    bool whole_vectors = row_variable >= 0 && rows > 1 && stride_of(left_of(g), row_variable) == Poly(1);
+    auto copy = [&](llvm::Value* tile_row, llvm::Value* r, llvm::Value* k, unsigned lanes) {
+      Values at = with_k(outer, k);
+      if (row_variable >= 0) at[row_variable] = f_.add(tile_row, r);
+      llvm::Value* value = NodeValues(f_, nodes, Scope{at, row_variable, lanes, nullptr}).lanes(0);
+      llvm::Value* to = f_.add(f_.mul(f_.b.CreateNSWSub(tile_row, first), run), f_.mul(f_.b.CreateNSWSub(k, k0), f_.i64(rows)));
+      f_.b.CreateAlignedStore(value, f_.element(s_.element, packed, f_.add(to, r)), s_.align);
+    };
+    f_.for_each(k0, k1, 1, [&](llvm::Value* k) {
+      f_.for_each(first, end, rows, [&](llvm::Value* tile_row) {
+        llvm::Value* count = f_.minimum(f_.b.CreateNSWSub(end, tile_row), f_.i64(rows));
+        llvm::Value* whole = f_.b.CreateICmpEQ(count, f_.i64(rows));
+        if (!whole_vectors) whole = f_.b.getFalse();
+        f_.if_then(whole, [&] { copy(tile_row, f_.i64(0), k, s_.tile.rows); });
+        f_.if_then(f_.b.CreateNot(whole), [&] {
+          f_.for_each(f_.i64(0), count, 1, [&](llvm::Value* r) { copy(tile_row, r, k, 1); });
+        });
+      });
+    });
+  }
+
+  FunctionBuilder& f_;
+  GemmShape s_;
+  size_t accs_;
+  std::vector<Poly> outer_;
+  Poly rows_ = 1;
+  std::vector<uint32_t> order_;  // accumulators in the order of the groups
+};
+
+}  // namespace
+
+void emit_gemm_kernel(FunctionBuilder& f, const Kernel& kernel) { GemmEmitter(f, kernel).run(); }
+
+void emit_pack(FunctionBuilder& f, const Pack& pack) {
+  GemmShape s(f, *pack.kernel);
+  const GemmGroup& g = s.groups.at(pack.group);
+  Poly extent = 1;
+  for (const Poly& d : s.k_dims(g)) extent = extent * d;
+  Values at(s.kernel.dims.size(), f.i64(0));
+  pack_right(f, s, g, f.base(pack.kernel->schedule.packed.at(pack.group)), f.poly(extent), [&](const auto& visit) {
+    f.fold_box(s.k_dims(g), at, {}, [&](const Values& inner, llvm::Value* k, const Values&) {
+      visit(inner, k);
+      return Values{};
+    });
+  });
+}
+
+}  // namespace rondo::codegen

@@ -1,0 +1,227 @@
+#include <bit>
+#include <limits>
+
+#include "codegen/llvm_emit.h"
+#include "codegen/simplify_kernel.h"
+#include "support/error.h"
+
+namespace rondo::codegen {
+
+using namespace ir;
+
+namespace {
+
+// The order of a sum in lanes is defined with this many, whatever the target.
+constexpr unsigned kSumLanes = 16;
+
+/// Calls visit(first, lanes, mask) for runs of lanes that cover [0, extent): whole ones, then what is left with a mask.
+void for_lanes(FunctionBuilder& f, const Poly& extent, std::initializer_list<unsigned> widths,
+               const std::function<void(llvm::Value* first, unsigned lanes, llvm::Value* mask)>& visit) {
+  llvm::Value* end = f.poly(extent);
+  llvm::Value* done = f.i64(0);
+  for (unsigned lanes : widths) {
+    llvm::Value* whole = f.b.CreateAnd(end, f.i64(-static_cast<int64_t>(lanes)));
+    f.for_each(done, whole, lanes, [&](llvm::Value* first) { visit(first, lanes, nullptr); });
+    done = whole;
+  }
+  unsigned lanes = *(widths.end() - 1);
+  if (lanes == 1) return;
+  f.if_then(f.b.CreateICmpSLT(done, end), [&] { visit(done, lanes, f.lanes_below(done, end, lanes)); });
+}
+
+class VectorEmitter {
+ public:
+  VectorEmitter(FunctionBuilder& f, const Kernel& kernel) : f_(f), kernel_(kernel), rank_(kernel.dims.size()) {}
+
+  void run() {
+    if (rank_ == 0 || reduces_in_lanes() || adds_may_meet())
+      return f_.for_box(kernel_.dims, [&](const Values& at) { emit_point({at, -1, 1, nullptr}); });
+    std::vector<Poly> outer(kernel_.dims.begin(), kernel_.dims.end() - 1);
+    f_.for_box(outer, [&](const Values& at) { emit_columns(at); });
+  }
+
+ private:
+  /// Sums in lanes, and maxima over elements that are consecutive along the reduced dim but not along the kernel's.
+  bool reduces_in_lanes() const {
+    for (const Accumulator& a : kernel_.accs) {
+      if (a.lanes) return true;
+      if (a.kind == AccKind::sum) continue;
+      for (const Node& n : a.nodes) {
+        if (n.op != ScalarOp::load) continue;
+        Poly stride = stride_of(n.access, rank_ - 1);
+        if (!stride.is_zero() && stride != Poly(1)) return true;
+      }
+    }
+    return false;
+  }
+
+  /// Whether an adding store may address one element from several lanes.
+  bool adds_may_meet() const {
+    for (const Store& s : kernel_.stores) {
+      if (!s.add) continue;
+      if (stride_of(s.access, rank_ - 1) != Poly(1)) return true;
+      if (s.access.row != kNone && varies_with(kernel_.nodes, s.access.row, rank_ - 1)) return true;
+    }
+    return false;
+  }
+
+  bool any_double() const {
+    auto wide = [](const Nodes& nodes) {
+      return std::ranges::any_of(nodes, [](const Node& n) { return n.dtype == DType::f64; });
+    };
+    return wide(kernel_.nodes) || std::ranges::any_of(kernel_.accs, [&](const Accumulator& a) { return wide(a.nodes); });
+  }
+
+  void emit_columns(const Values& outer) {
+    unsigned lanes = any_double() ? 8 : 16;
+    const Poly& columns = kernel_.dims.back();
+    auto visit = [&](llvm::Value* first, unsigned width, llvm::Value* mask) {
+      Values at = outer;
+      at.push_back(first);
+      emit_point({at, static_cast<int>(rank_ - 1), width, mask});
+    };
+    if (columns.is_constant()) {
+      auto extent = static_cast<uint64_t>(std::max<int64_t>(columns.constant(), 1));
+      lanes = static_cast<unsigned>(std::min<uint64_t>(lanes, std::bit_ceil(extent)));
+    }
+    // Accumulators take several vectors at once: more than one chain of additions, and longer runs in each row.
+    if (!kernel_.accs.empty() && lanes >= 8)
+      for_lanes(f_, columns, {4 * lanes, lanes}, visit);
+    else
+      for_lanes(f_, columns, {lanes}, visit);
+  }
+
+  void emit_point(const Scope& scope) {
+    Values accs(kernel_.accs.size());
+    for (size_t a = 0; a < accs.size(); ++a) {
+      const Accumulator& acc = kernel_.accs[a];
+      bool in_lanes = acc.lanes || (scope.lanes == 1 && acc.kind != AccKind::sum && !acc.dims.empty());
+      accs[a] = in_lanes ? accumulate_lanes(acc, scope) : accumulate(acc, scope);
+    }
+    NodeValues values(f_, kernel_.nodes, scope, accs);
+    for (const Store& s : kernel_.stores) values.store(s);
+  }
+
+  // The state of an accumulator: its sum, its maximum, or the maximum and its index.
+  Values initial(const Accumulator& acc, unsigned lanes) {
+    llvm::Type* type = f_.type(acc.dtype, lanes);
+    if (acc.kind == AccKind::sum) return {llvm::Constant::getNullValue(type)};
+    llvm::Value* least = is_float(acc.dtype)
+        ? llvm::ConstantFP::getInfinity(type, true)
+        : static_cast<llvm::Value*>(llvm::ConstantInt::getSigned(type, std::numeric_limits<int32_t>::min()));
+    if (acc.kind == AccKind::max) return {least};
+    return {least, llvm::Constant::getNullValue(f_.type(DType::i32, lanes))};
+  }
+
+  llvm::Value* greater(DType dtype, llvm::Value* x, llvm::Value* y) {
+    return is_float(dtype) ? f_.b.CreateFCmpOLT(y, x) : f_.b.CreateICmpSLT(y, x);
+  }
+
+  llvm::Value* plus(DType dtype, llvm::Value* x, llvm::Value* y) {
+    return is_float(dtype) ? f_.b.CreateFAdd(x, y) : f_.b.CreateAdd(x, y);
+  }
+
+  /// The state after one more term at the scope's point; `index` is the term's number.
+  Values step(const Accumulator& acc, const Scope& scope, const Values& state, llvm::Value* index) {
+    NodeValues values(f_, acc.nodes, scope);
+    Values next = state;
+    if (acc.kind == AccKind::sum) {
+      const Node& n = acc.nodes[acc.value];
+      bool fused = n.op == ScalarOp::mul && is_float(acc.dtype) && acc.nodes[n.args[0]].op == ScalarOp::load &&
+                   acc.nodes[n.args[1]].op == ScalarOp::load;
+      next[0] = fused ? f_.fma(values.lanes(n.args[0]), values.lanes(n.args[1]), state[0])
+                      : plus(acc.dtype, state[0], values.lanes(acc.value));
+    } else {
+      llvm::Value* term = values.lanes(acc.value);
+      llvm::Value* better = greater(acc.dtype, term, state[0]);
+      next[0] = f_.b.CreateSelect(better, term, state[0]);
+      if (acc.kind == AccKind::argmax) next[1] = f_.b.CreateSelect(better, f_.splat(index, scope.lanes), state[1]);
+    }
+    return next;
+  }
+
+  llvm::Value* accumulate(const Accumulator& acc, const Scope& scope) {
+    Values state = f_.fold_box(acc.dims, scope.variables, initial(acc, scope.lanes),
+                            [&](const Values& variables, llvm::Value* number, const Values& carried) {
+                              Scope inner = scope;
+                              inner.variables = variables;
+                              return step(acc, inner, carried, f_.b.CreateTrunc(number, f_.b.getInt32Ty()));
+                            });
+    return state.back();
+  }
+
+  /// The last reduced dim in lanes; what is left of it, with a mask.
+  llvm::Value* accumulate_lanes(const Accumulator& acc, const Scope& scope) {
+    std::vector<Poly> outer(acc.dims.begin(), acc.dims.end() - 1);
+    llvm::Value* extent = f_.poly(acc.dims.back());
+    llvm::Value* whole = f_.b.CreateAnd(extent, f_.i64(-static_cast<int64_t>(kSumLanes)));
+    int lane_variable = static_cast<int>(rank_ + outer.size());
+    auto fold_last = [&](const Values& variables, llvm::Value* number, const Values& carried) {
+      auto advance = [&](llvm::Value* i, llvm::Value* mask, const Values& before) {
+        Scope inner{variables, lane_variable, kSumLanes, mask};
+        inner.variables.push_back(i);
+        llvm::Value* index = f_.b.CreateTrunc(f_.add(f_.mul(number, extent), i), f_.b.getInt32Ty());
+        Values next = step(acc, inner, before, numbered(index));
+        for (size_t v = 0; mask && v < next.size(); ++v) next[v] = f_.b.CreateSelect(mask, next[v], before[v]);
+        return next;
+      };
+      Values sums = f_.fold(f_.i64(0), whole, kSumLanes, carried,
+                            [&](llvm::Value* i, const Values& before) { return advance(i, nullptr, before); });
+      return f_.fold(whole, extent, kSumLanes, sums, [&](llvm::Value* i, const Values& before) {
+        return advance(i, f_.lanes_below(i, extent, kSumLanes), before);
+      });
+    };
+    return combine(acc, f_.fold_box(outer, scope.variables, initial(acc, kSumLanes), fold_last));
+  }
+
+  llvm::Value* numbered(llvm::Value* first) {
+    std::vector<uint32_t> numbers(kSumLanes);
+    for (unsigned l = 0; l < kSumLanes; ++l) numbers[l] = l;
+    return f_.b.CreateAdd(f_.splat(first, kSumLanes), llvm::ConstantDataVector::get(f_.b.getContext(), numbers));
+  }
+
+  /// Adds lane l + width to lane l for width 8, 4, 2, 1; of maxima takes the greater, of equal ones that with the lower index.
+  llvm::Value* combine(const Accumulator& acc, Values state) {
+    for (unsigned width = kSumLanes / 2; width > 0; width /= 2) {
+      Values low, high;
+      for (llvm::Value* v : state) {
+        low.push_back(half(v, 0, width));
+        high.push_back(half(v, width, width));
+      }
+      if (acc.kind == AccKind::sum) {
+        state = {plus(acc.dtype, low[0], high[0])};
+        continue;
+      }
+      llvm::Value* better = greater(acc.dtype, high[0], low[0]);
+      if (acc.kind == AccKind::argmax) {
+        llvm::Value* equal = f_.b.CreateNot(f_.b.CreateOr(better, greater(acc.dtype, low[0], high[0])));
+        llvm::Value* first = f_.b.CreateICmpSLT(high[1], low[1]);
+        better = f_.b.CreateOr(better, f_.b.CreateAnd(equal, first));
+        state[1] = f_.b.CreateSelect(better, high[1], low[1]);
+      }
+      state[0] = f_.b.CreateSelect(better, high[0], low[0]);
+    }
+    return f_.b.CreateExtractElement(state.back(), uint64_t{0});
+  }
+
+  llvm::Value* half(llvm::Value* v, unsigned first, unsigned width) {
+    std::vector<int> picks(width);
+    for (unsigned l = 0; l < width; ++l) picks[l] = static_cast<int>(first + l);
+    return f_.b.CreateShuffleVector(v, picks);
+  }
+
+  FunctionBuilder& f_;
+  const Kernel& kernel_;
+  size_t rank_;
+};
+
+}  // namespace
+
+void emit_vector_kernel(FunctionBuilder& f, const Kernel& original) {
+  Kernel kernel = merge_dims(original, false);
+  bool ordered = std::ranges::any_of(kernel.stores, [](const Store& s) { return s.add; });
+  if (!ordered && !kernel.dims.empty()) kernel = move_dim_last(kernel, best_lane_dim(kernel));
+  VectorEmitter(f, kernel).run();
+}
+
+}  // namespace rondo::codegen

@@ -1,0 +1,52 @@
+// Elementary functions as LLVM instructions, on scalars and vectors of f32 and f64: no call, no table, no branch.
+#pragma once
+
+#include "codegen/llvm_values.h"
+
+namespace rondo::codegen {
+
+/// At most 2 ULP over all f32 (cos: for |x| up to 1e5) and about 2 ULP for f64; infinities, NaN and denormals as libm has them.
+class VectorMath {
+ public:
+  explicit VectorMath(FunctionBuilder& f) : f_(f), b_(f.b) {}
+
+  llvm::Value* exp(llvm::Value* x);
+  llvm::Value* log(llvm::Value* x);
+  llvm::Value* tanh(llvm::Value* x);
+  llvm::Value* sigmoid(llvm::Value* x);
+  llvm::Value* cos(llvm::Value* x);
+  llvm::Value* floor(llvm::Value* x);
+  /// Threefry of i32 values: a number in [0, 1) of the given scalar type.
+  llvm::Value* uniform(llvm::Value* key, llvm::Value* counter, llvm::Value* index, llvm::Type* type);
+
+ private:
+  struct Reduced {
+    llvm::Value* quotient;   // round(x / period), as an integer in the low bits
+    llvm::Value* remainder;  // x - quotient * period
+  };
+  /// period = the sum of parts, of which all but the last have few enough bits for exact products.
+  Reduced reduce(llvm::Value* x, double inverse_period, std::initializer_list<double> parts);
+  /// e^r - 1 for |r| <= ln 2 / 2.
+  llvm::Value* expm1_core(llvm::Value* r);
+  /// 2^n of integers n in the range of normal exponents.
+  llvm::Value* power_of_two(llvm::Value* n);
+  /// Sum of c[i] * x^i, in Estrin's scheme: the depth is the logarithm of the degree.
+  llvm::Value* polynomial(llvm::Value* x, std::initializer_list<double> c);
+  llvm::Value* cos64(llvm::Value* x);
+  llvm::Value* log32(llvm::Value* x);
+  llvm::Value* log64(llvm::Value* x);
+
+  bool is_double(llvm::Value* x) const { return x->getType()->getScalarType()->isDoubleTy(); }
+  llvm::Value* number(llvm::Value* like, double v) const { return llvm::ConstantFP::get(like->getType(), v); }
+  llvm::Value* integer(llvm::Value* like, int64_t v) const {
+    return llvm::ConstantInt::getSigned(integer_type(like), v);
+  }
+  llvm::Type* integer_type(llvm::Value* x) const;
+  llvm::Value* clamp(llvm::Value* x, double lo, double hi);
+  llvm::Value* fma(llvm::Value* x, llvm::Value* y, llvm::Value* z) { return f_.fma(x, y, z); }
+
+  FunctionBuilder& f_;
+  llvm::IRBuilder<>& b_;
+};
+
+}  // namespace rondo::codegen

@@ -1,0 +1,210 @@
+#include "codegen/llvm_values.h"
+
+#include <llvm/IR/Intrinsics.h>
+
+#include "support/error.h"
+
+namespace rondo::codegen {
+
+using namespace ir;
+
+FunctionBuilder::FunctionBuilder(llvm::Module& module, const LoopProgram& program_in, const Target& target_in,
+                                 const std::string& name, const std::vector<LoopId>& loops)
+    : b(module.getContext()), program(program_in), target(target_in), entry_(module.getContext()) {
+  std::vector<llvm::Type*> params(3, b.getPtrTy());
+  params.resize(3 + loops.size(), b.getInt64Ty());
+  auto* type = llvm::FunctionType::get(b.getVoidTy(), params, false);
+  function_ = llvm::Function::Create(type, llvm::Function::ExternalLinkage, name, module);
+  function_->addFnAttr("no-builtins");
+  function_->addFnAttr("prefer-vector-width", std::to_string(target.vector_bytes * 8));
+  function_->addFnAttr("min-legal-vector-width", std::to_string(target.vector_bytes * 8));
+  function_->setDoesNotThrow();
+  for (size_t i = 0; i < loops.size(); ++i) loops_[loops[i]] = function_->getArg(3 + static_cast<unsigned>(i));
+  entry_.SetInsertPoint(llvm::BasicBlock::Create(module.getContext(), "entry", function_));
+  start_ = llvm::BasicBlock::Create(module.getContext(), "start", function_);
+  b.SetInsertPoint(start_);
+}
+
+llvm::Function* FunctionBuilder::finish() {
+  b.CreateRetVoid();
+  entry_.CreateBr(start_);
+  return function_;
+}
+
+llvm::Value* FunctionBuilder::argument(unsigned i) const { return function_->getArg(i); }
+
+llvm::Value* FunctionBuilder::poly(const Poly& p) {
+  if (p.is_constant()) return i64(p.constant());
+  auto [it, fresh] = polys_.try_emplace(p);
+  if (!fresh) return it->second;
+  llvm::Value* sum = nullptr;
+  for (const auto& [term, coefficient] : p.terms()) {
+    llvm::Value* product = i64(coefficient);
+    for (const std::string& name : term) {
+      llvm::Value*& dim = dims_[name];
+      if (!dim) {
+        auto at = std::find(program.dims.begin(), program.dims.end(), name) - program.dims.begin();
+        RONDO_CHECK(static_cast<size_t>(at) < program.dims.size(), "no dim " + name);
+        dim = entry_.CreateLoad(b.getInt64Ty(), entry_.CreateConstInBoundsGEP1_64(b.getInt64Ty(), argument(1), at), name);
+      }
+      product = entry_.CreateNSWMul(dim, product);
+    }
+    sum = sum ? entry_.CreateNSWAdd(sum, product) : product;
+  }
+  return polys_[p] = sum;
+}
+
+llvm::Value* FunctionBuilder::slot(uint32_t index) {
+  auto [it, fresh] = slots_.try_emplace(index);
+  if (!fresh) return it->second;
+  if (index == 0) return it->second = i64(0);
+  llvm::Value* size = poly(program.slots[index - 1]);
+  llvm::Value* rounded = entry_.CreateAnd(entry_.CreateNSWAdd(size, i64(63)), i64(-64));
+  llvm::Value* start = entry_.CreateNSWAdd(slot(index - 1), rounded);
+  return slots_[index] = start;
+}
+
+llvm::Value* FunctionBuilder::base(BufferId id) {
+  auto [it, fresh] = bases_.try_emplace(id);
+  if (!fresh) return it->second;
+  const Buffer& buffer = program.buffers.at(id);
+  if (buffer.kind == Buffer::Kind::scratch) {
+    RONDO_CHECK(buffer.slot != kNone, "no memory planned for buffer " + buffer.name);
+    return it->second = entry_.CreateInBoundsGEP(b.getInt8Ty(), argument(2), slot(buffer.slot), buffer.name);
+  }
+  llvm::Value* at = entry_.CreateConstInBoundsGEP1_64(b.getPtrTy(), argument(0), buffer.arg);
+  return it->second = entry_.CreateLoad(b.getPtrTy(), at, buffer.name);
+}
+
+llvm::Value* FunctionBuilder::stack(llvm::Type* type, uint64_t count) {
+  llvm::AllocaInst* room = entry_.CreateAlloca(type, b.getInt64(count));
+  room->setAlignment(llvm::Align(64));
+  return room;
+}
+
+llvm::Type* FunctionBuilder::type(DType t, unsigned lanes) {
+  llvm::Type* scalar = t == DType::f32   ? b.getFloatTy()
+                       : t == DType::f64 ? b.getDoubleTy()
+                       : t == DType::i32 ? static_cast<llvm::Type*>(b.getInt32Ty())
+                                         : b.getInt1Ty();
+  return lanes == 1 ? scalar : llvm::FixedVectorType::get(scalar, lanes);
+}
+
+llvm::Type* FunctionBuilder::memory_type(DType t, unsigned lanes) {
+  if (t != DType::pred) return type(t, lanes);
+  return lanes == 1 ? static_cast<llvm::Type*>(b.getInt8Ty()) : llvm::FixedVectorType::get(b.getInt8Ty(), lanes);
+}
+
+llvm::Value* FunctionBuilder::splat(llvm::Value* v, unsigned lanes) {
+  return lanes == 1 || v->getType()->isVectorTy() ? v : b.CreateVectorSplat(lanes, v);
+}
+
+llvm::Value* FunctionBuilder::lanes_below(llvm::Value* first, llvm::Value* end, unsigned lanes) {
+  // The distance fits in i32 after clamping to the number of lanes.
+  llvm::Value* left = minimum(b.CreateNSWSub(end, first), i64(lanes));
+  llvm::Value* count = b.CreateTrunc(left, b.getInt32Ty());
+  std::vector<uint32_t> numbers(lanes);
+  for (unsigned l = 0; l < lanes; ++l) numbers[l] = l;
+  return b.CreateICmpSLT(llvm::ConstantDataVector::get(b.getContext(), numbers), b.CreateVectorSplat(lanes, count));
+}
+
+llvm::Value* FunctionBuilder::fma(llvm::Value* x, llvm::Value* y, llvm::Value* z) {
+  if (target.fma) return b.CreateIntrinsic(llvm::Intrinsic::fma, {x->getType()}, {x, y, z});
+  return b.CreateFAdd(b.CreateFMul(x, y), z);
+}
+
+Values FunctionBuilder::fold(llvm::Value* begin, llvm::Value* end, int64_t step, Values init,
+                             const std::function<Values(llvm::Value*, const Values&)>& body) {
+  auto* from = llvm::dyn_cast<llvm::ConstantInt>(begin);
+  auto* to = llvm::dyn_cast<llvm::ConstantInt>(end);
+  if (from && to && to->getSExtValue() <= from->getSExtValue()) return init;
+  if (from && to && to->getSExtValue() <= from->getSExtValue() + step) return body(begin, init);
+
+  llvm::LLVMContext& context = b.getContext();
+  llvm::BasicBlock* before = b.GetInsertBlock();
+  auto* loop = llvm::BasicBlock::Create(context, "loop", function_);
+  auto* done = llvm::BasicBlock::Create(context, "done", function_);
+  if (from && to)
+    b.CreateBr(loop);
+  else
+    b.CreateCondBr(b.CreateICmpSLT(begin, end), loop, done);
+
+  b.SetInsertPoint(loop);
+  llvm::PHINode* i = b.CreatePHI(b.getInt64Ty(), 2, "i");
+  i->addIncoming(begin, before);
+  std::vector<llvm::PHINode*> carried;
+  for (llvm::Value* v : init) {
+    carried.push_back(b.CreatePHI(v->getType(), 2));
+    carried.back()->addIncoming(v, before);
+  }
+  Values next = body(i, Values(carried.begin(), carried.end()));
+  llvm::Value* next_i = b.CreateNSWAdd(i, i64(step));
+  llvm::BasicBlock* latch = b.GetInsertBlock();
+  b.CreateCondBr(b.CreateICmpSLT(next_i, end), loop, done);
+  i->addIncoming(next_i, latch);
+  for (size_t c = 0; c < carried.size(); ++c) carried[c]->addIncoming(next[c], latch);
+
+  b.SetInsertPoint(done);
+  if (from && to) return next;
+  for (size_t c = 0; c < next.size(); ++c) {
+    llvm::PHINode* result = b.CreatePHI(init[c]->getType(), 2);
+    result->addIncoming(init[c], before);
+    result->addIncoming(next[c], latch);
+    next[c] = result;
+  }
+  return next;
+}
+
+void FunctionBuilder::for_each(llvm::Value* begin, llvm::Value* end, int64_t step,
+                               const std::function<void(llvm::Value*)>& body) {
+  fold(begin, end, step, {}, [&](llvm::Value* i, const Values&) {
+    body(i);
+    return Values{};
+  });
+}
+
+void FunctionBuilder::for_box(const std::vector<Poly>& extents, const std::function<void(const Values&)>& body) {
+  Values at;
+  std::function<void()> next = [&] {
+    if (at.size() == extents.size()) return body(at);
+    for_each(i64(0), poly(extents[at.size()]), 1, [&](llvm::Value* i) {
+      at.push_back(i);
+      next();
+      at.pop_back();
+    });
+  };
+  next();
+}
+
+Values FunctionBuilder::fold_box(const std::vector<Poly>& extents, const Values& outer, Values init,
+                                 const std::function<Values(const Values&, llvm::Value*, const Values&)>& body) {
+  Values at = outer;
+  std::function<Values(size_t, llvm::Value*, const Values&)> next = [&](size_t depth, llvm::Value* number,
+                                                                       const Values& carried) {
+    if (depth == extents.size()) return body(at, number, carried);
+    llvm::Value* extent = poly(extents[depth]);
+    return fold(i64(0), extent, 1, carried, [&](llvm::Value* i, const Values& inner) {
+      at.push_back(i);
+      Values result = next(depth + 1, depth == 0 ? i : add(mul(number, extent), i), inner);
+      at.pop_back();
+      return result;
+    });
+  };
+  return next(0, i64(0), init);
+}
+
+void FunctionBuilder::if_then(llvm::Value* condition, const std::function<void()>& body) {
+  if (auto* known = llvm::dyn_cast<llvm::ConstantInt>(condition)) {
+    if (known->isOne()) body();
+    return;
+  }
+  auto* then = llvm::BasicBlock::Create(b.getContext(), "then", function_);
+  auto* done = llvm::BasicBlock::Create(b.getContext(), "done", function_);
+  b.CreateCondBr(condition, then, done);
+  b.SetInsertPoint(then);
+  body();
+  b.CreateBr(done);
+  b.SetInsertPoint(done);
+}
+
+}  // namespace rondo::codegen

@@ -1,0 +1,127 @@
+// Builds one LLVM function: sizes and buffers as values, loops, and whole vectors of lanes.
+#pragma once
+
+#include <llvm/IR/IRBuilder.h>
+#include <llvm/IR/Module.h>
+
+#include <functional>
+#include <map>
+#include <span>
+#include <vector>
+
+#include "codegen/llvm_jit.h"
+#include "ir/loops.h"
+
+namespace rondo::codegen {
+
+using Values = std::vector<llvm::Value*>;
+
+/// The function f(args, dims, scratch, loop variables...) under construction. What depends on the dims alone is computed once, in its entry block.
+class FunctionBuilder {
+ public:
+  FunctionBuilder(llvm::Module&, const ir::LoopProgram&, const Target&, const std::string& name,
+                  const std::vector<ir::LoopId>& loops);
+  /// Closes the function: a return, and the jump from the entry.
+  llvm::Function* finish();
+
+  llvm::IRBuilder<> b;
+  const ir::LoopProgram& program;
+  const Target& target;
+
+  llvm::Value* argument(unsigned i) const;
+  llvm::Value* i64(int64_t v) { return b.getInt64(static_cast<uint64_t>(v)); }
+  llvm::Value* poly(const ir::Poly&);
+  /// The first element of a buffer.
+  llvm::Value* base(ir::BufferId);
+  llvm::Value* loop_variable(ir::LoopId id) const { return loops_.at(id); }
+  void set_loop_variable(ir::LoopId id, llvm::Value* v) { loops_[id] = v; }
+  /// 64-byte aligned room for count elements on the stack.
+  llvm::Value* stack(llvm::Type*, uint64_t count);
+
+  /// The type of `lanes` values in registers; one lane is a scalar. A pred is i1 there.
+  llvm::Type* type(DType, unsigned lanes = 1);
+  /// The same in memory: a pred is i8.
+  llvm::Type* memory_type(DType, unsigned lanes = 1);
+  llvm::Value* splat(llvm::Value*, unsigned lanes);
+  /// <lanes x i1>: whether lane l of a vector that starts at `first` is below `end`.
+  llvm::Value* lanes_below(llvm::Value* first, llvm::Value* end, unsigned lanes);
+  llvm::Value* element(llvm::Type* type, llvm::Value* base, llvm::Value* index) {
+    return b.CreateInBoundsGEP(type, base, index);
+  }
+  llvm::Value* add(llvm::Value* x, llvm::Value* y) { return b.CreateNSWAdd(x, y); }
+  llvm::Value* mul(llvm::Value* x, llvm::Value* y) { return b.CreateNSWMul(x, y); }
+  llvm::Value* minimum(llvm::Value* x, llvm::Value* y) { return b.CreateSelect(b.CreateICmpSLT(x, y), x, y); }
+  /// a * b + c: fused where the target can; elsewhere a library call would be the only way to.
+  llvm::Value* fma(llvm::Value* x, llvm::Value* y, llvm::Value* z);
+
+  /// for (i = begin; i < end; i += step) with values carried from one iteration to the next; returns the last ones.
+  Values fold(llvm::Value* begin, llvm::Value* end, int64_t step, Values init,
+              const std::function<Values(llvm::Value* i, const Values&)>& body);
+  void for_each(llvm::Value* begin, llvm::Value* end, int64_t step, const std::function<void(llvm::Value* i)>& body);
+  /// Loops over a box, outermost first; `at` gets one variable per extent.
+  void for_box(const std::vector<ir::Poly>& extents, const std::function<void(const Values& at)>& body);
+  /// The same with values carried through; `number` is the row-major number of the point, `at` is `outer` and one variable per extent.
+  Values fold_box(const std::vector<ir::Poly>& extents, const Values& outer, Values init,
+                  const std::function<Values(const Values& at, llvm::Value* number, const Values&)>& body);
+  void if_then(llvm::Value* condition, const std::function<void()>& body);
+
+ private:
+  llvm::Function* function_;
+  llvm::IRBuilder<> entry_;
+  llvm::BasicBlock* start_;
+  std::map<ir::Poly, llvm::Value*> polys_;
+  std::map<std::string, llvm::Value*> dims_;
+  std::map<ir::BufferId, llvm::Value*> bases_;
+  std::map<uint32_t, llvm::Value*> slots_;
+  std::map<ir::LoopId, llvm::Value*> loops_;
+  llvm::Value* slot(uint32_t);
+};
+
+/// Where an expression is evaluated: the variables in scope, one of which may run over the lanes.
+struct Scope {
+  Values variables;              // the kernel's dims, then the accumulator's own; of the lane variable, the value in lane 0
+  int lane_variable = -1;
+  unsigned lanes = 1;
+  llvm::Value* mask = nullptr;   // lanes that exist; null: all
+};
+
+/// The values of `nodes`; those that vary over the lanes are vectors of scope.lanes, the others scalars.
+/// accs: the values of the kernel's accumulators.
+class NodeValues {
+ public:
+  NodeValues(FunctionBuilder&, const ir::Nodes&, const Scope&, const Values& accs = {});
+  /// The value in all lanes.
+  llvm::Value* lanes(ir::NodeId) const;
+  void store(const ir::Store&) const;
+
+ private:
+  llvm::Value* emit(const ir::Node&);
+  llvm::Value* apply(const ir::Node&, DType from, const Values& x);
+  llvm::Value* cast(llvm::Value*, DType from, DType to);
+  llvm::Value* compare(const ir::Node&, DType from, const Values& x);
+  llvm::Value* index(const ir::Node&);
+  llvm::Value* load(const ir::Node&);
+  /// The element index of lane 0 without the row, or with it if the row is one for all lanes.
+  llvm::Value* first_index(const ir::Access&) const;
+  /// One pointer per lane, for what is neither one element nor a run of them.
+  llvm::Value* pointers(const ir::Access&, llvm::Type*) const;
+  llvm::Value* clamped_row(const ir::Access&) const;
+  bool varies(const ir::Access&) const;
+
+  FunctionBuilder& f_;
+  const ir::Nodes& nodes_;
+  const Scope& scope_;
+  Values accs_;
+  Values values_;
+};
+
+/// Whether node `id` takes different values as variable `variable` changes. Accumulators of a kernel vary with all its dims.
+bool varies_with(const ir::Nodes&, ir::NodeId id, size_t variable);
+/// The stride of an access over a variable; variables past its strides have stride 0.
+inline ir::Poly stride_of(const ir::Access& a, size_t variable) {
+  return variable < a.strides.size() ? a.strides[variable] : ir::Poly();
+}
+/// offset + outer loop variables * strides + variables * strides.
+llvm::Value* affine_index(FunctionBuilder&, const ir::Access&, const Values& variables);
+
+}  // namespace rondo::codegen
