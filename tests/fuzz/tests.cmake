@@ -1,0 +1,3 @@
+rondo_test(ir_fuzz_test
+  SOURCES fuzz/ir_fuzz_test.cpp
+  LIBS rondo_ir rondo_test_support)

@@ -1,0 +1,422 @@
+#include "tests/support/random_func.h"
+
+#include <algorithm>
+#include <functional>
+#include <optional>
+#include <random>
+
+#include "ir/arrays.h"
+#include "ir/builder.h"
+
+namespace rondo::test {
+namespace {
+
+using ir::Attrs;
+using ir::Builder;
+using ir::Dim;
+using ir::OpKind;
+using ir::Shape;
+using ir::Type;
+using ir::Value;
+
+constexpr DType F = DType::f64;
+constexpr int64_t kIds = 3;         // inputs of i32 are in [0, kIds)
+constexpr double kTame = 8;         // larger values are squashed before they are used
+constexpr int64_t kMaxCount = 600;  // elements of a value
+constexpr int kMaxDepth = 2;
+
+struct Item {
+  Value v;
+  double bound = 1;    // of the absolute value, roughly
+  bool exact = false;  // computed without rounding: may be compared, floored, cast to i32
+  bool ids = false;    // i32 in [0, kIds)
+};
+
+using Random = std::mt19937_64;
+
+/// Builds one function or body.
+class Generator {
+ public:
+  Generator(Random& random, const ir::DimValues& dims, int depth) : random_(random), dims_(dims), depth_(depth), b_("random") {}
+
+  void param(Type type, Item like, std::string name = "") {
+    like.v = b_.param(std::move(type), std::move(name));
+    pool_.push_back(like);
+  }
+
+  void grow(int ops) {
+    using Step = void (Generator::*)();
+    static constexpr Step kSteps[] = {&Generator::unary,     &Generator::unary,   &Generator::binary,  &Generator::binary,
+                                      &Generator::positive,  &Generator::choose,  &Generator::reshape, &Generator::transpose,
+                                      &Generator::broadcast, &Generator::slice,   &Generator::pad,     &Generator::concat,
+                                      &Generator::gather,    &Generator::scatter, &Generator::matmul,  &Generator::matmul,
+                                      &Generator::outer,     &Generator::reduce,  &Generator::convert, &Generator::leaf,
+                                      &Generator::scan,      &Generator::scan};
+    for (int i = 0; i < ops; ++i) (this->*kSteps[below(std::size(kSteps))])();
+  }
+
+  /// A value of the type that depends on v, for a carry's next value.
+  Value next(Value carry) {
+    const Type type = b_.type(carry);
+    const Item* other = pick([&](const Item& i) { return b_.type(i.v) == type; });
+    if (type.dtype != F) return other->v;
+    return b_.unary(OpKind::tanh, b_.add(carry, other->v));
+  }
+
+  const Item* pick(const std::function<bool(const Item&)>& fits) {
+    std::vector<const Item*> found;
+    for (const Item& i : pool_)
+      if (fits(i)) found.push_back(&i);
+    // Half of the time one of the newest, so that functions grow deep.
+    if (found.size() > 3 && below(2)) found.erase(found.begin(), found.end() - 3);
+    return found.empty() ? nullptr : found[below(found.size())];
+  }
+
+  const std::vector<Item>& pool() const { return pool_; }
+  Builder& builder() { return b_; }
+  size_t below(size_t n) { return random_() % n; }
+
+ private:
+  const Shape& shape(Value v) const { return b_.type(v).shape; }
+  int64_t extent(const Dim& d) const { return ir::bind(d, dims_); }
+
+  int64_t count(const Shape& s) const {
+    int64_t n = 1;
+    for (const Dim& d : s) n *= extent(d);
+    return n;
+  }
+
+  Dim any_dim() {
+    static const Dim kDims[] = {"T", "B", "N", 1, 2, 3, 4, 5, 8, 17};
+    return kDims[below(std::size(kDims))];
+  }
+
+  void add(Value v, double bound, bool exact = false, bool ids = false) {
+    if (count(shape(v)) <= kMaxCount) pool_.push_back({v, bound, exact, ids});
+  }
+
+  bool is_float_item(const Item& i) const { return b_.type(i.v).dtype == F; }
+
+  /// A float of at least that rank, squashed if it is large.
+  std::optional<Item> pick_float(int rank = 0) {
+    const Item* i = pick([&](const Item& x) { return is_float_item(x) && b_.type(x.v).rank() >= rank; });
+    if (!i) return std::nullopt;
+    return i->bound <= kTame ? *i : Item{b_.unary(OpKind::tanh, i->v)};
+  }
+
+  /// Another value of the type.
+  Item partner(Type type) {  // by value: building moves the types of values
+    const Item* i = pick([&](const Item& x) { return b_.type(x.v) == type && x.bound <= kTame; });
+    return i && below(4) ? *i : fresh(std::move(type));
+  }
+
+  Item fresh(Type type) {
+    const Value key = b_.scalar(DType::i32, static_cast<double>(below(100)));
+    return {b_.random(key, key, std::move(type)), 1, true};
+  }
+
+  /// The axes with a numeric extent.
+  std::vector<int64_t> numeric_axes(Value v) const {
+    std::vector<int64_t> axes;
+    for (size_t i = 0; i < shape(v).size(); ++i)
+      if (!shape(v)[i].is_named()) axes.push_back(static_cast<int64_t>(i));
+    return axes;
+  }
+
+  /// Any value with a numeric axis, and such an axis.
+  std::optional<std::pair<Item, int64_t>> pick_numeric_axis() {
+    const Item* i = pick([&](const Item& x) { return !numeric_axes(x.v).empty(); });
+    if (!i) return std::nullopt;
+    const auto axes = numeric_axes(i->v);
+    return std::pair(*i, axes[below(axes.size())]);
+  }
+
+  void unary() {
+    const auto x = pick_float();
+    if (!x) return;
+    switch (below(7)) {
+      case 0: return add(b_.neg(x->v), x->bound, x->exact);
+      case 1: return add(b_.unary(OpKind::abs, x->v), x->bound, x->exact);
+      case 2: return add(b_.unary(OpKind::cos, x->v), 1);
+      case 3: return add(b_.unary(OpKind::sigmoid, x->v), 1);
+      case 4: return add(b_.unary(OpKind::exp, b_.binary(OpKind::min, x->v, b_.like(x->v, 1))), 3);
+      case 5: return add(b_.detach(x->v), x->bound, x->exact);
+      default: return add(b_.unary(OpKind::tanh, x->v), 1);
+    }
+  }
+
+  void binary() {
+    const auto x = pick_float();
+    if (!x) return;
+    const Item y = partner(b_.type(x->v));
+    const double bound = std::max(x->bound, y.bound);
+    switch (below(5)) {
+      case 0: return add(b_.sub(x->v, y.v), x->bound + y.bound);
+      case 1: return add(b_.mul(x->v, y.v), x->bound * y.bound);
+      case 2: return add(b_.binary(OpKind::max, x->v, y.v), bound, x->exact && y.exact);
+      case 3: return add(b_.binary(OpKind::min, x->v, y.v), bound, x->exact && y.exact);
+      default: return add(b_.add(x->v, y.v), x->bound + y.bound);
+    }
+  }
+
+  /// Functions that want a positive operand, of x^2 + 1/2.
+  void positive() {
+    const auto x = pick_float();
+    if (!x) return;
+    const Value p = b_.add(b_.mul(x->v, x->v), b_.like(x->v, 0.5));
+    switch (below(4)) {
+      case 0: return add(b_.unary(OpKind::log, p), 5);
+      case 1: return add(b_.unary(OpKind::sqrt, p), x->bound + 1);
+      case 2: return add(b_.unary(OpKind::rsqrt, p), 1.5);
+      default: return add(b_.div(partner(b_.type(x->v)).v, p), 2 * kTame);
+    }
+  }
+
+  void choose() {
+    const auto x = pick_float();
+    if (!x) return;
+    const Item y = partner(b_.type(x->v));
+    const Item* p = pick([&](const Item& i) { return b_.type(i.v) == Type{DType::pred, shape(x->v)}; });
+    Value pred = p ? p->v : Value{};
+    if (!pred && x->exact && y.exact) pred = b_.binary(below(2) ? OpKind::less : OpKind::equal, x->v, y.v);
+    if (!pred) pred = b_.binary(OpKind::less, fresh(b_.type(x->v)).v, b_.like(x->v, 0.5));
+    add(pred, 1, true);
+    add(b_.select(pred, x->v, y.v), std::max(x->bound, y.bound), x->exact && y.exact);
+  }
+
+  /// Merges all neighbouring numeric dims, or splits an even one, or adds dims of 1.
+  void reshape() {
+    const Item* x = pick([](const Item&) { return true; });
+    Shape to;
+    const size_t way = below(3);
+    for (const Dim& d : shape(x->v)) {
+      const bool number = !d.is_named();
+      if (way == 0 && number && !to.empty() && !to.back().is_named()) {
+        to.back() = to.back().size() * d.size();
+      } else if (way == 1 && number && d.size() % 2 == 0) {
+        to.insert(to.end(), {2, d.size() / 2});
+      } else {
+        if (way == 2) to.push_back(1);
+        to.push_back(d);
+      }
+    }
+    if (to.size() <= 4) add(b_.reshape(x->v, to), x->bound, x->exact, x->ids);
+  }
+
+  void transpose() {
+    const Item* x = pick([&](const Item& i) { return b_.type(i.v).rank() > 1; });
+    if (!x) return;
+    std::vector<int64_t> axes;
+    for (int64_t i = 0; i < b_.type(x->v).rank(); ++i) axes.insert(axes.begin() + static_cast<int64_t>(below(axes.size() + 1)), i);
+    add(b_.transpose(x->v, axes), x->bound, x->exact, x->ids);
+  }
+
+  void broadcast() {
+    const Item* x = pick([&](const Item& i) { return b_.type(i.v).rank() < 4; });
+    if (!x) return;
+    Shape to = shape(x->v);
+    const auto at = static_cast<int64_t>(below(to.size() + 1));
+    to.insert(to.begin() + at, any_dim());
+    std::vector<int64_t> axes;
+    for (int64_t i = 0; i < static_cast<int64_t>(to.size()); ++i)
+      if (i != at) axes.push_back(i);
+    add(b_.broadcast(x->v, to, axes), x->bound, x->exact, x->ids);
+  }
+
+  void slice() {
+    const auto found = pick_numeric_axis();
+    if (!found) return;
+    const auto& [x, axis] = *found;
+    const int64_t n = shape(x.v)[axis].size();
+    if (n < 2) return;
+    const auto lo = static_cast<int64_t>(below(n));
+    add(b_.slice(x.v, axis, lo, lo + 1 + static_cast<int64_t>(below(n - lo))), x.bound, x.exact, x.ids);
+  }
+
+  void pad() {
+    const auto found = pick_numeric_axis();
+    if (!found) return;
+    const auto& [x, axis] = *found;
+    add(b_.pad(x.v, axis, static_cast<int64_t>(below(3)), static_cast<int64_t>(below(3))), x.bound, x.exact, x.ids);
+  }
+
+  void concat() {
+    const auto found = pick_numeric_axis();
+    if (!found || b_.type(found->first.v).dtype != F) return;
+    const auto& [x, axis] = *found;
+    Type other = b_.type(x.v);
+    other.shape[axis] = static_cast<int64_t>(below(4));
+    const Item y = partner(other);
+    add(below(2) ? b_.concat({x.v, y.v, x.v}, axis) : b_.concat({y.v, x.v}, axis), std::max(x.bound, y.bound), x.exact && y.exact);
+  }
+
+  const Item* pick_ids() {
+    return pick([](const Item& i) { return i.ids; });
+  }
+
+  void gather() {
+    const Item* ids = pick_ids();
+    const Item* table = pick([&](const Item& i) {
+      return b_.type(i.v).rank() > 0 && !shape(i.v)[0].is_named() && shape(i.v)[0].size() >= kIds;
+    });
+    if (!ids || !table) return;
+    add(b_.gather(table->v, ids->v), table->bound, table->exact, table->ids);
+  }
+
+  void scatter() {
+    const Item* ids = pick_ids();
+    if (!ids) return;
+    Shape updates = shape(ids->v), result = {kIds + static_cast<int64_t>(below(3))};
+    if (below(2)) {
+      const Dim width = any_dim();
+      updates.push_back(width);
+      result.push_back(width);
+    }
+    const Item u = partner({F, updates});
+    add(b_.scatter_add({F, result}, ids->v, u.v), u.bound * static_cast<double>(count(shape(ids->v))));
+  }
+
+  void matmul() {
+    const auto x = pick_float(1);
+    if (!x) return;
+    const Dim inner = shape(x->v).back(), width = any_dim();
+    const Item* known = pick([&](const Item& i) {
+      return is_float_item(i) && i.bound <= 1 && b_.type(i.v).rank() == 2 && (shape(i.v)[0] == inner || shape(i.v)[1] == inner);
+    });
+    const Item w = known ? *known : fresh(below(2) ? Type{F, {inner, width}} : Type{F, {width, inner}});
+    const bool transposed = shape(w.v)[0] != inner;
+    add(b_.matmul(x->v, w.v, false, transposed), x->bound * w.bound * static_cast<double>(extent(inner)));
+  }
+
+  void outer() {
+    const auto x = pick_float(2);
+    if (!x) return;
+    Type other = b_.type(x->v);
+    if (below(2)) other.shape.back() = any_dim();
+    const Item y = partner(other);
+    const int64_t terms = count(Shape(other.shape.begin(), other.shape.end() - 1));
+    add(b_.matmul(x->v, y.v, true), x->bound * y.bound * static_cast<double>(terms));
+  }
+
+  void reduce() {
+    const auto x = pick_float(1);
+    if (!x) return;
+    std::vector<int64_t> axes;
+    double terms = 1;
+    for (int64_t i = 0; i < b_.type(x->v).rank(); ++i)
+      if (below(2)) {
+        axes.push_back(i);
+        terms *= static_cast<double>(extent(shape(x->v)[i]));
+      }
+    if (axes.empty() || terms == 0) return;
+    if (below(2)) return add(b_.reduce_sum(x->v, axes), x->bound * terms);
+    if (x->exact) add(b_.argmax(x->v, axes[0]), 20, true);
+    add(b_.reduce_max(x->v, axes), x->bound, x->exact);
+  }
+
+  void convert() {
+    const Item* i = pick([&](const Item& x) { return b_.type(x.v).dtype != F; });
+    if (i) add(b_.cast(i->v, F), i->bound, true);
+    const auto x = pick_float();
+    if (!x || !x->exact) return;
+    const Value scaled = b_.mul(x->v, b_.like(x->v, 4));
+    add(b_.unary(OpKind::floor, scaled), 4 * x->bound, true);
+    add(b_.cast(scaled, below(2) ? DType::i32 : DType::pred), 4 * x->bound, true);
+  }
+
+  void leaf() {
+    const Type type{F, {any_dim(), any_dim()}};
+    switch (below(4)) {
+      case 0: return add(b_.constant(type, static_cast<double>(below(9)) / 4 - 1), 1, true);
+      case 1: return add(b_.iota(type, static_cast<int64_t>(below(2))), 20, true);
+      case 2: return add(b_.size("B", F), 5, true);
+      default: return pool_.push_back(fresh(type));
+    }
+  }
+
+  void scan();
+
+  Random& random_;
+  const ir::DimValues& dims_;
+  int depth_;
+  Builder b_;
+  std::vector<Item> pool_;
+};
+
+void Generator::scan() {
+  if (depth_ == kMaxDepth) return;
+  Generator body(random_, dims_, depth_ + 1);
+  Attrs attrs;
+  attrs.reverse = below(2) != 0;
+  std::vector<Value> operands;
+  auto pass = [&](const Item* i, Type type, bool carry) {
+    if (!i) return false;
+    operands.push_back(i->v);
+    body.param(std::move(type), carry ? Item{{}, std::max(i->bound, 1.0), b_.type(i->v).dtype != F, i->ids} : *i);
+    return true;
+  };
+  auto any = [](const Item&) { return true; };
+  for (size_t n = below(3); n > 0; --n) {
+    const Item* i = pick(any);
+    attrs.consts += pass(i, b_.type(i->v), false);
+  }
+  for (size_t n = below(3); n > 0; --n) {
+    const Item* i = pick([&](const Item& x) { return is_float_item(x) || x.ids; });
+    if (pass(i, i ? b_.type(i->v) : Type{}, true)) ++attrs.carries;
+  }
+  Dim trip = below(2) ? Dim("N") : Dim(static_cast<int64_t>(below(4)));
+  size_t xs = 0;
+  for (size_t n = below(3); n > 0; --n) {
+    const Item* i = pick([&](const Item& x) { return b_.type(x.v).rank() > 0 && (xs == 0 || shape(x.v)[0] == trip); });
+    if (!i) continue;
+    Type t = b_.type(i->v);
+    trip = t.shape[0];
+    t.shape.erase(t.shape.begin());
+    xs += pass(i, std::move(t), false);
+  }
+  if (xs == 0) attrs.dim = trip;
+  if (operands.empty()) return;
+  body.grow(5);
+  std::vector<Value> results;
+  for (uint32_t i = 0; i < attrs.carries; ++i) results.push_back(body.next(body.pool()[attrs.consts + i].v));
+  std::vector<Item> outs(attrs.carries);
+  for (uint32_t i = 0; i < attrs.carries; ++i) {
+    outs[i] = body.pool()[attrs.consts + i];
+    outs[i].exact = b_.type(operands[attrs.consts + i]).dtype != F;
+  }
+  for (size_t n = below(2) + (results.empty() ? 1 : 0); n > 0; --n) {
+    const Item* y = body.pick(any);
+    results.push_back(y->v);
+    outs.push_back(*y);
+  }
+  auto func = std::make_shared<const ir::Func>(std::move(body.builder()).finish(results));
+  const std::vector<Value> values = b_.emit_scan(operands, attrs, func);
+  for (size_t i = 0; i < values.size(); ++i) add(values[i], outs[i].bound, outs[i].exact, outs[i].ids);
+}
+
+}  // namespace
+
+RandomFunc random_func(uint64_t seed, int size) {
+  Random random(seed);
+  const ir::DimValues dims = {{"T", 1 + static_cast<int64_t>(random() % 5)},
+                              {"B", 1 + static_cast<int64_t>(random() % 4)},
+                              {"N", static_cast<int64_t>(random() % 4)}};
+  Generator g(random, dims, 0);
+  const Item number{{}, 1, true}, ids{{}, static_cast<double>(kIds), true, true};
+  g.param({F, {"T", "B", 4}}, number, "x");
+  g.param({F, {4, 8}}, number, "w");
+  g.param({F, {8, 4}}, number, "u");
+  g.param({F, {"B", 4}}, number, "h");
+  g.param({F, {"N", "B"}}, number, "n");
+  g.param({DType::i32, {"T", "B"}}, ids, "ids");
+  g.param({DType::i32, {}}, ids, "id");
+  g.param({DType::pred, {"B", 4}}, number, "p");
+  g.grow(size);
+  std::vector<Value> results;
+  for (int i = 0; i < 3; ++i) results.push_back(g.pick([](const Item&) { return true; })->v);
+  RandomFunc r{std::move(g.builder()).finish(results), dims, {}};
+  r.inputs = ir::random_inputs(r.func, dims, seed, kIds);
+  return r;
+}
+
+}  // namespace rondo::test
