@@ -1,4 +1,5 @@
-// Random inputs for functions, and differences between results: what every comparison with the evaluator needs.
+// Random inputs for functions, and differences between results: what every comparison with the evaluator
+// needs.
 #pragma once
 
 #include <cstdint>
@@ -11,10 +12,12 @@
 
 namespace rondo::ir {
 
-/// Inputs for all params: floats uniform in [-1, 1], i32 in [0, ids), pred 0 or 1. The same for the same seed everywhere.
+/// Inputs for all params: floats uniform in [-1, 1], i32 in [0, ids), pred 0 or 1. The same for the same seed
+/// everywhere.
 std::vector<Array> random_inputs(const Func& func, const DimValues& dims, uint64_t seed, int64_t ids = 3);
 
-/// The largest |a - b| / max(1, |b|) over all elements, b the reference; infinity where shapes differ or just one of the two is NaN.
+/// The largest |a - b| / max(1, |b|) over all elements, b the reference; infinity where shapes differ or just
+/// one of the two is NaN.
 double difference(std::span<const Array> a, std::span<const Array> b);
 
 /// How far compiled code may be from the f64 evaluator: rounding in the function's least precise float type.

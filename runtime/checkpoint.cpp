@@ -25,7 +25,8 @@ Weights joined(const Checkpoint& checkpoint) {
 std::map<std::string, std::string> split_metadata(const Metadata& metadata, std::string& model) {
   const auto format = metadata.find(kFormat), line = metadata.find(kModel);
   if (format == metadata.end() || line == metadata.end()) throw Error("not a checkpoint");
-  if (format->second != kVersion) throw Error(fmt::format("a checkpoint of version {}, not {}", format->second, kVersion));
+  if (format->second != kVersion)
+    throw Error(fmt::format("a checkpoint of version {}, not {}", format->second, kVersion));
   model = line->second;
   std::map<std::string, std::string> notes;
   for (const auto& [key, value] : metadata)
@@ -47,7 +48,8 @@ void load_checkpoint(const std::string& path, Checkpoint& into) {
   try {
     std::string model;
     std::map<std::string, std::string> notes = split_metadata(metadata, model);
-    if (model != into.model) throw Error(fmt::format("a checkpoint of another model: `{}`, not `{}`", model, into.model));
+    if (model != into.model)
+      throw Error(fmt::format("a checkpoint of another model: `{}`, not `{}`", model, into.model));
     try {
       joined(into).assign(file);
     } catch (const Error& error) {

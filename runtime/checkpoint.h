@@ -21,11 +21,14 @@ struct Checkpoint {
 /// Replaces the file wholly or not at all.
 void save_checkpoint(const std::string& path, const Checkpoint& checkpoint);
 
-/// Fills the buffers of `into` and its notes. Throws Error, having changed nothing, for a file that is damaged or of another model: it names the
-/// first difference in the model line, in a tensor's name or in its shape.
+/// Fills the buffers of `into` and its notes. Throws Error, having changed nothing, for a file that is
+/// damaged or of another model: it names the first difference in the model line, in a tensor's name or in its
+/// shape.
 void load_checkpoint(const std::string& path, Checkpoint& into);
 
-/// The notes and the model line alone, to learn how to build the model. Throws Error for a file that is no checkpoint.
-std::map<std::string, std::string> read_checkpoint_notes(const std::string& path, std::string* model = nullptr);
+/// The notes and the model line alone, to learn how to build the model. Throws Error for a file that is no
+/// checkpoint.
+std::map<std::string, std::string> read_checkpoint_notes(const std::string& path,
+                                                         std::string* model = nullptr);
 
 }  // namespace rondo

@@ -27,14 +27,15 @@ struct Arg {
 /// What a compiled function takes. Arguments are the inputs, then the outputs.
 struct Signature {
   std::string name;
-  std::vector<std::string> dims;          // named dims, in the order in which a call passes their values
+  std::vector<std::string> dims;  // named dims, in the order in which a call passes their values
   std::vector<Arg> inputs, outputs;
   /// Output `output` and input `input` share one buffer, which the call updates in place.
   struct Alias {
     uint32_t input, output;
   };
   std::vector<Alias> aliases;
-  /// The elements of an i32 input index rows of a table: each must lie in [0, bound). The caller checks before the call.
+  /// The elements of an i32 input index rows of a table: each must lie in [0, bound). The caller checks
+  /// before the call.
   struct Bound {
     uint32_t input;
     ArgDim bound;

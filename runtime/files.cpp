@@ -49,7 +49,8 @@ void InputFile::read(uint64_t offset, std::span<std::byte> into) const {
   }
 }
 
-OutputFile::OutputFile(const std::string& path) : path_(path), new_path_(fmt::format("{}.new-{}", path, ::getpid())) {
+OutputFile::OutputFile(const std::string& path)
+    : path_(path), new_path_(fmt::format("{}.new-{}", path, ::getpid())) {
   fd_ = ::open(new_path_.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
   if (fd_ < 0) fail(new_path_, "create");
 }
@@ -74,7 +75,8 @@ void OutputFile::commit() {
   if (::rename(new_path_.c_str(), path_.c_str()) != 0) fail(path_, "replace");
   ::close(fd_);
   fd_ = -1;
-  // The rename itself is durable once the directory is. Some file systems cannot sync a directory; the file is whole there, too.
+  // The rename itself is durable once the directory is. Some file systems cannot sync a directory; the file
+  // is whole there, too.
   const std::string parent = std::filesystem::path(path_).parent_path().string();
   const int directory = ::open(parent.empty() ? "." : parent.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (directory < 0) return;

@@ -1,4 +1,5 @@
-// Files as the runtime needs them: reads of a known size, and writes that replace a file wholly or not at all.
+// Files as the runtime needs them: reads of a known size, and writes that replace a file wholly or not at
+// all.
 #pragma once
 
 #include <cstddef>
@@ -28,7 +29,8 @@ class InputFile {
   uint64_t size_ = 0;
 };
 
-/// A new file beside `path`, which takes its place at commit(); without commit() it goes and the old file stays.
+/// A new file beside `path`, which takes its place at commit(); without commit() it goes and the old file
+/// stays.
 class OutputFile {
  public:
   explicit OutputFile(const std::string& path);
@@ -37,7 +39,8 @@ class OutputFile {
   OutputFile& operator=(const OutputFile&) = delete;
 
   void write(std::span<const std::byte> bytes);
-  /// Syncs the new file, renames it and syncs the directory: after a power cut there is the old file or the new one.
+  /// Syncs the new file, renames it and syncs the directory: after a power cut there is the old file or the
+  /// new one.
   void commit();
 
  private:

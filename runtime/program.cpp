@@ -9,7 +9,9 @@
 namespace rondo {
 namespace {
 
-int64_t extent(const ArgDim& dim, const std::vector<int64_t>& dims) { return dim.dim < 0 ? dim.size : dims[dim.dim]; }
+int64_t extent(const ArgDim& dim, const std::vector<int64_t>& dims) {
+  return dim.dim < 0 ? dim.size : dims[dim.dim];
+}
 
 std::string quoted(std::string_view title, const std::vector<Arg>& args) {
   std::vector<std::string_view> names;
@@ -26,7 +28,8 @@ std::vector<int64_t> position(int64_t index, std::span<const int64_t> shape) {
 
 [[noreturn]] void fail_index(const Arg& arg, const Buffer& buffer, int64_t index, int64_t bound) {
   const int32_t value = buffer.as<int32_t>()[index];
-  throw Error(fmt::format("{}: {} at [{}] is outside [0,{})", arg.name, value, fmt::join(position(index, buffer.shape()), ","), bound));
+  throw Error(fmt::format("{}: {} at [{}] is outside [0,{})", arg.name, value,
+                          fmt::join(position(index, buffer.shape()), ","), bound));
 }
 
 }  // namespace
@@ -41,7 +44,8 @@ Program::Program(std::shared_ptr<const Executable> executable, Weights weights, 
   for (const auto& [in, out] : s.aliases) {
     RONDO_CHECK(in < s.inputs.size() && out < s.outputs.size(), s.name + ": an alias of no argument");
     const Arg &from = s.inputs[in], &to = s.outputs[out];
-    RONDO_CHECK(from.dtype == to.dtype && from.shape == to.shape, s.name + ": alias of " + from.name + " and " + to.name + ", which differ");
+    RONDO_CHECK(from.dtype == to.dtype && from.shape == to.shape,
+                s.name + ": alias of " + from.name + " and " + to.name + ", which differ");
     home_[s.inputs.size() + out] = in;
   }
   args_.resize(slots_.size());
@@ -50,7 +54,8 @@ Program::Program(std::shared_ptr<const Executable> executable, Weights weights, 
     Slot& slot = input(name);
     shape_.clear();
     for (const ArgDim& dim : slot.arg->shape) {
-      if (dim.dim >= 0) throw Error(fmt::format("{}: weight {} has the named dim {}", s.name, name, s.dims[dim.dim]));
+      if (dim.dim >= 0)
+        throw Error(fmt::format("{}: weight {} has the named dim {}", s.name, name, s.dims[dim.dim]));
       shape_.push_back(dim.size);
     }
     slot.buffer = weights_.get(name, slot.arg->dtype, shape_);
@@ -63,7 +68,8 @@ Program::Program(std::shared_ptr<const Executable> executable, Weights weights, 
 Program::Slot& Program::input(const std::string& name) {
   const std::vector<Arg>& inputs = signature().inputs;
   const auto it = std::ranges::find(inputs, name, &Arg::name);
-  if (it == inputs.end()) throw Error(fmt::format("{}: no input {}; {}", signature().name, name, quoted("inputs", inputs)));
+  if (it == inputs.end())
+    throw Error(fmt::format("{}: no input {}; {}", signature().name, name, quoted("inputs", inputs)));
   return slots_[it - inputs.begin()];
 }
 
@@ -76,12 +82,15 @@ Buffer& Program::find(std::string_view name) {
       if (d.dim >= 0) dim(signature().dims[d.dim]);
   }
   const Signature& s = signature();
-  throw Error(fmt::format("{}: no input or output {}; {}; {}", s.name, name, quoted("inputs", s.inputs), quoted("outputs", s.outputs)));
+  throw Error(fmt::format("{}: no input or output {}; {}; {}", s.name, name, quoted("inputs", s.inputs),
+                          quoted("outputs", s.outputs)));
 }
 
 Buffer& Program::find(std::string_view name, DType dtype) {
   Buffer& buffer = find(name);
-  if (buffer.dtype() != dtype) throw Error(fmt::format("{} is {}, not {}", name, to_string(buffer.dtype(), buffer.shape()), name_of(dtype)));
+  if (buffer.dtype() != dtype)
+    throw Error(
+        fmt::format("{} is {}, not {}", name, to_string(buffer.dtype(), buffer.shape()), name_of(dtype)));
   return buffer;
 }
 
@@ -114,7 +123,8 @@ void Program::resize(const std::map<std::string, int64_t>& dims) {
 int64_t Program::dim(std::string_view name) const {
   const std::vector<std::string>& names = signature().dims;
   const auto it = std::ranges::find(names, name);
-  if (it == names.end()) throw Error(fmt::format("{}: no dim {}; dims: {}", signature().name, name, fmt::join(names, ", ")));
+  if (it == names.end())
+    throw Error(fmt::format("{}: no dim {}; dims: {}", signature().name, name, fmt::join(names, ", ")));
   const int64_t value = dims_[it - names.begin()];
   if (value < 0) throw Error(fmt::format("{}: dim {} is not set", signature().name, name));
   return value;
@@ -139,18 +149,22 @@ void Program::allocate() {
   }
   if (std::ranges::find(dims_, -1) != dims_.end()) return;
   const size_t bytes = executable_->scratch_bytes(dims_.data());
-  if (!scratch_.data() || scratch_.capacity() < bytes) scratch_ = Buffer(DType::pred, {static_cast<int64_t>(bytes)});
+  if (!scratch_.data() || scratch_.capacity() < bytes)
+    scratch_ = Buffer(DType::pred, {static_cast<int64_t>(bytes)});
 }
 
 void Program::set(std::string_view name, std::span<const float> values) { copy_in(name, values, f32(name)); }
 void Program::set(std::string_view name, std::span<const double> values) { copy_in(name, values, f64(name)); }
-void Program::set(std::string_view name, std::span<const int32_t> values) { copy_in(name, values, i32(name)); }
+void Program::set(std::string_view name, std::span<const int32_t> values) {
+  copy_in(name, values, i32(name));
+}
 
 template <class T>
 void Program::copy_in(std::string_view name, std::span<const T> values, std::span<T> into) const {
   if (values.size() != into.size()) {
     const Buffer& b = buffer(name);
-    throw Error(fmt::format("{}: {} values for {}, which takes {}", name, values.size(), to_string(b.dtype(), b.shape()), into.size()));
+    throw Error(fmt::format("{}: {} values for {}, which takes {}", name, values.size(),
+                            to_string(b.dtype(), b.shape()), into.size()));
   }
   std::ranges::copy(values, into.begin());
 }
@@ -158,7 +172,8 @@ void Program::copy_in(std::string_view name, std::span<const T> values, std::spa
 void Program::set(std::string_view name, const Buffer& values) {
   Buffer& into = find(name);
   if (into.dtype() != values.dtype() || into.shape() != values.shape())
-    throw Error(fmt::format("{}: {} for {}", name, to_string(values.dtype(), values.shape()), to_string(into.dtype(), into.shape())));
+    throw Error(fmt::format("{}: {} for {}", name, to_string(values.dtype(), values.shape()),
+                            to_string(into.dtype(), into.shape())));
   std::memcpy(into.data(), values.data(), into.bytes());
 }
 
@@ -173,14 +188,16 @@ void Program::check_indices() const {
     const int64_t bound = extent(b.bound, dims_);
     // One unsigned comparison covers both ends: a negative index is at least 2^31.
     const std::span<const int32_t> values = slot.buffer.as<int32_t>();
-    const auto bad = std::ranges::find_if(values, [&](int32_t v) { return static_cast<uint32_t>(v) >= bound; });
+    const auto bad =
+        std::ranges::find_if(values, [&](int32_t v) { return static_cast<uint32_t>(v) >= bound; });
     if (bad != values.end()) fail_index(*slot.arg, slot.buffer, bad - values.begin(), bound);
   }
 }
 
 void Program::run() {
   for (size_t i = 0; i < dims_.size(); ++i)
-    if (dims_[i] < 0) throw Error(fmt::format("{}: dim {} is not set", signature().name, signature().dims[i]));
+    if (dims_[i] < 0)
+      throw Error(fmt::format("{}: dim {} is not set", signature().name, signature().dims[i]));
   check_indices();
   executable_->call(args_.data(), dims_.data(), scratch_.data());
 }

@@ -14,16 +14,20 @@
 
 namespace rondo {
 
-/// Which inputs of a program live elsewhere or survive calls. All other inputs and the outputs belong to the program.
+/// Which inputs of a program live elsewhere or survive calls. All other inputs and the outputs belong to the
+/// program.
 struct Binding {
-  std::vector<std::string> weights = {};  // inputs found by name in the Weights (made there if missing); aliased outputs update them
-  std::vector<std::string> state = {};    // inputs that keep their value between calls, which their aliased outputs write; zero at first
+  std::vector<std::string> weights =
+      {};  // inputs found by name in the Weights (made there if missing); aliased outputs update them
+  std::vector<std::string> state =
+      {};  // inputs that keep their value between calls, which their aliased outputs write; zero at first
 };
 
-/// Runs an Executable. One object belongs to one thread at a time; make one each for several threads (they may share Weights).
+/// Runs an Executable. One object belongs to one thread at a time; make one each for several threads (they
+/// may share Weights).
 ///
-/// Named dims are set by `resize`; buffers grow as needed and are kept, so that the steady state does not allocate. A dim that is not
-/// set is an error at run(). An aliased output is its input's buffer.
+/// Named dims are set by `resize`; buffers grow as needed and are kept, so that the steady state does not
+/// allocate. A dim that is not set is an error at run(). An aliased output is its input's buffer.
 class Program {
  public:
   Program() = default;
@@ -32,20 +36,21 @@ class Program {
   Program(Program&&) = default;
   Program& operator=(Program&&) = default;
 
-  /// Binds named dims ({{"T", 50}, {"B", 64}}); the others stay. Spans got before are void after. What changes its shape is zero again,
-  /// state too; the rest keeps its values.
+  /// Binds named dims ({{"T", 50}, {"B", 64}}); the others stay. Spans got before are void after. What
+  /// changes its shape is zero again, state too; the rest keeps its values.
   void resize(const std::map<std::string, int64_t>& dims);
   /// Throws Error for an unknown dim and one that is not set.
   int64_t dim(std::string_view name) const;
 
-  /// The elements of an input or output with the current dims. Throw Error for an unknown name (with the names there are), another dtype, or a dim that is
-  /// not set.
+  /// The elements of an input or output with the current dims. Throw Error for an unknown name (with the
+  /// names there are), another dtype, or a dim that is not set.
   std::span<float> f32(std::string_view name);
   std::span<double> f64(std::string_view name);
   std::span<int32_t> i32(std::string_view name);
   /// The input or output itself, whatever its dtype.
   const Buffer& buffer(std::string_view name) const { return const_cast<Program*>(this)->find(name); }
-  /// Copies values in. Throws Error unless there are exactly as many as the input has elements (says the shape).
+  /// Copies values in. Throws Error unless there are exactly as many as the input has elements (says the
+  /// shape).
   void set(std::string_view name, std::span<const float> values);
   void set(std::string_view name, std::span<const double> values);
   void set(std::string_view name, std::span<const int32_t> values);
@@ -56,8 +61,8 @@ class Program {
   /// The shape with the current dims.
   const std::vector<int64_t>& shape(std::string_view name) const { return buffer(name).shape(); }
 
-  /// One native call. Checks that all dims are set and that indices are in range ("ids: 70 at [3,1] is outside [0,65)"). Throws Error; never
-  /// allocates.
+  /// One native call. Checks that all dims are set and that indices are in range ("ids: 70 at [3,1] is
+  /// outside [0,65)"). Throws Error; never allocates.
   void run();
   /// State back to zero.
   void reset();
@@ -88,11 +93,11 @@ class Program {
   std::shared_ptr<const Executable> executable_;
   Weights weights_;
   Binding binding_;
-  std::vector<int64_t> dims_;      // values of the signature's dims; -1: not set
-  std::vector<Slot> slots_;        // one per argument: inputs, then outputs
-  std::vector<uint32_t> home_;     // the slot whose buffer an argument is: its own, or an aliased input's
+  std::vector<int64_t> dims_;   // values of the signature's dims; -1: not set
+  std::vector<Slot> slots_;     // one per argument: inputs, then outputs
+  std::vector<uint32_t> home_;  // the slot whose buffer an argument is: its own, or an aliased input's
   std::vector<void*> args_;
-  std::vector<int64_t> shape_;     // of the slot in hand, kept so that resize does not allocate
+  std::vector<int64_t> shape_;  // of the slot in hand, kept so that resize does not allocate
   Buffer scratch_;
 };
 

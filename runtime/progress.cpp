@@ -33,7 +33,8 @@ std::string rate_text(double rate) {
 double bits(double nats) { return nats / std::numbers::ln2; }
 
 std::string bar(const ProgressState& s, int width) {
-  const double part = s.total > 0 ? std::clamp(static_cast<double>(s.done) / static_cast<double>(s.total), 0.0, 1.0) : 0;
+  const double part =
+      s.total > 0 ? std::clamp(static_cast<double>(s.done) / static_cast<double>(s.total), 0.0, 1.0) : 0;
   const int inner = width - 2, filled = static_cast<int>(part * inner);
   return fmt::format("[{:=<{}}{:{}}]", "", filled, "", inner - filled);
 }
@@ -41,7 +42,8 @@ std::string bar(const ProgressState& s, int width) {
 }  // namespace
 
 std::string progress_line(const ProgressState& s, int width) {
-  const std::vector<std::string> pieces = {  // the most wanted first
+  const std::vector<std::string> pieces = {
+      // the most wanted first
       fmt::format("loss {:.4f}", s.loss),
       fmt::format("{} left", clock_text(s.seconds_left)),
       fmt::format("{:.3f} bits/char", bits(s.loss)),
@@ -59,8 +61,8 @@ std::string progress_line(const ProgressState& s, int width) {
 }
 
 std::string progress_text(const ProgressState& s) {
-  return fmt::format("update {}/{}: loss {:.4f}, {:.3f} bits/char, {} char/s, {} left", s.done, s.total, s.loss, bits(s.loss),
-                     rate_text(s.characters_per_second), clock_text(s.seconds_left));
+  return fmt::format("update {}/{}: loss {:.4f}, {:.3f} bits/char, {} char/s, {} left", s.done, s.total,
+                     s.loss, bits(s.loss), rate_text(s.characters_per_second), clock_text(s.seconds_left));
 }
 
 ProgressOptions ProgressOptions::detect(std::FILE* file) {
@@ -76,7 +78,11 @@ ProgressOptions ProgressOptions::detect(std::FILE* file) {
 }
 
 Progress::Progress(int64_t total, int64_t characters_per_update, int64_t done, ProgressOptions options)
-    : options_(std::move(options)), total_(total), characters_(characters_per_update), first_(done), done_(done) {
+    : options_(std::move(options)),
+      total_(total),
+      characters_(characters_per_update),
+      first_(done),
+      done_(done) {
   start_ = shown_at_ = logged_at_ = options_.seconds();
 }
 
@@ -102,7 +108,8 @@ void Progress::show() {
   shown_at_ = options_.seconds();
   shown_ = done_;
   if (options_.terminal) {
-    // One column stays free: a full last column makes some terminals wrap. ESC [K clears the rest of a longer line before.
+    // One column stays free: a full last column makes some terminals wrap. ESC [K clears the rest of a longer
+    // line before.
     fmt::print(options_.file, "\r{}\x1b[K", progress_line(state(), options_.width() - 1));
     on_line_ = true;
   } else {

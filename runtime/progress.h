@@ -10,8 +10,8 @@
 namespace rondo {
 
 struct ProgressState {
-  int64_t done = 0, total = 0;       // updates
-  double loss = 0;                   // nats per character
+  int64_t done = 0, total = 0;  // updates
+  double loss = 0;              // nats per character
   double characters_per_second = 0;
   double seconds_left = 0;
 };
@@ -37,7 +37,8 @@ struct ProgressOptions {
 class Progress {
  public:
   /// `done` updates of `total` are done before the start (a resumed run).
-  Progress(int64_t total, int64_t characters_per_update, int64_t done = 0, ProgressOptions options = ProgressOptions::detect());
+  Progress(int64_t total, int64_t characters_per_update, int64_t done = 0,
+           ProgressOptions options = ProgressOptions::detect());
   ~Progress() { finish(); }
   Progress(const Progress&) = delete;
   Progress& operator=(const Progress&) = delete;
@@ -57,7 +58,7 @@ class Progress {
   int64_t total_, characters_, first_, done_;
   double loss_ = 0, start_, shown_at_, logged_at_;
   int64_t shown_ = -1, logged_ = -1;  // updates done when last shown, and when last logged
-  bool on_line_ = false;   // the cursor stands behind a live line
+  bool on_line_ = false;              // the cursor stands behind a live line
 };
 
 }  // namespace rondo

@@ -18,7 +18,8 @@ namespace {
 
 using nlohmann::json;
 
-static_assert(std::endian::native == std::endian::little, "the format stores little-endian numbers, copied as they are");
+static_assert(std::endian::native == std::endian::little,
+              "the format stores little-endian numbers, copied as they are");
 
 constexpr uint64_t kLengthBytes = 8;
 constexpr uint64_t kMaxHeader = 100'000'000;  // the format's own limit
@@ -41,8 +42,8 @@ struct Entry {
   std::optional<std::vector<uint64_t>> shape, offsets;
 };
 
-/// Receives the header's JSON piece by piece and accepts only the format's own structure, which is three levels deep: no tree is built, so
-/// that neither depth nor size of hostile JSON matters.
+/// Receives the header's JSON piece by piece and accepts only the format's own structure, which is three
+/// levels deep: no tree is built, so that neither depth nor size of hostile JSON matters.
 class HeaderReader : public json::json_sax_t {
  public:
   std::vector<Entry> entries;
@@ -89,7 +90,8 @@ class HeaderReader : public json::json_sax_t {
   bool key(std::string& name) override {
     key_ = name;
     if (keys_.back().insert(name).second) return true;
-    error = place_ == Place::top ? fmt::format("tensor {} is there twice", name) : fmt::format("key {} is there twice", name);
+    error = place_ == Place::top ? fmt::format("tensor {} is there twice", name)
+                                 : fmt::format("key {} is there twice", name);
     return false;
   }
 
@@ -150,13 +152,17 @@ struct Tensor {
 };
 
 Tensor check_entry(const Entry& entry, uint64_t data_bytes) {
-  const auto fail = [&](const std::string& why) -> Error { return Error(fmt::format("tensor {}: {}", entry.name, why)); };
+  const auto fail = [&](const std::string& why) -> Error {
+    return Error(fmt::format("tensor {}: {}", entry.name, why));
+  };
   if (entry.dtype.empty()) throw fail("has no dtype");
   if (!entry.shape) throw fail("has no shape");
   if (!entry.offsets) throw fail("has no data_offsets");
   const auto format = std::ranges::find(kFormats, entry.dtype, &Format::name);
-  if (format == kFormats.end()) throw fail(fmt::format("dtype {} is none of F32, F64, I32, I64, BOOL", entry.dtype));
-  if (entry.offsets->size() != 2) throw fail(fmt::format("data_offsets are {} numbers, not 2", entry.offsets->size()));
+  if (format == kFormats.end())
+    throw fail(fmt::format("dtype {} is none of F32, F64, I32, I64, BOOL", entry.dtype));
+  if (entry.offsets->size() != 2)
+    throw fail(fmt::format("data_offsets are {} numbers, not 2", entry.offsets->size()));
   const uint64_t begin = (*entry.offsets)[0], end = (*entry.offsets)[1];
   if (begin > end || end > data_bytes)
     throw fail(fmt::format("data_offsets [{},{}] are outside the {} bytes of data", begin, end, data_bytes));
@@ -165,13 +171,16 @@ Tensor check_entry(const Entry& entry, uint64_t data_bytes) {
   uint64_t bytes = empty ? 0 : format->bytes;
   std::vector<int64_t> shape;
   for (uint64_t extent : *entry.shape) {
-    if (extent > static_cast<uint64_t>(std::numeric_limits<int64_t>::max())) throw fail("the shape is too large");
+    if (extent > static_cast<uint64_t>(std::numeric_limits<int64_t>::max()))
+      throw fail("the shape is too large");
     shape.push_back(static_cast<int64_t>(extent));
-    if (bytes != 0 && extent > std::numeric_limits<uint64_t>::max() / bytes) throw fail("the shape is too large");
+    if (bytes != 0 && extent > std::numeric_limits<uint64_t>::max() / bytes)
+      throw fail("the shape is too large");
     bytes *= extent;
   }
   if (bytes != end - begin)
-    throw fail(fmt::format("{} takes {} bytes, but data_offsets hold {}", to_string(format->dtype, shape), bytes, end - begin));
+    throw fail(fmt::format("{} takes {} bytes, but data_offsets hold {}", to_string(format->dtype, shape),
+                           bytes, end - begin));
   return {entry.name, *format, std::move(shape), begin, end};
 }
 
@@ -182,7 +191,9 @@ std::vector<Tensor> check_entries(const std::vector<Entry>& entries, uint64_t da
   std::ranges::sort(tensors, {}, [](const Tensor& t) { return std::pair(t.begin, t.end); });
   uint64_t at = 0;
   for (const Tensor& t : tensors) {
-    if (t.begin != at) throw Error(fmt::format("tensor {}: {} at byte {} of the data", t.name, t.begin < at ? "overlap" : "gap", t.begin));
+    if (t.begin != at)
+      throw Error(fmt::format("tensor {}: {} at byte {} of the data", t.name,
+                              t.begin < at ? "overlap" : "gap", t.begin));
     at = t.end;
   }
   if (at != data_bytes) throw Error(fmt::format("{} bytes of data, but the tensors take {}", data_bytes, at));
@@ -195,7 +206,8 @@ void read_i64(const InputFile& file, uint64_t offset, const std::string& name, s
     const size_t n = std::min(block.size(), into.size() - done);
     file.read(offset + done * sizeof(int64_t), std::as_writable_bytes(std::span(block).first(n)));
     for (size_t i = 0; i < n; ++i) {
-      if (!std::in_range<int32_t>(block[i])) throw Error(fmt::format("tensor {}: {} at index {} does not fit i32", name, block[i], done + i));
+      if (!std::in_range<int32_t>(block[i]))
+        throw Error(fmt::format("tensor {}: {} at index {} does not fit i32", name, block[i], done + i));
       into[done + i] = static_cast<int32_t>(block[i]);
     }
     done += n;
@@ -211,7 +223,8 @@ Buffer read_tensor(const InputFile& file, uint64_t data_start, const Tensor& ten
   }
   const std::span bytes(static_cast<std::byte*>(buffer.data()), buffer.bytes());
   file.read(offset, bytes);
-  if (buffer.dtype() == DType::pred && std::ranges::any_of(bytes, [](std::byte b) { return b > std::byte{1}; }))
+  if (buffer.dtype() == DType::pred &&
+      std::ranges::any_of(bytes, [](std::byte b) { return b > std::byte{1}; }))
     throw Error(fmt::format("tensor {}: a BOOL is neither 0 nor 1", tensor.name));
   return buffer;
 }
@@ -241,7 +254,8 @@ std::string header_text(const std::map<std::string, Buffer>& tensors, const Meta
   uint64_t at = 0;
   for (const auto& [name, buffer] : tensors) {
     const auto format = std::ranges::find(kFormats, buffer.dtype(), &Format::dtype);
-    header[name] = {{"dtype", format->name}, {"shape", buffer.shape()}, {"data_offsets", {at, at + buffer.bytes()}}};
+    header[name] = {
+        {"dtype", format->name}, {"shape", buffer.shape()}, {"data_offsets", {at, at + buffer.bytes()}}};
     at += buffer.bytes();
   }
   std::string text = header.dump();
@@ -260,7 +274,8 @@ std::map<std::string, Buffer> read_safetensors(const std::string& path, Metadata
   }
 }
 
-void write_safetensors(const std::string& path, const std::map<std::string, Buffer>& tensors, const Metadata& metadata) {
+void write_safetensors(const std::string& path, const std::map<std::string, Buffer>& tensors,
+                       const Metadata& metadata) {
   std::string header;
   try {
     header = header_text(tensors, metadata);
@@ -271,7 +286,8 @@ void write_safetensors(const std::string& path, const std::map<std::string, Buff
   OutputFile file(path);
   file.write(std::as_bytes(std::span(&length, 1)));
   file.write(std::as_bytes(std::span(header)));
-  for (const auto& [name, buffer] : tensors) file.write({static_cast<const std::byte*>(buffer.data()), buffer.bytes()});
+  for (const auto& [name, buffer] : tensors)
+    file.write({static_cast<const std::byte*>(buffer.data()), buffer.bytes()});
   file.commit();
 }
 

@@ -36,7 +36,8 @@ std::vector<int32_t> Vocabulary::encode(std::string_view text) const {
   ids.reserve(text.size());
   for (size_t i = 0; i < text.size(); ++i) {
     const auto byte = static_cast<unsigned char>(text[i]);
-    if (id_of_[byte] < 0) throw Error(fmt::format("byte {:#04x} at position {} is not in the vocabulary", byte, i));
+    if (id_of_[byte] < 0)
+      throw Error(fmt::format("byte {:#04x} at position {} is not in the vocabulary", byte, i));
     ids.push_back(id_of_[byte]);
   }
   return ids;
@@ -72,16 +73,20 @@ Vocabulary Vocabulary::from_hex(std::string_view hex) {
 
 TextWindows::TextWindows(std::vector<int32_t> ids, int64_t batch, int64_t steps, double train_fraction)
     : ids_(std::move(ids)), batch_(batch), steps_(steps) {
-  if (batch < 1 || steps < 1) throw Error(fmt::format("a window of {} rows and {} steps: both must be at least 1", batch, steps));
-  if (!(train_fraction > 0 && train_fraction <= 1)) throw Error(fmt::format("train fraction {} is outside (0,1]", train_fraction));
+  if (batch < 1 || steps < 1)
+    throw Error(fmt::format("a window of {} rows and {} steps: both must be at least 1", batch, steps));
+  if (!(train_fraction > 0 && train_fraction <= 1))
+    throw Error(fmt::format("train fraction {} is outside (0,1]", train_fraction));
   const auto size = static_cast<int64_t>(ids_.size());
   windows_ = size / steps / batch;
   training_ = static_cast<int64_t>(std::floor(static_cast<double>(windows_) * train_fraction));
   if (windows_ == 0)
-    throw Error(fmt::format("a text of {} characters is shorter than one window of {} rows x {} steps", size, batch, steps));
+    throw Error(fmt::format("a text of {} characters is shorter than one window of {} rows x {} steps", size,
+                            batch, steps));
   if (training_ == 0)
-    throw Error(fmt::format("a text of {} characters has {} windows of {} rows x {} steps: {} of them is none to train on", size, windows_,
-                            batch, steps, train_fraction));
+    throw Error(fmt::format(
+        "a text of {} characters has {} windows of {} rows x {} steps: {} of them is none to train on", size,
+        windows_, batch, steps, train_fraction));
   ids_.resize(static_cast<size_t>(windows_ * batch * steps));
 }
 
@@ -98,7 +103,8 @@ void TextWindows::held_out_window(int64_t index, std::span<int32_t> ids, std::sp
 void TextWindows::fill(int64_t window, std::span<int32_t> ids, std::span<int32_t> next) const {
   const auto wanted = static_cast<size_t>(symbols());
   if (ids.size() != wanted || next.size() != wanted)
-    throw Error(fmt::format("a window of {} steps x {} rows does not fit buffers of {} and {} elements", steps_, batch_, ids.size(), next.size()));
+    throw Error(fmt::format("a window of {} steps x {} rows does not fit buffers of {} and {} elements",
+                            steps_, batch_, ids.size(), next.size()));
   const int64_t row_length = windows_ * steps_;
   for (int64_t b = 0; b < batch_; ++b) {
     const int64_t start = b * row_length + window * steps_;

@@ -1,4 +1,5 @@
-// Texts for character language models: the symbols of a text, and its windows for truncated backpropagation through time.
+// Texts for character language models: the symbols of a text, and its windows for truncated backpropagation
+// through time.
 #pragma once
 
 #include <array>
@@ -10,7 +11,8 @@
 
 namespace rondo {
 
-/// The whole of a text file. Throws Error if it cannot be read, is empty, or is binary (holds a zero byte; says where).
+/// The whole of a text file. Throws Error if it cannot be read, is empty, or is binary (holds a zero byte;
+/// says where).
 std::string read_text(const std::string& path);
 
 /// The symbols of a text: each byte value that occurs is one, numbered in ascending order of bytes.
@@ -26,7 +28,8 @@ class Vocabulary {
   /// Throws Error for a number that is no symbol's.
   std::string decode(std::span<const int32_t> ids) const;
 
-  /// The symbols in hexadecimal, for a checkpoint's notes, which are UTF-8 as single bytes of a text need not be.
+  /// The symbols in hexadecimal, for a checkpoint's notes, which are UTF-8 as single bytes of a text need not
+  /// be.
   std::string to_hex() const;
   static Vocabulary from_hex(std::string_view hex);
 
@@ -35,10 +38,12 @@ class Vocabulary {
   std::array<int32_t, 256> id_of_;
 };
 
-/// Cuts a text into windows of `batch` rows and `steps` columns, in the layout of char-rnn (Karpathy 2015, CharSplitLMMinibatchLoader.lua): the
-/// text is cut to a multiple of batch * steps and laid out in `batch` contiguous rows; window i is columns [i * steps, (i+1) * steps) of all rows.
-/// So each row of a window goes on where that row of the window before ended, and the state is carried from one to the next. The first
-/// floor(windows * fraction) windows are for training, the rest is held out. The target of a symbol is the next one; of the very last, the first.
+/// Cuts a text into windows of `batch` rows and `steps` columns, in the layout of char-rnn (Karpathy 2015,
+/// CharSplitLMMinibatchLoader.lua): the text is cut to a multiple of batch * steps and laid out in `batch`
+/// contiguous rows; window i is columns [i * steps, (i+1) * steps) of all rows. So each row of a window goes
+/// on where that row of the window before ended, and the state is carried from one to the next. The first
+/// floor(windows * fraction) windows are for training, the rest is held out. The target of a symbol is the
+/// next one; of the very last, the first.
 class TextWindows {
  public:
   /// Throws Error if the text is too short for one window of training.

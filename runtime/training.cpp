@@ -15,7 +15,8 @@ void request_stop(int) { stop_requested = 1; }
 
 double read_scalar(const Program& program, const std::string& name) {
   const Buffer& buffer = program.buffer(name);
-  if (buffer.count() != 1) throw Error(fmt::format("{} is {}, not a scalar", name, to_string(buffer.dtype(), buffer.shape())));
+  if (buffer.count() != 1)
+    throw Error(fmt::format("{} is {}, not a scalar", name, to_string(buffer.dtype(), buffer.shape())));
   return buffer.dtype() == DType::f64 ? buffer.as<double>()[0] : buffer.as<float>()[0];
 }
 
@@ -41,7 +42,8 @@ TrainingResult train(Program& program, const TrainingPlan& plan) {
   TrainingResult result{.updates_done = plan.first};
   int64_t saved = -1;
   const auto fail = [&](const std::string& what) {
-    const std::string kept = saved < 0 ? "no checkpoint of this run was written since its start" : fmt::format("the checkpoint of update {} stays", saved);
+    const std::string kept = saved < 0 ? "no checkpoint of this run was written since its start"
+                                       : fmt::format("the checkpoint of update {} stays", saved);
     return Error(fmt::format("{} at update {}: training stops; {}", what, result.updates_done, kept));
   };
   const auto save = [&] {
@@ -57,7 +59,9 @@ TrainingResult train(Program& program, const TrainingPlan& plan) {
     result.loss = read_scalar(program, plan.loss);
     result.updates_done = update + 1;
     if (!std::isfinite(result.loss)) throw fail(fmt::format("the loss is {}", result.loss));
-    result.smoothed = update == plan.first ? result.loss : plan.smoothing * result.smoothed + (1 - plan.smoothing) * result.loss;
+    result.smoothed = update == plan.first
+                          ? result.loss
+                          : plan.smoothing * result.smoothed + (1 - plan.smoothing) * result.loss;
     if (plan.report) plan.report(result.updates_done, result.loss, result.smoothed);
     if (plan.save_every > 0 && result.updates_done % plan.save_every == 0) save();
     result.interrupted = plan.interrupt && plan.interrupt->requested();

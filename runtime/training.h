@@ -1,4 +1,5 @@
-// The training loop: updates of a compiled training program until the end, Ctrl-C, or a loss that is no number.
+// The training loop: updates of a compiled training program until the end, Ctrl-C, or a loss that is no
+// number.
 #pragma once
 
 #include <cstdint>
@@ -9,7 +10,8 @@
 
 namespace rondo {
 
-/// While it lives, the first Ctrl-C (SIGINT) or SIGTERM is a request to stop; a second one ends the process. One object at a time.
+/// While it lives, the first Ctrl-C (SIGINT) or SIGTERM is a request to stop; a second one ends the process.
+/// One object at a time.
 class Interrupt {
  public:
   Interrupt();
@@ -40,8 +42,8 @@ struct TrainingResult {
   bool interrupted = false;
 };
 
-/// Runs the plan. Throws Error, saying at which update, if the loss or a weight becomes NaN or infinite; nothing is saved then, so that the last
-/// checkpoint stays good.
+/// Runs the plan. Throws Error, saying at which update, if the loss or a weight becomes NaN or infinite;
+/// nothing is saved then, so that the last checkpoint stays good.
 TrainingResult train(Program& program, const TrainingPlan& plan);
 
 }  // namespace rondo

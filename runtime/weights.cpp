@@ -42,7 +42,8 @@ constexpr DType dtype_for() {
 
 void check_dtype(const Buffer& buffer, DType wanted) {
   if (buffer.dtype() != wanted)
-    throw Error(fmt::format("the buffer is {}, not {}", to_string(buffer.dtype(), buffer.shape()), name_of(wanted)));
+    throw Error(
+        fmt::format("the buffer is {}, not {}", to_string(buffer.dtype(), buffer.shape()), name_of(wanted)));
 }
 
 std::string names(const std::map<std::string, Buffer>& buffers) {
@@ -53,7 +54,8 @@ std::string names(const std::map<std::string, Buffer>& buffers) {
 
 void check_same(const std::string& name, const Buffer& here, DType dtype, std::span<const int64_t> shape) {
   if (here.dtype() != dtype || !std::ranges::equal(here.shape(), shape))
-    throw Error(fmt::format("{} is {}, not {}", name, to_string(here.dtype(), here.shape()), to_string(dtype, shape)));
+    throw Error(fmt::format("{} is {}, not {}", name, to_string(here.dtype(), here.shape()),
+                            to_string(dtype, shape)));
 }
 
 template <class T>
@@ -76,7 +78,8 @@ void Buffer::resize(std::span<const int64_t> shape) {
   if (needed > capacity_) {
     void* memory = ::operator new(needed, std::align_val_t(kAlignment), std::nothrow);
     if (!memory) throw Error(fmt::format("{}: no memory for {} bytes", to_string(dtype_, shape), needed));
-    data_ = std::shared_ptr<void>(memory, [](void* p) { ::operator delete(p, std::align_val_t(kAlignment)); });
+    data_ =
+        std::shared_ptr<void>(memory, [](void* p) { ::operator delete(p, std::align_val_t(kAlignment)); });
     capacity_ = needed;
   }
   std::memset(data_.get(), 0, needed);
@@ -114,7 +117,8 @@ Buffer& Weights::get(const std::string& name, DType dtype, std::span<const int64
 }
 
 void Weights::add(const std::string& name, Buffer buffer) {
-  if (!buffers_->emplace(name, std::move(buffer)).second) throw Error(fmt::format("there is a buffer {} already", name));
+  if (!buffers_->emplace(name, std::move(buffer)).second)
+    throw Error(fmt::format("there is a buffer {} already", name));
 }
 
 Buffer& Weights::at(const std::string& name) {
@@ -160,7 +164,8 @@ void Weights::assign(const Weights& from) {
   }
   for (const auto& [name, source] : from.all())
     if (!contains(name))
-      throw Error(fmt::format("{} {} is of no use here; {}", name, to_string(source.dtype(), source.shape()), names(*buffers_)));
+      throw Error(fmt::format("{} {} is of no use here; {}", name, to_string(source.dtype(), source.shape()),
+                              names(*buffers_)));
   for (auto& [name, buffer] : *buffers_) std::memmove(buffer.data(), from.at(name).data(), buffer.bytes());
 }
 

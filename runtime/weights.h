@@ -14,14 +14,15 @@
 
 namespace rondo {
 
-/// A dense row-major tensor in memory that starts on a 64-byte boundary and is padded to a multiple of 64 bytes; zero at first.
-/// Copying copies the handle: the copy shows the same memory.
+/// A dense row-major tensor in memory that starts on a 64-byte boundary and is padded to a multiple of 64
+/// bytes; zero at first. Copying copies the handle: the copy shows the same memory.
 class Buffer {
  public:
   Buffer() = default;
   /// Throws Error for a negative extent, and if there is no such amount of memory.
   Buffer(DType dtype, std::span<const int64_t> shape);
-  Buffer(DType dtype, std::initializer_list<int64_t> shape) : Buffer(dtype, std::span(shape.begin(), shape.size())) {}
+  Buffer(DType dtype, std::initializer_list<int64_t> shape)
+      : Buffer(dtype, std::span(shape.begin(), shape.size())) {}
 
   DType dtype() const { return dtype_; }
   const std::vector<int64_t>& shape() const { return shape_; }
@@ -39,7 +40,8 @@ class Buffer {
 
   /// All elements become zero.
   void clear();
-  /// Gives it another shape, filled with zeros; nothing happens if it has that shape already. Allocates only if the memory does not suffice.
+  /// Gives it another shape, filled with zeros; nothing happens if it has that shape already. Allocates only
+  /// if the memory does not suffice.
   void resize(std::span<const int64_t> shape);
 
  private:
@@ -52,10 +54,12 @@ class Buffer {
 
 std::string to_string(DType, std::span<const int64_t> shape);  // "f32[2,64]"
 
-/// A set of named buffers, shared: programs that bind the same Weights see each other's updates. Copying copies the handle.
+/// A set of named buffers, shared: programs that bind the same Weights see each other's updates. Copying
+/// copies the handle.
 class Weights {
  public:
-  /// The buffer of that name, made (zeros) if there is none. Throws Error if it is there with another dtype or shape.
+  /// The buffer of that name, made (zeros) if there is none. Throws Error if it is there with another dtype
+  /// or shape.
   Buffer& get(const std::string& name, DType, std::span<const int64_t> shape);
   Buffer& get(const std::string& name, DType dtype, std::initializer_list<int64_t> shape) {
     return get(name, dtype, std::span(shape.begin(), shape.size()));
@@ -72,12 +76,13 @@ class Weights {
   /// Whether no floating-point element is NaN or infinite.
   bool all_finite() const;
 
-  /// Writes safetensors: to a new file beside it, synced, then renamed; on any error the old file stays and Error says why.
+  /// Writes safetensors: to a new file beside it, synced, then renamed; on any error the old file stays and
+  /// Error says why.
   void save(const std::string& path, const std::map<std::string, std::string>& metadata = {}) const;
   /// Reads safetensors. Every malformed or truncated file throws Error with the reason and place.
   static Weights load(const std::string& path, std::map<std::string, std::string>* metadata = nullptr);
-  /// Copies the values of `from` into the buffers here, by name. Throws Error, having changed nothing, for the first name that is missing on
-  /// either side or has another dtype or shape.
+  /// Copies the values of `from` into the buffers here, by name. Throws Error, having changed nothing, for
+  /// the first name that is missing on either side or has another dtype or shape.
   void assign(const Weights& from);
 
  private:

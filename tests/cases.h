@@ -6,10 +6,12 @@
 
 namespace rondo::testing {
 
-/// A path under the folder that RONDO_CASES names, or else ../shared/cases beside the sources; empty if it is not there.
+/// A path under the folder that RONDO_CASES names, or else ../shared/cases beside the sources; empty if it is
+/// not there.
 inline std::filesystem::path case_path(const std::filesystem::path& relative) {
   const char* named = std::getenv("RONDO_CASES");
-  const std::filesystem::path root = named ? std::filesystem::path(named) : std::filesystem::path(RONDO_SOURCE_DIR) / "../shared/cases";
+  const std::filesystem::path root =
+      named ? std::filesystem::path(named) : std::filesystem::path(RONDO_SOURCE_DIR) / "../shared/cases";
   return std::filesystem::exists(root / relative) ? root / relative : std::filesystem::path();
 }
 

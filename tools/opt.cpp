@@ -31,9 +31,10 @@ void add_opt(CLI::App& app) {
   auto args = std::make_shared<OptArgs>();
   CLI::App* opt = app.add_subcommand("opt", "Runs passes over a function and prints the result");
   CLI::Option* list = opt->add_flag("--list", args->list, "List the passes");
-  opt->add_option("--passes", args->passes, "A pipeline: simplify,grad{wrt=w},hoist-scan; or inference, or training");
+  opt->add_option("--passes", args->passes,
+                  "A pipeline: simplify,grad{wrt=w},hoist-scan; or inference, or training");
   opt->add_option("file", args->file, "A .rondo file")->excludes(list);
-  opt->callback([args, opt] {
+  opt->callback([args] {
     if (args->file.empty() && !args->list) throw CLI::RequiredError("file");
     run_opt(*args);
   });

@@ -43,7 +43,9 @@ ir::Array to_array(Buffer buffer) {
 
 Buffer to_buffer(const ir::Array& array) {
   Buffer buffer(array.dtype, array.shape);
-  visit(buffer, [&]<class T>(T* data) { std::ranges::transform(array.data, data, [](double x) { return static_cast<T>(x); }); });
+  visit(buffer, [&]<class T>(T* data) {
+    std::ranges::transform(array.data, data, [](double x) { return static_cast<T>(x); });
+  });
   return buffer;
 }
 
@@ -82,14 +84,16 @@ std::vector<Buffer> read_inputs(const RunArgs& args, const ir::Func& func, ir::D
 }
 
 /// Random inputs whose indices are valid for every table.
-std::vector<Buffer> make_inputs(const RunArgs& args, const ir::Func& func, const Signature& signature, const ir::DimValues& dims) {
+std::vector<Buffer> make_inputs(const RunArgs& args, const ir::Func& func, const Signature& signature,
+                                const ir::DimValues& dims) {
   need_dims(signature, dims);
   int64_t rows = std::numeric_limits<int32_t>::max();
   for (const Signature::Bound& b : signature.bounds)
     rows = std::min(rows, b.bound.dim < 0 ? b.bound.size : dims.at(signature.dims[b.bound.dim]));
   const int64_t ids = signature.bounds.empty() ? 3 : std::max<int64_t>(rows, 1);
   std::vector<Buffer> inputs;
-  for (const ir::Array& array : ir::random_inputs(func, dims, args.seed, ids)) inputs.push_back(to_buffer(array));
+  for (const ir::Array& array : ir::random_inputs(func, dims, args.seed, ids))
+    inputs.push_back(to_buffer(array));
   return inputs;
 }
 
@@ -97,11 +101,13 @@ std::vector<Buffer> make_inputs(const RunArgs& args, const ir::Func& func, const
 std::string describe(const std::string& name, const Buffer& buffer) {
   const ir::Array array = to_array(buffer);
   std::string text = fmt::format("{} {}:", name, to_string(buffer.dtype(), buffer.shape()));
-  for (size_t i = 0; i < std::min(array.data.size(), kShown); ++i) text += fmt::format(" {:.6g}", array.data[i]);
+  for (size_t i = 0; i < std::min(array.data.size(), kShown); ++i)
+    text += fmt::format(" {:.6g}", array.data[i]);
   return array.data.size() > kShown ? text + " ..." : text;
 }
 
-/// Prints the outputs; with a reference, how far each is from it. Throws Error if one is further than the tolerance.
+/// Prints the outputs; with a reference, how far each is from it. Throws Error if one is further than the
+/// tolerance.
 void show_outputs(const Program& program, const std::vector<ir::Array>* reference, double tolerance) {
   std::string failures;
   const std::vector<Arg>& outputs = program.signature().outputs;
@@ -112,9 +118,11 @@ void show_outputs(const Program& program, const std::vector<ir::Array>* referenc
     const ir::Array got = to_array(buffer);
     const double difference = ir::difference({&got, 1}, {&(*reference)[i], 1});
     fmt::print("  largest difference {:.3g}\n", difference);
-    if (difference > tolerance) failures += fmt::format("{}{}", failures.empty() ? "" : ", ", outputs[i].name);
+    if (difference > tolerance)
+      failures += fmt::format("{}{}", failures.empty() ? "" : ", ", outputs[i].name);
   }
-  if (!failures.empty()) throw Error(fmt::format("further than {:.3g} from the evaluator: {}", tolerance, failures));
+  if (!failures.empty())
+    throw Error(fmt::format("further than {:.3g} from the evaluator: {}", tolerance, failures));
 }
 
 void run_run(const RunArgs& args) {
@@ -125,8 +133,10 @@ void run_run(const RunArgs& args) {
 
   ir::DimValues dims = parse_dims(args.dims);
   for (const auto& [name, value] : dims)
-    if (std::ranges::find(signature.dims, name) == signature.dims.end()) throw Error(fmt::format("--dims: no dim {}", name));
-  std::vector<Buffer> inputs = args.inputs.empty() ? make_inputs(args, func, signature, dims) : read_inputs(args, func, dims);
+    if (std::ranges::find(signature.dims, name) == signature.dims.end())
+      throw Error(fmt::format("--dims: no dim {}", name));
+  std::vector<Buffer> inputs =
+      args.inputs.empty() ? make_inputs(args, func, signature, dims) : read_inputs(args, func, dims);
   need_dims(signature, dims);
 
   Program program(executable, {});
@@ -149,11 +159,14 @@ void add_run(CLI::App& app) {
   CLI::App* run = app.add_subcommand("run", "Compiles a function, runs it and prints its outputs");
   run->add_option("file", args->file, "A .rondo file")->required();
   run->add_option("--passes", args->passes, "Passes to run before: a pipeline, or inference, or training");
-  CLI::Option* inputs = run->add_option("--inputs", args->inputs, "A safetensors file with a tensor for each param");
+  CLI::Option* inputs =
+      run->add_option("--inputs", args->inputs, "A safetensors file with a tensor for each param");
   run->add_option("--random", args->seed, "Random inputs from this seed (default: 1)")->excludes(inputs);
   run->add_option("--dims", args->dims, "Named dims: T=5,B=2")->delimiter(',');
-  run->add_flag("--check", args->check, "Compare with the reference evaluator; exit with 1 beyond the tolerance");
-  run->add_option("--tolerance", args->tolerance, "For --check: largest |a - b| / max(1, |b|); default 2e-5 where f32 occurs, else 1e-12");
+  run->add_flag("--check", args->check,
+                "Compare with the reference evaluator; exit with 1 beyond the tolerance");
+  run->add_option("--tolerance", args->tolerance,
+                  "For --check: largest |a - b| / max(1, |b|); default 2e-5 where f32 occurs, else 1e-12");
   run->callback([args] { run_run(*args); });
 }
 

@@ -12,7 +12,10 @@ using testing::TempDir;
 using testing::write_text;
 
 Checkpoint sample(float value, int64_t hidden = 3, int64_t batch = 2) {
-  Checkpoint c{.model = "lstm 1x3", .weights = {}, .state = {}, .notes = {{"updates", "12"}, {"rondo.model", "a note of any name"}}};
+  Checkpoint c{.model = "lstm 1x3",
+               .weights = {},
+               .state = {},
+               .notes = {{"updates", "12"}, {"rondo.model", "a note of any name"}}};
   c.weights.get("w", DType::f32, {hidden}).as<float>()[0] = value;
   c.weights.get("adam.step", DType::i32, {}).as<int32_t>()[0] = 12;
   c.state.get("w", DType::f32, {batch, hidden}).as<float>()[1] = -value;
@@ -62,9 +65,11 @@ TEST(Checkpoint, RefusesOtherFiles) {
   EXPECT_EQ(error_of([&] { load_checkpoint(dir.file("w"), c); }), dir.file("w") + ": not a checkpoint");
   EXPECT_EQ(error_of([&] { read_checkpoint_notes(dir.file("w")); }), dir.file("w") + ": not a checkpoint");
   c.weights.save(dir.file("v"), {{"rondo.checkpoint", "2"}, {"rondo.model", ""}});
-  EXPECT_EQ(error_of([&] { load_checkpoint(dir.file("v"), c); }), dir.file("v") + ": a checkpoint of version 2, not 1");
+  EXPECT_EQ(error_of([&] { load_checkpoint(dir.file("v"), c); }),
+            dir.file("v") + ": a checkpoint of version 2, not 1");
   write_text(dir.file("t"), "some text");
-  EXPECT_NE(error_of([&] { load_checkpoint(dir.file("t"), c); }).find("not a safetensors file"), std::string::npos);
+  EXPECT_NE(error_of([&] { load_checkpoint(dir.file("t"), c); }).find("not a safetensors file"),
+            std::string::npos);
 }
 
 }  // namespace

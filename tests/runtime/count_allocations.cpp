@@ -33,8 +33,12 @@ void* operator new(size_t n, const nothrow_t&) noexcept { return allocate(n, kDe
 void* operator new[](size_t n, const nothrow_t&) noexcept { return allocate(n, kDefault); }
 void* operator new(size_t n, align_val_t a) { return allocate_or_throw(n, static_cast<size_t>(a)); }
 void* operator new[](size_t n, align_val_t a) { return allocate_or_throw(n, static_cast<size_t>(a)); }
-void* operator new(size_t n, align_val_t a, const nothrow_t&) noexcept { return allocate(n, static_cast<size_t>(a)); }
-void* operator new[](size_t n, align_val_t a, const nothrow_t&) noexcept { return allocate(n, static_cast<size_t>(a)); }
+void* operator new(size_t n, align_val_t a, const nothrow_t&) noexcept {
+  return allocate(n, static_cast<size_t>(a));
+}
+void* operator new[](size_t n, align_val_t a, const nothrow_t&) noexcept {
+  return allocate(n, static_cast<size_t>(a));
+}
 
 void operator delete(void* memory) noexcept { std::free(memory); }
 void operator delete[](void* memory) noexcept { std::free(memory); }

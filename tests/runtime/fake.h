@@ -20,7 +20,9 @@ class FakeExecutable : public Executable {
     for (size_t i = 0; i < signature_.dims.size(); ++i) bytes *= static_cast<size_t>(dims[i]);
     return bytes;
   }
-  void call(void* const* args, const int64_t* dims, void* scratch) const override { call_(args, dims, scratch); }
+  void call(void* const* args, const int64_t* dims, void* scratch) const override {
+    call_(args, dims, scratch);
+  }
 
  private:
   Signature signature_;

@@ -21,7 +21,10 @@ std::shared_ptr<const Executable> accumulator() {
   s.name = "accumulate";
   s.dims = {"T", "B", "V"};
   const ArgDim t{.dim = 0}, b{.dim = 1}, v{.dim = 2};
-  s.inputs = {{"w", DType::f32, {{.size = 1}}}, {"table", DType::f32, {v}}, {"h", DType::f32, {b}}, {"ids", DType::i32, {t, b}}};
+  s.inputs = {{"w", DType::f32, {{.size = 1}}},
+              {"table", DType::f32, {v}},
+              {"h", DType::f32, {b}},
+              {"ids", DType::i32, {t, b}}};
   s.outputs = {{"h1", DType::f32, {b}}, {"out", DType::f32, {b}}};
   s.aliases = {{.input = 2, .output = 0}};
   s.bounds = {{.input = 3, .bound = v}};
@@ -42,7 +45,9 @@ std::shared_ptr<const Executable> accumulator() {
       4);
 }
 
-Program accumulate(Weights weights = {}) { return Program(accumulator(), weights, {.weights = {"w"}, .state = {"h"}}); }
+Program accumulate(Weights weights = {}) {
+  return Program(accumulator(), weights, {.weights = {"w"}, .state = {"h"}});
+}
 
 TEST(Program, BindsWeightsWithoutACopy) {
   Weights weights;
@@ -91,7 +96,8 @@ TEST(Program, SteadyStateDoesNotAllocate) {
   const int64_t at_start = allocation_count();
   Program p = accumulate();
   EXPECT_GT(allocation_count(), at_start);
-  const std::map<std::string, int64_t> large = {{"T", 7}, {"B", 5}, {"V", 9}}, small = {{"T", 2}, {"B", 3}, {"V", 4}};
+  const std::map<std::string, int64_t> large = {{"T", 7}, {"B", 5}, {"V", 9}},
+                                       small = {{"T", 2}, {"B", 3}, {"V", 4}};
   p.resize(large);
   const size_t memory = p.memory_bytes();
   const int64_t before = allocation_count();
@@ -123,12 +129,16 @@ TEST(Program, RefusesWrongCalls) {
   EXPECT_EQ(error_of([&] { p.resize({{"X", 1}}); }), "accumulate: no dim X; dims: T, B, V");
   EXPECT_EQ(error_of([&] { p.resize({{"T", -1}}); }), "accumulate: dim T cannot be -1");
   p.resize({{"T", 2}, {"B", 2}, {"V", 1}});
-  EXPECT_EQ(error_of([&] { p.f32("x"); }), "accumulate: no input or output x; inputs: w, table, h, ids; outputs: h1, out");
+  EXPECT_EQ(error_of([&] { p.f32("x"); }),
+            "accumulate: no input or output x; inputs: w, table, h, ids; outputs: h1, out");
   EXPECT_EQ(error_of([&] { p.f32("ids"); }), "ids is i32[2,2], not f32");
-  EXPECT_EQ(error_of([&] { p.set("ids", std::vector<int32_t>{1}); }), "ids: 1 values for i32[2,2], which takes 4");
+  EXPECT_EQ(error_of([&] { p.set("ids", std::vector<int32_t>{1}); }),
+            "ids: 1 values for i32[2,2], which takes 4");
   EXPECT_EQ(error_of([&] { p.set("ids", Buffer(DType::i32, {4})); }), "ids: i32[4] for i32[2,2]");
-  EXPECT_EQ(error_of([] { Program(accumulator(), {}, {.weights = {"v"}}); }), "accumulate: no input v; inputs: w, table, h, ids");
-  EXPECT_EQ(error_of([] { Program(accumulator(), {}, {.weights = {"h"}}); }), "accumulate: weight h has the named dim B");
+  EXPECT_EQ(error_of([] { Program(accumulator(), {}, {.weights = {"v"}}); }),
+            "accumulate: no input v; inputs: w, table, h, ids");
+  EXPECT_EQ(error_of([] { Program(accumulator(), {}, {.weights = {"h"}}); }),
+            "accumulate: weight h has the named dim B");
   Weights other;
   other.get("w", DType::f32, {2});
   EXPECT_EQ(error_of([&] { accumulate(other); }), "w is f32[2], not f32[1]");

@@ -9,15 +9,18 @@
 namespace rondo {
 namespace {
 
-const ProgressState kHalf = {.done = 50, .total = 100, .loss = 1.5, .characters_per_second = 1.25e6, .seconds_left = 65};
+const ProgressState kHalf = {
+    .done = 50, .total = 100, .loss = 1.5, .characters_per_second = 1.25e6, .seconds_left = 65};
 
 TEST(ProgressLine, ShowsEverythingWhereThereIsRoom) {
   EXPECT_EQ(progress_line(kHalf, 120),
-            "[===================                   ]  loss 1.5000  1:05 left  2.164 bits/char  1.25M char/s  50/100");
+            "[===================                   ]  loss 1.5000  1:05 left  2.164 bits/char  1.25M char/s "
+            " 50/100");
 }
 
 TEST(ProgressLine, NeverGoesBeyondTheWidth) {
-  for (int width = 1; width < 130; ++width) EXPECT_LE(static_cast<int>(progress_line(kHalf, width).size()), width);
+  for (int width = 1; width < 130; ++width)
+    EXPECT_LE(static_cast<int>(progress_line(kHalf, width).size()), width);
   EXPECT_EQ(progress_line(kHalf, 5), "");
   EXPECT_EQ(progress_line(kHalf, 24), "loss 1.5000  1:05 left");
   EXPECT_EQ(progress_line(kHalf, 40), "loss 1.5000  1:05 left  2.164 bits/char");
@@ -85,7 +88,8 @@ TEST_F(ProgressTest, ATerminalGetsOneLineAtMostTenTimesASecond) {
   p.finish();
   p.finish();
   EXPECT_EQ(text(), first + "\r\x1b[Kheld out: 1.9\n\rloss 2.0000  0:05 left\x1b[K\n");
-  EXPECT_EQ(log_.text(), "held out: 1.9\nupdate 103/200: loss 2.0000, 2.885 bits/char, 200 char/s, 0:05 left\n");
+  EXPECT_EQ(log_.text(),
+            "held out: 1.9\nupdate 103/200: loss 2.0000, 2.885 bits/char, 200 char/s, 0:05 left\n");
 }
 
 TEST_F(ProgressTest, APipeGetsPlainLinesEveryFewSeconds) {

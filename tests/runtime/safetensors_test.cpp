@@ -3,10 +3,10 @@
 #include <cstring>
 #include <random>
 
-#include <csignal>
 #include <gtest/gtest.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <csignal>
 
 #include "tests/runtime/util.h"
 
@@ -91,7 +91,8 @@ TEST(Safetensors, RefusesMalformedFiles) {
   const std::vector<Malformed> cases = {
       {"", "0 bytes are too few for a header"},
       {"1234567", "7 bytes are too few for a header"},
-      {std::string("\xff\xff\xff\xff\xff\xff\xff\xff{}", 10), "a header of 18446744073709551615 bytes does not fit the file of 10 bytes"},
+      {std::string("\xff\xff\xff\xff\xff\xff\xff\xff{}", 10),
+       "a header of 18446744073709551615 bytes does not fit the file of 10 bytes"},
       {std::string("\x03\0\0\0\0\0\0\0{}", 10), "a header of 3 bytes does not fit the file of 10 bytes"},
       {file_text(""), "malformed JSON at byte 1 of the header"},
       {file_text("{\"a\":"), "malformed JSON at byte 6 of the header"},
@@ -99,33 +100,50 @@ TEST(Safetensors, RefusesMalformedFiles) {
       {file_text("[1]"), "the header is an array, not an object"},
       {file_text("7"), "the header is a number, not an object"},
       {file_text(nested), "tensor a is an array, not an object"},
-      {file_text(R"({"a":{"dtype":"F32","shape":[[2]],"data_offsets":[0,8]}})", d8), "tensor a: unexpected an array at shape"},
-      {file_text(R"({"a":{"dtype":"F32","shape":[-2],"data_offsets":[0,8]}})", d8), "tensor a: unexpected a negative number at shape"},
-      {file_text(R"({"a":{"dtype":"F32","shape":[2.5],"data_offsets":[0,8]}})", d8), "tensor a: unexpected a fraction at shape"},
-      {file_text(R"({"a":{"dtype":"F32","shape":null,"data_offsets":[0,8]}})", d8), "tensor a: unexpected null at shape"},
-      {file_text(R"({"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8],"order":"C"}})", d8), "tensor a: unexpected a string at order"},
+      {file_text(R"({"a":{"dtype":"F32","shape":[[2]],"data_offsets":[0,8]}})", d8),
+       "tensor a: unexpected an array at shape"},
+      {file_text(R"({"a":{"dtype":"F32","shape":[-2],"data_offsets":[0,8]}})", d8),
+       "tensor a: unexpected a negative number at shape"},
+      {file_text(R"({"a":{"dtype":"F32","shape":[2.5],"data_offsets":[0,8]}})", d8),
+       "tensor a: unexpected a fraction at shape"},
+      {file_text(R"({"a":{"dtype":"F32","shape":null,"data_offsets":[0,8]}})", d8),
+       "tensor a: unexpected null at shape"},
+      {file_text(R"({"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8],"order":"C"}})", d8),
+       "tensor a: unexpected a string at order"},
       {file_text(R"({"__metadata__":{"k":3}})"), "metadata k is a number, not a string"},
       {file_text(R"({"a":{"shape":[2],"data_offsets":[0,8]}})", d8), "tensor a: has no dtype"},
       {file_text(R"({"a":{"dtype":"F32","data_offsets":[0,8]}})", d8), "tensor a: has no shape"},
       {file_text(R"({"a":{"dtype":"F32","shape":[2]}})", d8), "tensor a: has no data_offsets"},
       {file_text(R"({"a":{"dtype":"F16","shape":[4],"data_offsets":[0,8]}})", d8),
        "tensor a: dtype F16 is none of F32, F64, I32, I64, BOOL"},
-      {file_text(R"({"a":{"dtype":"F32","shape":[2],"data_offsets":[0]}})", d8), "tensor a: data_offsets are 1 numbers, not 2"},
+      {file_text(R"({"a":{"dtype":"F32","shape":[2],"data_offsets":[0]}})", d8),
+       "tensor a: data_offsets are 1 numbers, not 2"},
       {file_text(R"({"a":{"dtype":"F32","shape":[2],"data_offsets":[8,0]}})", d8),
        "tensor a: data_offsets [8,0] are outside the 8 bytes of data"},
       {file_text(R"({"a":{"dtype":"F32","shape":[3],"data_offsets":[0,12]}})", d8),
        "tensor a: data_offsets [0,12] are outside the 8 bytes of data"},
-      {file_text(R"({"a":{"dtype":"F32","shape":[3],"data_offsets":[0,8]}})", d8), "tensor a: f32[3] takes 12 bytes, but data_offsets hold 8"},
-      {file_text(R"({"a":{"dtype":"F32","shape":[4611686018427387904,4],"data_offsets":[0,0]}})"), "tensor a: the shape is too large"},
-      {file_text(R"({"a":{"dtype":"F32","shape":[0,18446744073709551615],"data_offsets":[0,0]}})"), "tensor a: the shape is too large"},
-      {file_text(R"({"a":{"dtype":"F32","shape":[1],"data_offsets":[4,8]}})", d8), "tensor a: gap at byte 4 of the data"},
-      {file_text(R"({"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]},"b":{"dtype":"F32","shape":[1],"data_offsets":[4,8]}})", d8),
+      {file_text(R"({"a":{"dtype":"F32","shape":[3],"data_offsets":[0,8]}})", d8),
+       "tensor a: f32[3] takes 12 bytes, but data_offsets hold 8"},
+      {file_text(R"({"a":{"dtype":"F32","shape":[4611686018427387904,4],"data_offsets":[0,0]}})"),
+       "tensor a: the shape is too large"},
+      {file_text(R"({"a":{"dtype":"F32","shape":[0,18446744073709551615],"data_offsets":[0,0]}})"),
+       "tensor a: the shape is too large"},
+      {file_text(R"({"a":{"dtype":"F32","shape":[1],"data_offsets":[4,8]}})", d8),
+       "tensor a: gap at byte 4 of the data"},
+      {file_text(
+           R"({"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]},"b":{"dtype":"F32","shape":[1],"data_offsets":[4,8]}})",
+           d8),
        "tensor b: overlap at byte 4 of the data"},
-      {file_text(R"({"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}})", d8), "8 bytes of data, but the tensors take 4"},
-      {file_text(R"({"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},"a":{"dtype":"F32","shape":[1],"data_offsets":[4,8]}})", d8),
+      {file_text(R"({"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}})", d8),
+       "8 bytes of data, but the tensors take 4"},
+      {file_text(
+           R"({"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},"a":{"dtype":"F32","shape":[1],"data_offsets":[4,8]}})",
+           d8),
        "tensor a is there twice"},
-      {file_text(R"({"a":{"dtype":"F32","dtype":"F32","shape":[2],"data_offsets":[0,8]}})", d8), "key dtype is there twice"},
-      {file_text(R"({"a":{"dtype":"BOOL","shape":[8],"data_offsets":[0,8]}})", "1111\1\1\1\1"), "tensor a: a BOOL is neither 0 nor 1"},
+      {file_text(R"({"a":{"dtype":"F32","dtype":"F32","shape":[2],"data_offsets":[0,8]}})", d8),
+       "key dtype is there twice"},
+      {file_text(R"({"a":{"dtype":"BOOL","shape":[8],"data_offsets":[0,8]}})", "1111\1\1\1\1"),
+       "tensor a: a BOOL is neither 0 nor 1"},
   };
   const std::string path = dir.file("bad");
   for (const auto& [text, reason] : cases) {
@@ -134,7 +152,8 @@ TEST(Safetensors, RefusesMalformedFiles) {
   }
 }
 
-// Any prefix of a good file and any single damaged byte gives an Error or a file that reads: never a crash (the sanitizers see the rest).
+// Any prefix of a good file and any single damaged byte gives an Error or a file that reads: never a crash
+// (the sanitizers see the rest).
 TEST(Safetensors, SurvivesDamage) {
   TempDir dir;
   sample().save(dir.file("good"), {{"k", "v"}});
@@ -157,12 +176,15 @@ TEST(Safetensors, SurvivesDamage) {
 
 TEST(Safetensors, RefusesWhatIsNoFile) {
   TempDir dir;
-  EXPECT_EQ(error_of([&] { Weights::load(dir.file("none")); }), dir.file("none") + ": cannot open: No such file or directory");
+  EXPECT_EQ(error_of([&] { Weights::load(dir.file("none")); }),
+            dir.file("none") + ": cannot open: No such file or directory");
   EXPECT_EQ(error_of([&] { Weights::load("/dev/zero"); }), "/dev/zero: is not a regular file");
   ASSERT_EQ(::mkfifo(dir.file("fifo").c_str(), 0600), 0);
   EXPECT_EQ(error_of([&] { Weights::load(dir.file("fifo")); }), dir.file("fifo") + ": is not a regular file");
   EXPECT_EQ(error_of([&] { sample().save(dir.file("no/w")); }).find(dir.file("no/w.new-")), 0u);
-  EXPECT_EQ(error_of([&] { sample().save(dir.file("w"), {{"k", "\xff"}}); }),
+  EXPECT_EQ(error_of([&] {
+              sample().save(dir.file("w"), {{"k", "\xff"}});
+            }),
             dir.file("w") + ": cannot write: a name or a piece of metadata is not UTF-8");
 }
 

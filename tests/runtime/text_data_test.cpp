@@ -41,8 +41,10 @@ TEST(Vocabulary, RefusesWhatItDoesNotKnow) {
   EXPECT_EQ(error_of([&] { v.encode("abx"); }), "byte 0x78 at position 2 is not in the vocabulary");
   EXPECT_EQ(error_of([&] { v.decode(std::vector<int32_t>{0, 3}); }), "symbol 3 is outside [0,3)");
   EXPECT_EQ(error_of([&] { v.decode(std::vector<int32_t>{-1}); }), "symbol -1 is outside [0,3)");
-  EXPECT_EQ(error_of([&] { Vocabulary::from_hex("616"); }), "vocabulary: `6` at 2 is not a byte in hexadecimal");
-  EXPECT_EQ(error_of([&] { Vocabulary::from_hex("61 6"); }), "vocabulary: ` 6` at 2 is not a byte in hexadecimal");
+  EXPECT_EQ(error_of([&] { Vocabulary::from_hex("616"); }),
+            "vocabulary: `6` at 2 is not a byte in hexadecimal");
+  EXPECT_EQ(error_of([&] { Vocabulary::from_hex("61 6"); }),
+            "vocabulary: ` 6` at 2 is not a byte in hexadecimal");
 }
 
 std::vector<int32_t> numbers(int n) {
@@ -72,7 +74,8 @@ TEST(TextWindows, RefuseShortTexts) {
             "a text of 99 characters is shorter than one window of 10 rows x 10 steps");
   EXPECT_EQ(error_of([] { TextWindows(numbers(199), 10, 10); }),
             "a text of 199 characters has 1 windows of 10 rows x 10 steps: 0.95 of them is none to train on");
-  EXPECT_EQ(error_of([] { TextWindows(numbers(99), 0, 10); }), "a window of 0 rows and 10 steps: both must be at least 1");
+  EXPECT_EQ(error_of([] { TextWindows(numbers(99), 0, 10); }),
+            "a window of 0 rows and 10 steps: both must be at least 1");
   EXPECT_EQ(error_of([] { TextWindows(numbers(99), 1, 1, 0); }), "train fraction 0 is outside (0,1]");
   std::vector<int32_t> small(5), right(6);
   const TextWindows w(numbers(26), 2, 3, 1);

@@ -17,7 +17,8 @@ using testing::error_of;
 using testing::FakeExecutable;
 using testing::TempDir;
 
-/// One weight learns to predict x with momentum and a recurrent state: m' = 0.9 m + (w + h - x), w' = w - lr m', h' = 0.5 h + 0.1 x.
+/// One weight learns to predict x with momentum and a recurrent state: m' = 0.9 m + (w + h - x), w' = w - lr
+/// m', h' = 0.5 h + 0.1 x.
 std::shared_ptr<const Executable> toy() {
   Signature s;
   s.name = "toy";
@@ -66,7 +67,8 @@ TEST(Training, ResumesToTheSameBits) {
   const TrainingResult result = train(second.program, second.plan(std::stoll(c.notes.at("updates")), 40));
   EXPECT_EQ(result.updates_done, 40);
   EXPECT_EQ(result.loss, expected.loss);
-  for (const char* name : {"w", "w.momentum", "h"}) EXPECT_EQ(second.program.f32(name)[0], whole.program.f32(name)[0]) << name;
+  for (const char* name : {"w", "w.momentum", "h"})
+    EXPECT_EQ(second.program.f32(name)[0], whole.program.f32(name)[0]) << name;
 }
 
 TEST(Training, ReportsAndSavesWhenItShould) {
@@ -116,14 +118,16 @@ TEST(Training, StopsOnALossThatIsNoNumber) {
     fill(update);
     if (update == 7) run.program.f32("x")[0] = std::numeric_limits<float>::infinity();
   };
-  EXPECT_EQ(error_of([&] { train(run.program, plan); }),
-            "the loss is inf at update 8: training stops; no checkpoint of this run was written since its start");
+  EXPECT_EQ(
+      error_of([&] { train(run.program, plan); }),
+      "the loss is inf at update 8: training stops; no checkpoint of this run was written since its start");
   run.program.reset();
   run.program.f32("w")[0] = run.program.f32("w.momentum")[0] = 0;
   plan.save_every = 3;
   int64_t saved = 0;
   plan.save = [&](int64_t done) { saved = done; };
-  EXPECT_EQ(error_of([&] { train(run.program, plan); }), "the loss is inf at update 8: training stops; the checkpoint of update 6 stays");
+  EXPECT_EQ(error_of([&] { train(run.program, plan); }),
+            "the loss is inf at update 8: training stops; the checkpoint of update 6 stays");
   EXPECT_EQ(saved, 6);
 }
 
@@ -132,12 +136,14 @@ TEST(Training, NeverSavesAWeightThatIsNoNumber) {
   TrainingPlan plan = run.plan(0, 4);
   plan.fill = [&](int64_t) {
     run.program.f32("x")[0] = 1;
-    run.program.f32("lr")[0] = std::numeric_limits<float>::infinity();  // the first loss is finite, the weight after it is not
+    run.program.f32("lr")[0] =
+        std::numeric_limits<float>::infinity();  // the first loss is finite, the weight after it is not
   };
   plan.save_every = 1;
   plan.save = [&](int64_t) { ADD_FAILURE() << "saved"; };
   EXPECT_EQ(error_of([&] { train(run.program, plan); }),
-            "a weight is NaN or infinite at update 1: training stops; no checkpoint of this run was written since its start");
+            "a weight is NaN or infinite at update 1: training stops; no checkpoint of this run was written "
+            "since its start");
 }
 
 TEST(Training, TheLossMustBeAScalar) {

@@ -1,4 +1,5 @@
-// What the runtime's tests share: a directory of their own, whole files as strings, and the message of an expected Error.
+// What the runtime's tests share: a directory of their own, whole files as strings, and the message of an
+// expected Error.
 #pragma once
 
 #include <filesystem>
@@ -24,7 +25,8 @@ class TempDir {
   ~TempDir() { std::filesystem::remove_all(path_); }
   std::string file(const std::string& name) const { return (path_ / name).string(); }
   size_t entries() const {
-    return static_cast<size_t>(std::distance(std::filesystem::directory_iterator(path_), std::filesystem::directory_iterator()));
+    return static_cast<size_t>(
+        std::distance(std::filesystem::directory_iterator(path_), std::filesystem::directory_iterator()));
   }
 
  private:
@@ -36,7 +38,9 @@ inline std::string read_text(const std::string& path) {
   return {std::istreambuf_iterator<char>(in), {}};
 }
 
-inline void write_text(const std::string& path, const std::string& text) { std::ofstream(path, std::ios::binary) << text; }
+inline void write_text(const std::string& path, const std::string& text) {
+  std::ofstream(path, std::ios::binary) << text;
+}
 
 /// The message of the Error that `action` throws; a failure if it throws none.
 inline std::string error_of(const std::function<void()>& action) {

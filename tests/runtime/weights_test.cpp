@@ -54,7 +54,10 @@ TEST(Buffer, ResizeKeepsTheMemoryWhereItSuffices) {
 
 TEST(Buffer, RefusesWrongShapesAndTypes) {
   EXPECT_EQ(error_of([] { Buffer(DType::f32, {2, -1}); }), "f32[2,-1]: extents must not be negative");
-  EXPECT_EQ(error_of([] { Buffer(DType::f32, {1ll << 40, 1ll << 40}); }), "f32[1099511627776,1099511627776]: too large");
+  EXPECT_EQ(error_of([] {
+              Buffer(DType::f32, {1ll << 40, 1ll << 40});
+            }),
+            "f32[1099511627776,1099511627776]: too large");
   Buffer b(DType::f32, {2});
   EXPECT_EQ(error_of([&] { b.as<int32_t>(); }), "the buffer is f32[2], not i32");
 }
