@@ -19,4 +19,13 @@ Flags live_values(const Func& func) {
   return live;
 }
 
+Flags changing_values(const ScanView& scan) {
+  Flags changing(scan.body.values.size());
+  for (uint32_t i = scan.consts; i < scan.body.params.size(); ++i) changing[scan.body.params[i].id] = true;
+  for (const Op& op : scan.body.ops)
+    for (uint32_t i = 0; i < op.result_count; ++i)
+      for (Value v : op.operands) changing[op.result(i).id] |= changing[v.id];
+  return changing;
+}
+
 }  // namespace rondo::passes

@@ -1,17 +1,20 @@
 // All passes: each reads one function and builds a new one.
 #pragma once
 
+#include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "ir/func.h"
 
 namespace rondo::passes {
 
-/// What a pass may be told. In a pipeline's text: `grad{wrt=wx|wh;keep}` or `unroll-scan{factor=4}`.
+/// What a pass may be told. In a pipeline's text: `grad{wrt=wx|wh;keep}` `unroll-scan{factor=4}` or `bind-dims{B=16;T=50}`.
 struct Options {
   std::vector<std::string> wrt;  // grad: params by name; empty: all float params
   int64_t factor = 0;            // unroll-scan: 0 unrolls fully where the trip count is known
+  ir::DimValues dims;            // bind-dims
 };
 
 /// Appends to func's results the gradients of result 0 (a scalar) with respect to options.wrt, in their order, named
@@ -35,7 +38,16 @@ ir::Func sink_scan_sums(const ir::Func& func, const Options& options = {});
 ir::Func unroll_scan(const ir::Func& func, const Options& options = {});
 /// matmul(gather(E, ids), W) becomes gather(matmul(E, W), ids) when E has fewer rows than ids.
 ir::Func gather_matmul(const ir::Func& func, const Options& options = {});
-/// Names become numbers: bind_dims{B=16}.
+/// Names of dims become numbers. Throws Error for a name that func does not have, and for a negative number.
 ir::Func bind_dims(const ir::Func& func, const ir::DimValues& dims);
+
+/// A pass as pipelines know it.
+struct Pass {
+  std::string_view name;
+  ir::Func (*run)(const ir::Func&, const Options&);
+  std::string_view options;  // as in a pipeline's text, for help; empty if it takes none
+  std::string_view doc;
+};
+std::span<const Pass> all_passes();
 
 }  // namespace rondo::passes

@@ -2,6 +2,7 @@
 #include <map>
 
 #include "ir/op_def.h"
+#include "passes/copier.h"
 #include "passes/liveness.h"
 #include "passes/passes.h"
 #include "passes/rewriter.h"
@@ -39,7 +40,7 @@ class PadSums {
   }
 
   /// The concat that the add equals, or Value{}. `map` gives the emitted value of each value of the function.
-  Value emit(Rewriter& r, const Op& add, const std::vector<Value>& map) const {
+  Value emit(Rewriter& r, const Op& add, const ValueMap& map) const {
     const int64_t axis = axis_of(add.result());
     if (add.kind != OpKind::add || axis == kNone || inner_[add.result().id]) return {};
     std::map<int64_t, const Op*> pads;  // by where the range begins
@@ -55,7 +56,7 @@ class PadSums {
     for (const auto& [begin, pad] : pads) {
       if (begin < end) return {};
       fill(end, begin);
-      parts.push_back(map[pad->operands[0].id]);
+      parts.push_back(map[pad->operands[0]]);
       end = begin + func_.type(pad->operands[0]).shape[axis].size();
     }
     fill(end, type.shape[axis].size());
@@ -90,31 +91,21 @@ class PadSums {
 };
 
 Func simplify_once(const Func& func) {
-  Builder b(func.name);
-  Rewriter r(b);
-  std::vector<Value> map(func.values.size());
-  for (Value v : func.params) map[v.id] = b.param(func.type(v), func.value_name(v));
   const Flags live = live_values(func);
   const PadSums pad_sums(func);
-  for (const Op& op : func.ops) {
-    if (!any_result(op, live)) continue;
-    std::vector<Value> operands;
-    for (Value v : op.operands) operands.push_back(map[v.id]);
+  return rebuild(func, [&](Builder& b, ValueMap& map, const Op& op) {
+    if (!any_result(op, live)) return;
+    Rewriter r(b);
     if (op.kind == OpKind::scan) {
       Op inner = op;
       inner.body = std::make_shared<Func>(simplify_once(*op.body));
-      const std::vector<Value> results = emit_trimmed_scan(r, func, inner, operands, live);
-      for (uint32_t i = 0; i < op.result_count; ++i) map[op.result(i).id] = results[i];
-      continue;
+      return map.set_results(op, emit_trimmed_scan(r, func, inner, map.operands(op), live));
     }
     Value v = pad_sums.emit(r, op, map);
-    if (!v) v = r.emit(op.kind, std::move(operands), op.attrs);
+    if (!v) v = r.emit(op.kind, map.operands(op), op.attrs);
     if (b.func().value_name(v).empty()) b.set_name(v, func.value_name(op.result()));
-    map[op.result().id] = v;
-  }
-  std::vector<Value> results;
-  for (Value v : func.results) results.push_back(map[v.id]);
-  return std::move(b).finish(std::move(results));
+    map[op.result()] = v;
+  });
 }
 
 }  // namespace

@@ -1,0 +1,127 @@
+// Products with one left operand become one:  x A, x B = the two halves of  x [A B].  Each element keeps its own sum over k, so no bit
+// changes. This is what makes the gates of any cell one product.
+#include <map>
+#include <tuple>
+
+#include "passes/copier.h"
+#include "passes/passes.h"
+
+namespace rondo::passes {
+
+using namespace ir;
+
+namespace {
+
+/// A left operand of so few rows does not pay for joining the right ones in every call; inside a scan they are joined once for all steps.
+constexpr int64_t kFewRows = 8;
+
+bool pays(const Type& left, bool in_scan) {
+  if (in_scan) return true;
+  int64_t rows = 1;
+  for (size_t i = 0; i + 1 < left.shape.size(); ++i) {
+    if (left.shape[i].is_named()) return true;
+    rows *= left.shape[i].size();
+  }
+  return rows > kFewRows;
+}
+
+struct Group {
+  std::vector<const Op*> products;
+  bool tb() const { return products[0]->attrs.tb; }
+};
+
+/// Products of one left operand, all with right operands that exist before the first product.
+class Groups {
+ public:
+  Groups(const Func& func, bool in_scan) : func_(func), early_(func.values.size()), of_(func.ops.size(), nullptr) {
+    std::map<std::tuple<Value, bool>, size_t> open;
+    for (Value v : func.params) early_[v.id] = true;
+    for (size_t k = 0; k < func.ops.size(); ++k) {
+      const Op& op = func.ops[k];
+      mark_early(op);
+      const bool product = op.kind == OpKind::matmul && !op.attrs.ta;
+      if (!product || !pays(func.type(op.operands[0]), in_scan)) continue;
+      const auto [entry, is_new] = open.try_emplace({op.operands[0], op.attrs.tb}, groups_.size());
+      if (is_new) groups_.emplace_back();
+      Group& group = groups_[entry->second];
+      const Op* right = func.def(op.operands[1]);
+      const bool exists = early_[op.operands[1].id] || group.products.empty() || !right || right < group.products[0];
+      if (exists) group.products.push_back(&op);
+    }
+    for (const Group& group : groups_)
+      if (group.products.size() > 1)
+        for (const Op* op : group.products) of_[static_cast<size_t>(op - func.ops.data())] = &group;
+  }
+
+  /// The group of an op, or null.
+  const Group* of(const Op& op) const { return of_[static_cast<size_t>(&op - func_.ops.data())]; }
+
+ private:
+  /// Early are params, leaves, and what moves their elements: it can stand before the first product wherever it stands now.
+  void mark_early(const Op& op) {
+    const bool moves = op.kind == OpKind::transpose || op.kind == OpKind::reshape || op.kind == OpKind::slice ||
+                       op.kind == OpKind::concat || op.kind == OpKind::cast;
+    bool early = moves || (op.operands.empty() && op.kind != OpKind::scan);
+    for (Value v : op.operands) early &= early_[v.id] != 0;
+    for (uint32_t i = 0; i < op.result_count; ++i) early_[op.result(i).id] = early;
+  }
+
+  const Func& func_;
+  std::vector<char> early_;
+  std::vector<Group> groups_;
+  std::vector<const Group*> of_;  // by op
+};
+
+Func merge(const Func& func, bool in_scan);
+
+class Merger {
+ public:
+  Merger(const Func& func, bool in_scan) : func_(func), groups_(func, in_scan) {}
+
+  void operator()(Builder& b, ValueMap& map, const Op& op) {
+    if (map[op.result()]) return;  // came early, for a group
+    if (op.kind == OpKind::scan) {
+      Op inner = op;
+      inner.body = std::make_shared<Func>(merge(*op.body, true));
+      return map.set_results(op, b.copy(func_, inner, map.operands(op)));
+    }
+    const Group* group = groups_.of(op);
+    if (!group) return map.copy(b, op);
+    std::vector<Value> rights;
+    for (const Op* product : group->products) {
+      bring(b, map, product->operands[1]);
+      rights.push_back(map[product->operands[1]]);
+    }
+    const int64_t columns = group->tb() ? 0 : 1;
+    const Value merged = b.matmul(map[op.operands[0]], b.concat(rights, columns), false, group->tb());
+    const int64_t axis = b.type(merged).rank() - 1;
+    int64_t lo = 0;
+    for (size_t i = 0; i < rights.size(); ++i) {
+      const int64_t hi = lo + b.type(rights[i]).shape[columns].size();
+      const Value result = group->products[i]->result();
+      map[result] = b.slice(merged, axis, lo, hi);
+      b.set_name(map[result], func_.value_name(result));
+      lo = hi;
+    }
+  }
+
+ private:
+  /// Emits v and what it is made of, if it is not there yet.
+  void bring(Builder& b, ValueMap& map, Value v) {
+    if (map[v]) return;
+    const Op& op = *func_.def(v);
+    for (Value operand : op.operands) bring(b, map, operand);
+    map.copy(b, op);
+  }
+
+  const Func& func_;
+  const Groups groups_;
+};
+
+Func merge(const Func& func, bool in_scan) { return rebuild(func, Merger(func, in_scan)); }
+
+}  // namespace
+
+Func merge_matmuls(const Func& func, const Options&) { return merge(func, false); }
+
+}  // namespace rondo::passes

@@ -1,0 +1,24 @@
+#include "passes/passes.h"
+
+namespace rondo::passes {
+
+namespace {
+
+constexpr Pass kPasses[] = {
+    {"simplify", simplify, "", "local rewrites to a fixed point; dead ops go, also inside scans"},
+    {"grad", grad, "wrt=a|b", "appends the gradients of the first result"},
+    {"vjp", vjp, "wrt=a|b", "appends the gradients, given the cotangents of the results as further params"},
+    {"merge-matmuls", merge_matmuls, "", "matmuls with one left operand become one"},
+    {"hoist-scan", hoist_scan, "", "what needs no carry leaves the scan, before it"},
+    {"sink-scan-outputs", sink_scan_outputs, "", "what feeds only ys leaves the scan, after it"},
+    {"sink-scan-sums", sink_scan_sums, "", "a carry `acc + f(t)` becomes a sum after the scan"},
+    {"unroll-scan", unroll_scan, "factor=n", "n steps become one; all of them by default"},
+    {"gather-matmul", gather_matmul, "", "matmul(gather(E, ids), W) becomes gather(matmul(E, W), ids)"},
+    {"bind-dims", [](const ir::Func& func, const Options& o) { return bind_dims(func, o.dims); }, "B=n", "names of dims become numbers"},
+};
+
+}  // namespace
+
+std::span<const Pass> all_passes() { return kPasses; }
+
+}  // namespace rondo::passes

@@ -1,0 +1,118 @@
+// A carry that only adds up,  s_t = s_{t-1} + f(t),  needs no recurrence:  s_T = s_0 + sum over t of f(t). Where f(t) is a product
+// A_t' B_t the sum is one product of the stacked operands; where it is itself a sum, one sum over t too. This changes the order of
+// additions, so it belongs into gradients and losses, not into what a step must repeat to the bit.
+#include <algorithm>
+
+#include "ir/op_def.h"
+#include "passes/after_scan.h"
+#include "passes/passes.h"
+#include "passes/rewrite_scans.h"
+
+namespace rondo::passes {
+
+using namespace ir;
+
+namespace {
+
+/// Ops with  sum of op(f(t)) = op(sum of f(t)).
+bool is_linear(OpKind kind) {
+  constexpr OpKind kLinear[] = {OpKind::add,       OpKind::sub,       OpKind::neg,   OpKind::reshape,
+                                OpKind::transpose, OpKind::broadcast, OpKind::slice, OpKind::pad, OpKind::concat};
+  return std::find(std::begin(kLinear), std::end(kLinear), kind) != std::end(kLinear);
+}
+
+/// Ops whose sum over t is the same op over stacked operands.
+bool is_contraction(const Op& op) {
+  return (op.kind == OpKind::matmul && op.attrs.ta) || op.kind == OpKind::reduce_sum || op.kind == OpKind::scatter_add;
+}
+
+/// For each carry: f where it is  s + f  and nothing else sees s, else Value{}.
+std::vector<Value> summands_of(const ScanView& scan) {
+  const std::vector<uint32_t> uses = use_counts(scan.body);
+  std::vector<Value> summands(scan.carries);
+  for (uint32_t i = 0; i < scan.carries; ++i) {
+    const Value param = scan.carry_param(i), next = scan.next(i);
+    const Op* add = scan.body.def(next);
+    if (!add || add->kind != OpKind::add || uses[param.id] != 1 || uses[next.id] != 1) continue;
+    for (int k : {0, 1})
+      if (add->operands[k] == param) summands[i] = add->operands[1 - k];
+  }
+  return summands;
+}
+
+class SumSinker {
+ public:
+  SumSinker(const Func& func, const Op& op, const std::vector<Value>& operands)
+      : scan_(op), operands_(operands), summands_(summands_of(scan_)), contracts_(scan_.body.values.size()),
+        after_(func, op, operands, keep(), Flags(scan_.body.values.size())) {
+    for (const Op& inner : scan_.body.ops) {
+      bool contracts = is_contraction(inner);
+      if (is_linear(inner.kind))
+        for (Value v : inner.operands) contracts |= contracts_[v.id];
+      contracts_[inner.result().id] = contracts;
+    }
+  }
+
+  std::vector<Value> run(Builder& b) {
+    for (Value f : summands_)
+      if (f) need(f);
+    after_.emit(b);
+    std::vector<Value> results;
+    for (uint32_t i = 0; i < scan_.op.result_count; ++i) {
+      const bool summed = i < scan_.carries && summands_[i];
+      results.push_back(summed ? b.add(operands_[scan_.consts + i], sum(b, summands_[i])) : after_.result(i));
+    }
+    return results;
+  }
+
+ private:
+  Flags keep() const {
+    Flags flags(scan_.op.result_count, true);
+    for (uint32_t i = 0; i < scan_.carries; ++i) flags[i] = !summands_[i];
+    return flags;
+  }
+
+  /// The op of f if f contracts, or is linear in values of which one does: then the sum over t goes to its operands.
+  const Op* contracting(Value f) const { return contracts_[f.id] ? scan_.body.def(f) : nullptr; }
+
+  void need(Value f) {
+    const Op* op = contracting(f);
+    if (!op) return after_.need(f);
+    for (Value v : op->operands) {
+      if (is_contraction(*op)) after_.need(v);
+      else need(v);
+    }
+  }
+
+  Value all_steps(Builder& b, Value v) const { return stacked(b, after_[v], after_.steps()); }
+
+  /// The sum of f(t) over t.
+  Value sum(Builder& b, Value f) const {
+    const Op* op = contracting(f);
+    if (!op) return b.reduce_sum(all_steps(b, f), {0});
+    std::vector<Value> operands;
+    for (Value v : op->operands) operands.push_back(is_contraction(*op) ? all_steps(b, v) : sum(b, v));
+    Attrs attrs = op->attrs;
+    if (op->kind == OpKind::reduce_sum) {
+      for (int64_t& axis : attrs.axes) ++axis;
+      attrs.axes.insert(attrs.axes.begin(), 0);
+    }
+    return b.emit(op->kind, std::move(operands), std::move(attrs), scan_.body.value_name(f));
+  }
+
+  const ScanView scan_;
+  const std::vector<Value>& operands_;
+  const std::vector<Value> summands_;
+  Flags contracts_;  // of the values of the body
+  AfterScan after_;
+};
+
+}  // namespace
+
+Func sink_scan_sums(const Func& func, const Options&) {
+  return rewrite_scans(func, [](Builder& b, const Func& outer, const Op& op, const std::vector<Value>& operands) {
+    return SumSinker(outer, op, operands).run(b);
+  });
+}
+
+}  // namespace rondo::passes
