@@ -33,14 +33,13 @@ struct Group {
 /// Products of one left operand, all with right operands that exist before the first product.
 class Groups {
  public:
-  Groups(const Func& func, bool in_scan) : func_(func), early_(func.values.size()), of_(func.ops.size(), nullptr) {
+  Groups(const Func& func, bool in_scan) : func_(func), early_(func.values.size()), of_(func.ops.size(), kNone) {
     std::map<std::tuple<Value, bool>, size_t> open;
     for (Value v : func.params) early_[v.id] = true;
     for (size_t k = 0; k < func.ops.size(); ++k) {
       const Op& op = func.ops[k];
       mark_early(op);
-      const bool product = op.kind == OpKind::matmul && !op.attrs.ta;
-      if (!product || !pays(func.type(op.operands[0]), in_scan)) continue;
+      if (!has_numeric_columns(op) || !pays(func.type(op.operands[0]), in_scan)) continue;
       const auto [entry, is_new] = open.try_emplace({op.operands[0], op.attrs.tb}, groups_.size());
       if (is_new) groups_.emplace_back();
       Group& group = groups_[entry->second];
@@ -48,15 +47,25 @@ class Groups {
       const bool exists = early_[op.operands[1].id] || group.products.empty() || !right || right < group.products[0];
       if (exists) group.products.push_back(&op);
     }
-    for (const Group& group : groups_)
-      if (group.products.size() > 1)
-        for (const Op* op : group.products) of_[static_cast<size_t>(op - func.ops.data())] = &group;
+    for (size_t g = 0; g < groups_.size(); ++g)
+      if (groups_[g].products.size() > 1)
+        for (const Op* op : groups_[g].products) of_[index(*op)] = g;
   }
 
   /// The group of an op, or null.
-  const Group* of(const Op& op) const { return of_[static_cast<size_t>(&op - func_.ops.data())]; }
+  const Group* of(const Op& op) const { return of_[index(op)] == kNone ? nullptr : &groups_[of_[index(op)]]; }
 
  private:
+  static constexpr size_t kNone = ~size_t{0};
+
+  size_t index(const Op& op) const { return static_cast<size_t>(&op - func_.ops.data()); }
+
+  /// A product whose right operand can be joined with others.
+  bool has_numeric_columns(const Op& op) const {
+    if (op.kind != OpKind::matmul || op.attrs.ta) return false;
+    return !func_.type(op.result()).shape.back().is_named();
+  }
+
   /// Early are params, leaves, and what moves their elements: it can stand before the first product wherever it stands now.
   void mark_early(const Op& op) {
     const bool moves = op.kind == OpKind::transpose || op.kind == OpKind::reshape || op.kind == OpKind::slice ||
@@ -69,7 +78,7 @@ class Groups {
   const Func& func_;
   std::vector<char> early_;
   std::vector<Group> groups_;
-  std::vector<const Group*> of_;  // by op
+  std::vector<size_t> of_;  // by op: its group
 };
 
 Func merge(const Func& func, bool in_scan);

@@ -14,7 +14,7 @@ namespace rondo::passes {
 struct Options {
   std::vector<std::string> wrt;  // grad: params by name; empty: all float params
   int64_t factor = 0;            // unroll-scan: 0 unrolls fully where the trip count is known
-  ir::DimValues dims;            // bind-dims
+  ir::DimValues dims = {};       // bind-dims
 };
 
 /// Appends to func's results the gradients of result 0 (a scalar) with respect to options.wrt, in their order, named

@@ -1,0 +1,3 @@
+rondo_test(passes_test
+  SOURCES passes/passes_test.cpp
+  LIBS rondo_passes)
