@@ -307,7 +307,9 @@ class GemmEmitter {
       for (uint32_t group = 0; group < s_.groups.size(); ++group) {
         const GemmGroup& g = s_.groups[group];
         llvm::Value* extent = f_.poly(s_.k_dims(g)[0]);
-        f_.for_each(f_.i64(0), extent, s_.blocks.k, [&](llvm::Value* k0) {
+        // At least one block, which starts the sums, even of no terms.
+        llvm::Value* some = f_.b.CreateSelect(f_.b.CreateICmpSGT(extent, f_.i64(0)), extent, f_.i64(1));
+        f_.for_each(f_.i64(0), some, s_.blocks.k, [&](llvm::Value* k0) {
           llvm::Value* k1 = f_.minimum(extent, f_.add(k0, f_.i64(s_.blocks.k)));
           llvm::Value* run = f_.b.CreateNSWSub(k1, k0);
           pack_right(f_, s_, g, packed_right_at, run, [&](const auto& visit) {

@@ -20,7 +20,7 @@ bool all_zero(const std::vector<Poly>& strides, size_t first, size_t end) {
 }
 
 std::optional<GemmOperands> operands(const Kernel& kernel, const Accumulator& acc) {
-  if (acc.kind != AccKind::sum || acc.lanes || !is_float(acc.dtype) || acc.dims.empty()) return std::nullopt;
+  if (acc.kind != AccKind::sum || acc.lanes || !is_float(acc.dtype)) return std::nullopt;
   const Node& product = acc.nodes[acc.value];
   if (product.op != ScalarOp::mul || product.dtype != acc.dtype) return std::nullopt;
   const Node* factors[2] = {&acc.nodes[product.args[0]], &acc.nodes[product.args[1]]};

@@ -195,17 +195,19 @@ std::vector<Array> random_inputs(const LoopProgram& p, const DimValues& dims) {
   return inputs;
 }
 
-std::vector<Array> expect_same(const LoopProgram& p, const DimValues& dims, double tolerance, const codegen::Target& target) {
-  std::vector<Array> inputs = random_inputs(p, dims);
-  std::vector<Array> expected = run_interpreted(p, inputs, dims), native = run_native(p, inputs, dims, target);
-  for (size_t o = 0; o < native.size(); ++o)
-    for (size_t i = 0; i < native[o].data.size(); ++i) {
-      double want = expected[o].data[i], got = native[o].data[i];
-      bool same = std::isnan(want) ? std::isnan(got) : std::abs(want - got) <= tolerance * (1 + std::abs(want)) || want == got;
-      EXPECT_TRUE(same) << "output " << o << " element " << i << ": " << got << " is not " << want << " on " << target.cpu;
-      if (!same) return native;
+void expect_near(const std::vector<Array>& expected, const std::vector<Array>& got, double tolerance) {
+  for (size_t o = 0; o < expected.size(); ++o)
+    for (size_t i = 0; i < expected[o].data.size(); ++i) {
+      double want = expected[o].data[i], have = got[o].data[i];
+      bool same = std::isnan(want) ? std::isnan(have) : std::abs(want - have) <= tolerance * (1 + std::abs(want)) || want == have;
+      ASSERT_TRUE(same) << "output " << o << " element " << i << ": " << have << " is not " << want;
     }
-  return native;
+}
+
+void expect_same(const LoopProgram& p, const DimValues& dims, double tolerance, const codegen::Target& target) {
+  SCOPED_TRACE("on " + target.cpu);
+  std::vector<Array> inputs = random_inputs(p, dims);
+  expect_near(run_interpreted(p, inputs, dims), run_native(p, inputs, dims, target), tolerance);
 }
 
 std::vector<codegen::Target> targets() {

@@ -50,9 +50,12 @@ std::vector<ir::Array> run_native(const ir::LoopProgram&, const std::vector<ir::
 std::vector<ir::Array> run_interpreted(const ir::LoopProgram&, const std::vector<ir::Array>& inputs, const ir::DimValues&);
 std::vector<ir::Array> random_inputs(const ir::LoopProgram&, const ir::DimValues&);
 
-/// Runs both on random inputs and expects results equal to `tolerance`, relative to 1 + |value|; returns the native ones.
-std::vector<ir::Array> expect_same(const ir::LoopProgram&, const ir::DimValues& = {}, double tolerance = 2e-5,
-                                   const codegen::Target& = codegen::target_for());
+/// Expects results equal to `tolerance`, relative to 1 + |value|.
+void expect_near(const std::vector<ir::Array>& expected, const std::vector<ir::Array>& got, double tolerance);
+
+/// Runs both on random inputs and expects the same.
+void expect_same(const ir::LoopProgram&, const ir::DimValues& = {}, double tolerance = 2e-5,
+                 const codegen::Target& = codegen::target_for());
 
 /// The host, an AVX2 machine and a plain x86-64 without FMA (if the host is one of them).
 std::vector<codegen::Target> targets();

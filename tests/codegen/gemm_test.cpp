@@ -1,0 +1,123 @@
+// The gemm form against the interpreter, and its variants against each other to the bit.
+#include <gtest/gtest.h>
+
+#include "codegen/schedule_gemm.h"
+#include "tests/codegen/loop_programs.h"
+
+namespace rondo::test {
+namespace {
+
+using namespace ir;
+using codegen::Target;
+
+enum class Variant { vector, direct, packed, blocked };
+
+struct Shape {
+  Poly m, n, k;
+  uint32_t gates = 1;
+  uint32_t groups = 1;
+  bool left_transposed = false, right_transposed = false;
+  DType dtype = DType::f32;
+  std::vector<std::string> dims = {};
+};
+
+/// out[m,n] = sum over gates g of (g + 1) * (left_1[m,:] right_1g[:,n] + left_2[m,:] right_2g[:,n]) + bias[n].
+LoopProgram product(const Shape& s, Variant variant, const Target& target) {
+  Loops l(s.dims);
+  auto kernel = std::make_shared<Kernel>();
+  kernel->name = "product";
+  kernel->dims = {s.m, s.n};
+  Expr e(kernel->nodes);
+  NodeId sum = e.load(s.dtype, l.input(s.dtype, s.n), {0, 1});
+  uint32_t index = 0;
+  for (uint32_t group = 0; group < s.groups; ++group) {
+    BufferId left = l.input(s.dtype, s.m * s.k);
+    for (uint32_t g = 0; g < s.gates; ++g) {
+      Accumulator a;
+      a.dtype = s.dtype;
+      a.dims = {s.k};
+      Expr t(a.nodes);
+      NodeId x = t.load(s.dtype, left, s.left_transposed ? std::vector<Poly>{1, 0, s.m} : std::vector<Poly>{s.k, 0, 1});
+      BufferId right = l.input(s.dtype, s.k * s.n);
+      NodeId y = t.load(s.dtype, right, s.right_transposed ? std::vector<Poly>{0, s.k, 1} : std::vector<Poly>{0, 1, s.n});
+      a.value = t.apply(ScalarOp::mul, s.dtype, {x, y});
+      kernel->accs.push_back(a);
+      NodeId scaled = e.apply(ScalarOp::mul, s.dtype, {e.acc(s.dtype, index++), e.constant(s.dtype, g + 1)});
+      sum = e.apply(ScalarOp::add, s.dtype, {sum, scaled});
+    }
+  }
+  kernel->stores = {store(l.output(s.dtype, s.m * s.n), sum, {s.n, 1})};
+  EXPECT_TRUE(codegen::is_gemm(*kernel));
+  Schedule& schedule = kernel->schedule;
+  if (variant != Variant::vector) schedule.form = Schedule::Form::gemm;
+  size_t groups = codegen::gemm_groups(*kernel).size();
+  EXPECT_EQ(groups, s.groups);
+  if (variant == Variant::packed) {
+    for (uint32_t g = 0; g < groups; ++g)
+      schedule.packed.push_back(l.scratch(s.dtype, codegen::packed_size(*kernel, g, target)));
+    for (uint32_t g = 0; g < groups; ++g)
+      l.program.stmts.push_back({nullptr, nullptr, std::make_shared<Pack>(Pack{kernel, g})});
+  }
+  if (variant == Variant::blocked) {
+    schedule.block = true;
+    schedule.workspace = l.scratch(s.dtype, codegen::gemm_scratch_size(*kernel, target));
+  }
+  l.program.stmts.push_back({kernel, nullptr, nullptr});
+  return l.program;
+}
+
+/// All variants compute what the interpreter does, and the same bits.
+void expect_product(const Shape& s, const DimValues& dims = {}, double tolerance = 1e-4) {
+  if (s.dtype == DType::f64) tolerance *= 1e-8;
+  LoopProgram plain = product(s, Variant::vector, codegen::target_for());
+  std::vector<Array> inputs = random_inputs(plain, dims), expected = run_interpreted(plain, inputs, dims);
+  for (const Target& target : targets()) {
+    std::vector<Array> first = run_native(plain, inputs, dims, target);
+    expect_near(expected, first, tolerance);
+    for (Variant v : {Variant::direct, Variant::packed, Variant::blocked}) {
+      SCOPED_TRACE("variant " + std::to_string(static_cast<int>(v)) + " on " + target.cpu);
+      std::vector<Array> result = run_native(product(s, v, target), inputs, dims, target);
+      EXPECT_EQ(first[0].data, result[0].data);
+    }
+  }
+}
+
+TEST(Gemm, Sizes) {
+  for (int64_t m : {1, 5, 13})
+    for (int64_t n : {1, 16, 17, 70}) expect_product({m, n, 9});
+  expect_product({31, 65, 1});
+  expect_product({64, 64, 31});
+}
+
+TEST(Gemm, Gates) {
+  for (uint32_t gates : {2, 3, 4}) expect_product({7, 33, 16, gates});
+  expect_product({14, 40, 11, 4, 2});
+  expect_product({1, 100, 20, 4});
+}
+
+TEST(Gemm, NamedDims) {
+  Shape s{Poly(Dim("M")), Poly(Dim("N")), Poly(Dim("K")), 2, 1, false, false, DType::f32, {"M", "N", "K"}};
+  for (int64_t m : {1, 7, 20}) expect_product(s, {{"M", m}, {"N", 37}, {"K", 13}});
+  expect_product(s, {{"M", 3}, {"N", 64}, {"K", 0}});
+  s.n = 64;
+  expect_product(s, {{"M", 10}, {"N", 64}, {"K", 17}});
+}
+
+TEST(Gemm, Transposed) {
+  for (bool left : {false, true})
+    for (bool right : {false, true}) expect_product({20, 34, 15, 1, 1, left, right});
+}
+
+TEST(Gemm, Doubles) {
+  expect_product({9, 21, 12, 4, 1, false, false, DType::f64});
+  expect_product({30, 40, 12, 1, 1, true, false, DType::f64});
+}
+
+/// More rows and terms than a block has.
+TEST(Gemm, Blocks) {
+  expect_product({258, 18, 258, 1, 1, true, false}, {}, 1e-3);
+  expect_product({3, 18, 520, 2, 2}, {}, 1e-3);
+}
+
+}  // namespace
+}  // namespace rondo::test
