@@ -55,12 +55,12 @@ class Generator {
     for (int i = 0; i < ops; ++i) (this->*kSteps[below(std::size(kSteps))])();
   }
 
-  /// A value of the type that depends on v, for a carry's next value.
-  Value next(Value carry) {
-    const Type type = b_.type(carry);
-    const Item* other = pick([&](const Item& i) { return b_.type(i.v) == type; });
-    if (type.dtype != F) return other->v;
-    return b_.unary(OpKind::tanh, b_.add(carry, other->v));
+  /// The next value of a carry.
+  Value next(const Item& carry) {
+    const Type type = b_.type(carry.v);
+    const Item* other = pick([&](const Item& i) { return b_.type(i.v) == type && i.ids == carry.ids; });
+    if (carry.ids) return other->v;
+    return b_.unary(OpKind::tanh, b_.add(carry.v, other->v));
   }
 
   const Item* pick(const std::function<bool(const Item&)>& fits) {
@@ -378,7 +378,7 @@ void Generator::scan() {
   if (operands.empty()) return;
   body.grow(5);
   std::vector<Value> results;
-  for (uint32_t i = 0; i < attrs.carries; ++i) results.push_back(body.next(body.pool()[attrs.consts + i].v));
+  for (uint32_t i = 0; i < attrs.carries; ++i) results.push_back(body.next(body.pool()[attrs.consts + i]));
   std::vector<Item> outs(attrs.carries);
   for (uint32_t i = 0; i < attrs.carries; ++i) {
     outs[i] = body.pool()[attrs.consts + i];
