@@ -83,7 +83,7 @@ Progress::Progress(int64_t total, int64_t characters_per_update, int64_t done, P
       characters_(characters_per_update),
       first_(done),
       done_(done) {
-  start_ = shown_at_ = logged_at_ = options_.seconds();
+  start_ = shown_at_ = options_.seconds();
 }
 
 ProgressState Progress::state() const {
@@ -101,7 +101,6 @@ void Progress::update(int64_t done, double loss) {
   done_ = done;
   loss_ = loss;
   if (options_.seconds() - shown_at_ >= (options_.terminal ? kLiveSeconds : kPlainSeconds)) show();
-  if (options_.log && options_.seconds() - logged_at_ >= kPlainSeconds) write_log();
 }
 
 void Progress::show() {
@@ -118,25 +117,14 @@ void Progress::show() {
   std::fflush(options_.file);
 }
 
-void Progress::write_log() {
-  logged_at_ = options_.seconds();
-  logged_ = done_;
-  fmt::print(options_.log, "{}\n", progress_text(state()));
-  std::fflush(options_.log);
-}
-
 void Progress::note(const std::string& line) {
   fmt::print(options_.file, "{}{}\n", on_line_ ? "\r\x1b[K" : "", line);
   std::fflush(options_.file);
   on_line_ = false;
-  if (!options_.log) return;
-  fmt::print(options_.log, "{}\n", line);
-  std::fflush(options_.log);
 }
 
 void Progress::finish() {
   if (done_ != first_ && shown_ != done_) show();
-  if (options_.log && done_ != first_ && logged_ != done_) write_log();
   if (on_line_) fmt::print(options_.file, "\n");
   std::fflush(options_.file);
   on_line_ = false;

@@ -24,7 +24,6 @@ std::string progress_text(const ProgressState& state);
 /// Where and how often a Progress writes; what is left out is found out.
 struct ProgressOptions {
   std::FILE* file = stdout;
-  std::FILE* log = nullptr;  // gets the plain lines, too, whatever `file` is
   bool terminal = false;  // rewrites one line, at most 10 times a second; else a line at most every 5 seconds
   std::function<int()> width = [] { return 80; };  // columns of the terminal, asked for each line
   std::function<double()> seconds = [] {
@@ -52,13 +51,12 @@ class Progress {
  private:
   ProgressState state() const;
   void show();
-  void write_log();
 
   ProgressOptions options_;
   int64_t total_, characters_, first_, done_;
-  double loss_ = 0, start_, shown_at_, logged_at_;
-  int64_t shown_ = -1, logged_ = -1;  // updates done when last shown, and when last logged
-  bool on_line_ = false;              // the cursor stands behind a live line
+  double loss_ = 0, start_, shown_at_;
+  int64_t shown_ = -1;    // updates done when last shown
+  bool on_line_ = false;  // the cursor stands behind a live line
 };
 
 }  // namespace rondo

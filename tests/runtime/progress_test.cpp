@@ -60,7 +60,6 @@ class ProgressTest : public ::testing::Test {
   ProgressOptions options(bool terminal) {
     ProgressOptions o;
     o.file = file_.file();
-    if (terminal) o.log = log_.file();
     o.terminal = terminal;
     o.width = [] { return 25; };
     o.seconds = [this] { return now_; };
@@ -69,7 +68,7 @@ class ProgressTest : public ::testing::Test {
   std::string text() { return file_.text(); }
 
   double now_ = 100;
-  MemoryFile file_, log_;
+  MemoryFile file_;
 };
 
 TEST_F(ProgressTest, ATerminalGetsOneLineAtMostTenTimesASecond) {
@@ -88,8 +87,6 @@ TEST_F(ProgressTest, ATerminalGetsOneLineAtMostTenTimesASecond) {
   p.finish();
   p.finish();
   EXPECT_EQ(text(), first + "\r\x1b[Kheld out: 1.9\n\rloss 2.0000  0:05 left\x1b[K\n");
-  EXPECT_EQ(log_.text(),
-            "held out: 1.9\nupdate 103/200: loss 2.0000, 2.885 bits/char, 200 char/s, 0:05 left\n");
 }
 
 TEST_F(ProgressTest, APipeGetsPlainLinesEveryFewSeconds) {

@@ -1,0 +1,128 @@
+// Runs the command line as a user does, on sample files.
+#include <cstdio>
+#include <string>
+
+#include <gtest/gtest.h>
+#include <sys/wait.h>
+
+#include "runtime/weights.h"
+#include "tests/runtime/util.h"
+
+namespace rondo {
+namespace {
+
+using testing::TempDir;
+
+struct Outcome {
+  int code = -1;
+  std::string text;  // standard output and error
+};
+
+Outcome rondo(const std::string& args) {
+  const std::string command = "cd '" RONDO_SAMPLES "' && '" RONDO_TOOL "' " + args + " 2>&1";
+  Outcome outcome;
+  std::FILE* pipe = ::popen(command.c_str(), "r");
+  if (!pipe) return outcome;
+  char block[4096];
+  for (size_t n = 0; (n = std::fread(block, 1, sizeof block, pipe)) > 0;) outcome.text.append(block, n);
+  const int status = ::pclose(pipe);
+  if (WIFEXITED(status)) outcome.code = WEXITSTATUS(status);
+  return outcome;
+}
+
+/// The text without its first line, which tells a time.
+std::string after_first_line(const std::string& text) { return text.substr(text.find('\n') + 1); }
+
+void expect_error(const std::string& args, const std::string& message) {
+  const Outcome outcome = rondo(args);
+  EXPECT_EQ(outcome.code, 1) << args;
+  EXPECT_EQ(outcome.text, "rondo: " + message + "\n");
+}
+
+TEST(Opt, PrintsTheFunctionAfterThePasses) {
+  const Outcome plain = rondo("opt unused.rondo");
+  EXPECT_EQ(plain.code, 0);
+  EXPECT_EQ(plain.text, testing::read_text(RONDO_SAMPLES "/unused.rondo"));
+  const Outcome simplified = rondo("opt unused.rondo --passes=simplify");
+  EXPECT_EQ(simplified.code, 0) << simplified.text;
+  EXPECT_EQ(simplified.text.find("exp"), std::string::npos);
+  EXPECT_NE(simplified.text.find("func @unused(%x: f32[2]) -> (f32[2])"), std::string::npos);
+}
+
+TEST(Opt, KnowsPipelinesByName) {
+  const Outcome training = rondo("opt lstm.rondo --passes=training");
+  EXPECT_EQ(training.code, 0) << training.text;
+  EXPECT_NE(training.text.find("scan reverse"), std::string::npos);
+}
+
+TEST(Opt, ListsThePasses) {
+  const Outcome list = rondo("opt --list");
+  EXPECT_EQ(list.code, 0);
+  for (const char* name : {"simplify", "grad", "hoist-scan"})
+    EXPECT_NE(list.text.find(name), std::string::npos) << name;
+}
+
+TEST(Run, PrintsOutputsOfGivenInputs) {
+  TempDir dir;
+  Weights w;
+  const auto table = w.get("table", DType::f32, {3, 2}).as<float>();
+  for (size_t i = 0; i < 6; ++i) table[i] = static_cast<float>(i) / 4;
+  const auto ids = w.get("ids", DType::i32, {5}).as<int32_t>();
+  ids[0] = 2, ids[4] = 1;
+  w.save(dir.file("in"));
+  const Outcome run = rondo("run rows.rondo --inputs " + dir.file("in"));
+  EXPECT_EQ(run.code, 0) << run.text;
+  EXPECT_EQ(run.text.find("@rows: compiled in "), 0u);
+  EXPECT_EQ(after_first_line(run.text), "y f32[5,2]: 1 1.25 0 0.25 0 0.25 0 0.25 ...\n");
+  ids[3] = 3;
+  w.save(dir.file("in"));
+  expect_error("run rows.rondo --inputs " + dir.file("in"), "ids: 3 at [3] is outside [0,3)");
+  w.save(dir.file("short"), {});
+  expect_error("run lstm.rondo --inputs " + dir.file("in"), "no buffer wx; there are: ids, table");
+}
+
+TEST(Run, ChecksAgainstTheEvaluator) {
+  for (const char* args :
+       {"run lstm.rondo --dims T=5,B=2 --check", "run lstm.rondo --dims T=1,B=3 --random 7 --check",
+        "run lstm.rondo --dims T=4,B=2 --passes=inference --check",
+        "run lstm.rondo --dims T=4,B=2 --passes=training --check", "run rows.rondo --dims V=4,N=9 --check"}) {
+    const Outcome run = rondo(args);
+    EXPECT_EQ(run.code, 0) << run.text;
+    EXPECT_NE(run.text.find("largest difference"), std::string::npos) << run.text;
+  }
+  const Outcome strict = rondo("run lstm.rondo --dims T=50,B=20 --check --tolerance 1e-20");
+  EXPECT_EQ(strict.code, 1);
+  EXPECT_NE(strict.text.find("rondo: further than 1e-20 from the evaluator: "), std::string::npos)
+      << strict.text;
+}
+
+TEST(Run, SeedsDecideTheInputs) {
+  const std::string args = "run lstm.rondo --dims T=2,B=1 --random ";
+  const std::string one = after_first_line(rondo(args + "1").text);
+  EXPECT_EQ(one, after_first_line(rondo(args + "1").text));
+  EXPECT_NE(one, after_first_line(rondo(args + "2").text));
+}
+
+TEST(Errors, AreOneLineEach) {
+  expect_error("opt nowhere.rondo", "nowhere.rondo: cannot open: No such file or directory");
+  const Outcome broken = rondo("opt broken.rondo");
+  EXPECT_EQ(broken.code, 1);
+  EXPECT_EQ(broken.text.find("rondo: broken.rondo:2:8: "), 0u) << broken.text;
+  EXPECT_NE(broken.text.find("matmull"), std::string::npos) << broken.text;
+  EXPECT_EQ(broken.text.find('\n'), broken.text.size() - 1);
+  expect_error("run lstm.rondo", "dim B is not known: give --dims B=NUMBER");
+  expect_error("run lstm.rondo --dims T=5,B", "--dims: `B` is not NAME=NUMBER");
+  expect_error("run lstm.rondo --dims T=-5", "--dims: `T=-5` is not NAME=NUMBER");
+  expect_error("run lstm.rondo --dims T=5,B=2,C=1", "--dims: no dim C");
+}
+
+TEST(Errors, WrongUsageHasACodeOfItsOwn) {
+  EXPECT_EQ(rondo("").code, 2);
+  EXPECT_EQ(rondo("walk").code, 2);
+  EXPECT_EQ(rondo("opt").code, 2);
+  EXPECT_EQ(rondo("run lstm.rondo --inputs a --random 1").code, 2);
+  EXPECT_EQ(rondo("--help").code, 0);
+}
+
+}  // namespace
+}  // namespace rondo
