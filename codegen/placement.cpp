@@ -93,14 +93,15 @@ class Placer {
           for (Value v : op.operands) force(v);
           break;
         case OpClass::view:
-          for (Value v : op.operands) op.kind == OpKind::reshape ? force_unless_leaf(v) : force_base(v);
+          for (Value v : op.operands) op.kind == OpKind::reshape ? force_unless_uniform(v) : force_base(v);
           break;
         case OpClass::reduction:
           for (Value v : op.operands)
             if (!inline_term(op, v)) force_base(v);
           break;
         case OpClass::indexed:
-          for (Value v : op.operands) force_base(v);
+          force(op.operands[0]);  // rows are found by their stride
+          force_base(op.operands[1]);
           break;
         case OpClass::placed:
           if (op.kind == OpKind::scatter_add)
@@ -112,10 +113,9 @@ class Placer {
     }
   }
 
-  /// A reshape reads its operand through the row-major order of its buffer.
-  void force_unless_leaf(Value v) {
-    if (has_own_buffer(v)) return;
-    if (cls(v) != OpClass::leaf) forced_[v.id] = true;
+  /// A reshape reads its operand through the row-major order of its buffer, unless all elements are the same.
+  void force_unless_uniform(Value v) {
+    if (!has_own_buffer(v) && f_.def(v)->kind != OpKind::constant) forced_[v.id] = true;
   }
 
   int operand_level(const Op& op, Value v) const {

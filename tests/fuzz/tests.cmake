@@ -1,3 +1,6 @@
 rondo_test(ir_fuzz_test
   SOURCES fuzz/ir_fuzz_test.cpp
   LIBS rondo_ir rondo_test_support)
+rondo_test(codegen_fuzz_test
+  SOURCES fuzz/codegen_fuzz_test.cpp
+  LIBS rondo_codegen rondo_test_support)

@@ -1,0 +1,34 @@
+// On random functions the evaluator, the interpreted loop program and the compiled code agree.
+#include <gtest/gtest.h>
+
+#include "codegen/compile.h"
+#include "codegen/interpreter.h"
+#include "ir/arrays.h"
+#include "ir/text.h"
+#include "tests/support/execute.h"
+#include "tests/support/random_func.h"
+
+namespace rondo::test {
+namespace {
+
+// Sums in another order and own exp, tanh, log, over about ten ops that each enlarge an error by up to a factor of 8.
+constexpr double kTolerance = 1e-10;
+
+class RandomFunctions : public testing::TestWithParam<uint64_t> {};
+
+TEST_P(RandomFunctions, MeanTheSameEverywhere) {
+  for (uint64_t seed = GetParam(); seed < GetParam() + 20; ++seed) {
+    const RandomFunc r = random_func(seed);
+    SCOPED_TRACE("seed " + std::to_string(seed) + "\n" + ir::print(r.func));
+    const auto expected = ir::evaluate(r.func, r.inputs, r.dims);
+    const auto shapes = ir::shapes_of(expected);
+    const ir::LoopProgram program = codegen::lower(r.func);
+    EXPECT_LT(ir::difference(codegen::interpret(program, r.inputs, shapes, r.dims), expected), kTolerance) << to_string(program);
+    EXPECT_LT(ir::difference(execute(*codegen::compile(r.func), r.inputs, shapes, r.dims), expected), kTolerance) << to_string(program);
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Seeds, RandomFunctions, testing::Range<uint64_t>(0, 200, 20));
+
+}  // namespace
+}  // namespace rondo::test
