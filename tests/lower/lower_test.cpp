@@ -1,0 +1,236 @@
+// Lowering, fusion and memory planning: the loop interpreter against the evaluator, and what the loop program looks like.
+#include <gtest/gtest.h>
+
+#include "codegen/compile.h"
+#include "codegen/interpreter.h"
+#include "codegen/plan_memory.h"
+#include "ir/evaluator.h"
+#include "ir/text.h"
+#include "support/error.h"
+#include "tests/support/arrays.h"
+
+namespace rondo {
+namespace {
+
+using namespace ir;
+
+void expect_same_as_evaluated(const Func& func, const DimValues& dims, uint64_t seed = 1) {
+  std::vector<Array> inputs = test::random_inputs(func, dims, seed);
+  std::vector<Array> want = evaluate(func, inputs, dims);
+  std::vector<Array> got = codegen::interpret(codegen::lower(func), inputs, test::shapes_of(want), dims);
+  EXPECT_LE(test::difference(got, want), 1e-13) << to_string(codegen::lower(func));
+}
+
+/// All kernels of the statements, loops included.
+std::vector<std::shared_ptr<Kernel>> kernels(const std::vector<Stmt>& stmts) {
+  std::vector<std::shared_ptr<Kernel>> all;
+  for (const Stmt& s : stmts) {
+    if (s.kernel) all.push_back(s.kernel);
+    if (s.loop)
+      for (const auto& k : kernels(s.loop->body)) all.push_back(k);
+  }
+  return all;
+}
+
+std::vector<std::shared_ptr<Kernel>> kernels_in_loops(const LoopProgram& p) {
+  std::vector<std::shared_ptr<Kernel>> all;
+  for (const Stmt& s : p.stmts)
+    if (s.loop)
+      for (const auto& k : kernels(s.loop->body)) all.push_back(k);
+  return all;
+}
+
+constexpr const char* kLstm = R"(
+func @lstm(%wx: f64[3,20], %wh: f64[5,20], %b: f64[20], %h0: f64[B,5], %c0: f64[B,5], %x: f64[T,B,3]) -> (f64[B,5], f64[T,B,5], f64[T,B,5]) {
+  %hT, %cT, %hs, %before = scan consts(%wx, %wh, %b) carry(%h = %h0, %c = %c0) xs(%xt = %x) {
+    %zx = matmul %xt, %wx : f64[B,20]
+    %zh = matmul %h, %wh : f64[B,20]
+    %zs = add %zx, %zh : f64[B,20]
+    %bb = broadcast %b {axes=[1]} : f64[B,20]
+    %z = add %zs, %bb : f64[B,20]
+    %zi = slice %z {axis=1, lo=0, hi=5} : f64[B,5]
+    %zf = slice %z {axis=1, lo=5, hi=10} : f64[B,5]
+    %zg = slice %z {axis=1, lo=10, hi=15} : f64[B,5]
+    %zo = slice %z {axis=1, lo=15, hi=20} : f64[B,5]
+    %i = sigmoid %zi : f64[B,5]
+    %f = sigmoid %zf : f64[B,5]
+    %g = tanh %zg : f64[B,5]
+    %o = sigmoid %zo : f64[B,5]
+    %fc = mul %f, %c : f64[B,5]
+    %ig = mul %i, %g : f64[B,5]
+    %c1 = add %fc, %ig : f64[B,5]
+    %tc = tanh %c1 : f64[B,5]
+    %h1 = mul %o, %tc : f64[B,5]
+    yield carry(%h1, %c1) ys(%h1, %h)
+  } : f64[B,5], f64[B,5], f64[T,B,5], f64[T,B,5]
+  return %hT, %hs, %before
+}
+)";
+
+TEST(Lower, LstmStepIsOneKernelWithAnAccumulatorForEachGate) {
+  LoopProgram p = codegen::lower(parse(kLstm));
+  auto inner = kernels_in_loops(p);
+  ASSERT_EQ(inner.size(), 1u) << to_string(p);
+  EXPECT_EQ(inner[0]->accs.size(), 8u);    // four of x, four of h
+  EXPECT_EQ(inner[0]->stores.size(), 2u);  // h and c; the ys are windows of h's rows
+  EXPECT_EQ(inner[0]->schedule.form, Schedule::Form::gemm);
+}
+
+TEST(Lower, LstmForAllLengths) {
+  Func func = parse(kLstm);
+  for (int64_t T : {0, 1, 2, 7})
+    for (int64_t B : {1, 3}) expect_same_as_evaluated(func, {{"T", T}, {"B", B}});
+}
+
+TEST(Lower, ReversedScanStacksFromTheOtherEnd) {
+  std::string text = kLstm;
+  text.replace(text.find("scan consts"), 11, "scan reverse consts");
+  Func func = parse(text);
+  for (int64_t T : {0, 1, 5}) expect_same_as_evaluated(func, {{"T", T}, {"B", 2}});
+}
+
+TEST(Lower, CarriesThatChangePlacesAreCopied) {
+  expect_same_as_evaluated(parse(R"(
+func @swap(%a0: f64[4], %b0: f64[4], %x: f64[T,4]) -> (f64[4], f64[4]) {
+  %aT, %bT = scan carry(%a = %a0, %b = %b0) xs(%xt = %x) {
+    %a1 = add %b, %xt : f64[4]
+    yield carry(%a1, %a) ys()
+  } : f64[4], f64[4]
+  return %aT, %bT
+}
+)"), {{"T", 5}});
+}
+
+TEST(Lower, ElementwiseCarryIsOverwritten) {
+  LoopProgram p = codegen::lower(parse(R"(
+func @decay(%a0: f64[4], %x: f64[T,4]) -> (f64[4]) {
+  %aT = scan carry(%a = %a0) xs(%xt = %x) {
+    %m = mul %a, %xt : f64[4]
+    yield carry(%m) ys()
+  } : f64[4]
+  return %aT
+}
+)"));
+  EXPECT_EQ(kernels_in_loops(p).size(), 1u) << to_string(p);
+}
+
+TEST(Lower, NestedScansAndTripCounts) {
+  Func func = parse(R"(
+func @nested(%w: f64[3,3], %s0: f64[B,3], %x: f64[T,U,B,3]) -> (f64[B,3], f64[T,U,B,3], f64[N,B,3]) {
+  %sT, %ys = scan consts(%w) carry(%s = %s0) xs(%xt = %x) {
+    %rT, %yu = scan reverse consts(%w) carry(%r = %s) xs(%xu = %xt) {
+      %m = matmul %r, %w : f64[B,3]
+      %a = add %m, %xu : f64[B,3]
+      %t = tanh %a : f64[B,3]
+      yield carry(%t) ys(%t)
+    } : f64[B,3], f64[U,B,3]
+    yield carry(%rT) ys(%yu)
+  } : f64[B,3], f64[T,U,B,3]
+  %vN, %vs = scan trip(N) consts(%w) carry(%v = %sT) {
+    %m = matmul %v, %w : f64[B,3]
+    yield carry(%m) ys(%v)
+  } : f64[B,3], f64[N,B,3]
+  return %vN, %ys, %vs
+}
+)");
+  for (int64_t T : {0, 1, 3}) expect_same_as_evaluated(func, {{"T", T}, {"U", 2}, {"B", 2}, {"N", 4}});
+}
+
+TEST(Lower, PartsOfAConcatAreWrittenByTheKernelsThatComputeThem) {
+  Func func = parse(R"(
+func @parts(%a: f64[B,4], %b: f64[B,4], %w: f64[12,3]) -> (f64[B,3], f64[B,12]) {
+  %s = add %a, %b : f64[B,4]
+  %d = sub %a, %b : f64[B,4]
+  %t = tanh %s : f64[B,4]
+  %z = concat %s, %d, %t {axis=1} : f64[B,12]
+  %y = matmul %z, %w : f64[B,3]
+  return %y, %z
+}
+)");
+  expect_same_as_evaluated(func, {{"B", 3}});
+  EXPECT_EQ(kernels(codegen::lower(func).stmts).size(), 3u);  // s and t, d, y
+}
+
+TEST(Lower, MovementOfComputedValues) {
+  expect_same_as_evaluated(parse(R"(
+func @move(%a: f64[B,6], %ids: i32[B], %table: f64[3,6]) -> (f64[6,B], f64[B,3], f64[B,9], f64[3,6], f64[B]) {
+  %e = exp %a : f64[B,6]
+  %t = transpose %e {axes=[1, 0]} : f64[6,B]
+  %r = reshape %e : f64[B,2,3]
+  %s = reduce_sum %r {axes=[1]} : f64[B,3]
+  %p = pad %e {axis=1, lo=1, hi=2} : f64[B,9]
+  %g = gather %table, %ids : f64[B,6]
+  %ge = mul %g, %e : f64[B,6]
+  %sc = scatter_add %ids, %ge : f64[3,6]
+  %m = reduce_max %ge {axes=[1]} : f64[B]
+  %mb = broadcast %m {axes=[0]} : f64[B,6]
+  %d = sub %ge, %mb : f64[B,6]
+  %x = exp %d : f64[B,6]
+  %l = reduce_sum %x {axes=[1]} : f64[B]
+  return %t, %s, %p, %sc, %l
+}
+)"), {{"B", 5}});
+}
+
+TEST(Lower, RowsOfTablesAreBoundedByInputs) {
+  LoopProgram p = codegen::lower(parse(R"(
+func @embed(%table: f32[7,4], %ids: i32[T,B], %h0: f32[B,4]) -> (f32[B,4]) {
+  %hT = scan consts(%table) carry(%h = %h0) xs(%id = %ids) {
+    %e = gather %table, %id : f32[B,4]
+    %s = add %e, %h : f32[B,4]
+    yield carry(%s) ys()
+  } : f32[B,4]
+  return %hT
+}
+)"));
+  ASSERT_EQ(p.bounds.size(), 1u);
+  EXPECT_EQ(p.bounds[0].input, 1u);
+  EXPECT_EQ(p.bounds[0].bound, Poly(7));
+}
+
+constexpr const char* kUpdate = R"(
+func @update(%p: f32[8,8], %g: f32[8,8], %x: f32[B,8]) -> (f32[8,8], f32[B,8]) {
+  %y = matmul %x, %p : f32[B,8]
+  %p1 = sub %p, %g : f32[8,8]
+  return %p1, %y
+}
+)";
+
+TEST(Lower, WeightsAreUpdatedInPlace) {
+  codegen::CompileOptions options;
+  options.aliases = {{0, 0}};
+  LoopProgram p = codegen::lower(parse(kUpdate), options);
+  EXPECT_EQ(kernels(p.stmts).size(), 2u) << to_string(p);
+}
+
+TEST(Lower, AnUpdateWaitsForReadersOfTheOldValue) {
+  std::string text = kUpdate;
+  size_t y = text.find("  %y"), p1 = text.find("  %p1");
+  std::string line = text.substr(y, p1 - y);
+  text.erase(y, p1 - y);
+  text.insert(text.find("  return"), line);  // the reader now stands after the update
+  codegen::CompileOptions options;
+  options.aliases = {{0, 0}};
+  LoopProgram p = codegen::lower(parse(text), options);
+  auto all = kernels(p.stmts);
+  ASSERT_EQ(all.size(), 3u) << to_string(p);
+  EXPECT_EQ(all.back()->stores[0].access.buffer, 3u);  // the copy into the output comes last
+}
+
+TEST(Lower, AliasedArgumentsMustHaveOneType) {
+  codegen::CompileOptions options;
+  options.aliases = {{2, 0}};
+  EXPECT_THROW(codegen::lower(parse(kUpdate), options), Error);
+}
+
+TEST(PlanMemory, BuffersThatDoNotLiveTogetherShareMemory) {
+  std::string text = "func @chain(%w: f64[8,8], %x0: f64[B,8]) -> (f64[B,8]) {\n";
+  for (int i = 0; i < 10; ++i)
+    text += "  %x" + std::to_string(i + 1) + " = matmul %x" + std::to_string(i) + ", %w : f64[B,8]\n";
+  LoopProgram p = codegen::lower(parse(text + "  return %x10\n}\n"));
+  EXPECT_EQ(p.slots.size(), 2u);
+  EXPECT_EQ(codegen::scratch_bytes(p, {{"B", 3}}), 2 * 192);
+}
+
+}  // namespace
+}  // namespace rondo
