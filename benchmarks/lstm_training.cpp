@@ -13,13 +13,13 @@ namespace {
 
 using namespace rondo;
 
-struct Layer : Model {
+struct OneLayer : Model {
   Lstm lstm;
-  Layer(int64_t in, int64_t hidden) : lstm(*this, "lstm", in, hidden) {}
+  OneLayer(int64_t in, int64_t hidden) : lstm(*this, "lstm", in, hidden) {}
 };
 
 /// loss = sum of h_t dy_t: its gradients are those of a layer whose output receives dy.
-Function layer_gradient(const Layer& model, int64_t in, int64_t hidden) {
+Function layer_gradient(const OneLayer& model, int64_t in, int64_t hidden) {
   Function f("lstm_layer", model, [&](Trace& t) {
     Tensor x = t.input("x", {"T", "B", in}), dy = t.input("dy", {"T", "B", hidden});
     auto [last, hs] = scan(model.lstm.initial("B"), x, [&](Lstm::State s, Tensor xt) {
@@ -54,7 +54,7 @@ int main(int argc, char** argv) {
   CLI11_PARSE(app, argc, argv);
   if (in == 0) in = hidden;
 
-  Layer model(in, hidden);
+  OneLayer model(in, hidden);
   BuildTimes times;
   BuildOptions options;
   options.times = &times;
