@@ -18,8 +18,8 @@ inline constexpr std::string_view kInference =
 /// For functions whose first result is a loss. What stands before `grad` runs on the loss alone, what stands after it on loss, gradients
 /// and the optimizer's update together.
 inline constexpr std::string_view kTraining =
-    "simplify,gather-matmul,sink-scan-outputs,merge-matmuls,hoist-scan,sink-scan-sums,sink-scan-outputs,simplify,grad,"
-    "simplify,hoist-scan,sink-scan-sums,sink-scan-outputs,simplify";
+    "simplify,gather-matmul,sink-scan-outputs,merge-matmuls,hoist-scan,sink-scan-sums,sink-scan-outputs,hoist-scan,simplify,grad,"
+    "simplify,hoist-scan,sink-scan-sums,sink-scan-outputs,hoist-scan,simplify";
 
 struct RunOptions {
   /// Dumps each stage to this directory ("00-input.rondo", "03-grad.rondo"). RONDO_DUMP sets it.

@@ -44,6 +44,15 @@ std::optional<double> Rewriter::number(Value v) const {
   return op ? std::optional(op->attrs.number) : std::nullopt;
 }
 
+const std::vector<int64_t>& Rewriter::part_ends(Value concat) {
+  std::vector<int64_t>& ends = part_ends_[concat.id];
+  if (!ends.empty()) return ends;
+  const Op& op = *def(concat);
+  int64_t end = 0;
+  for (Value part : op.operands) ends.push_back(end += type(part).shape[op.attrs.axis].size());
+  return ends;
+}
+
 Value Rewriter::constant(Type type, double number) { return b.constant(std::move(type), number); }
 
 Value Rewriter::reshape(Value v, Shape shape) {

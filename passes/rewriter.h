@@ -4,6 +4,7 @@
 #include <optional>
 #include <span>
 #include <string_view>
+#include <unordered_map>
 #include <vector>
 
 #include "ir/builder.h"
@@ -25,6 +26,8 @@ class Rewriter {
   std::optional<double> number(ir::Value v) const;
   bool is_number(ir::Value v, double x) const { return number(v) == x; }
   const ir::Type& type(ir::Value v) const { return b.type(v); }
+  /// Where each part of a concat ends, along its axis.
+  const std::vector<int64_t>& part_ends(ir::Value concat);
 
   ir::Value constant(ir::Type, double);
   ir::Value reshape(ir::Value, ir::Shape);
@@ -34,6 +37,9 @@ class Rewriter {
   ir::Value broadcast(ir::Value, ir::Shape, std::vector<int64_t> axes);
 
   ir::Builder& b;
+
+ private:
+  std::unordered_map<uint32_t, std::vector<int64_t>> part_ends_;  // so that n slices of n parts take no n * n steps
 };
 
 /// What an op over given operands equals, or Value{} if the rule does not apply. The op is not emitted yet: its results have no ids.

@@ -87,14 +87,13 @@ Value slice_of_concat(Rewriter& r, const Op& op) {
   const Op* inner = r.def(op.operands[0], OpKind::concat);
   const auto [axis, lo, hi] = std::tuple(op.attrs.axis, op.attrs.lo, op.attrs.hi);
   if (!inner || inner->attrs.axis != axis || lo == hi) return {};
-  const std::vector<Value> operands = inner->operands;
+  const std::vector<int64_t>& ends = r.part_ends(op.operands[0]);
+  const size_t first = std::upper_bound(ends.begin(), ends.end(), lo) - ends.begin();
   std::vector<Value> parts;
-  int64_t begin = 0;
-  for (Value part : operands) {
-    const int64_t end = begin + extent(r, part, axis);
-    if (std::max(lo, begin) < std::min(hi, end))
-      parts.push_back(r.slice(part, axis, std::max(lo, begin) - begin, std::min(hi, end) - begin));
-    begin = end;
+  for (size_t i = first; i < ends.size() && (i == 0 ? 0 : ends[i - 1]) < hi; ++i) {
+    const int64_t begin = i == 0 ? 0 : ends[i - 1];
+    const Value part = r.def(op.operands[0])->operands[i];
+    parts.push_back(r.slice(part, axis, std::max(lo, begin) - begin, std::min(hi, ends[i]) - begin));
   }
   return r.concat(std::move(parts), axis);
 }

@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <map>
+#include <optional>
 
 #include "ir/op_def.h"
 #include "passes/copier.h"
@@ -93,9 +94,11 @@ class PadSums {
 Func simplify_once(const Func& func) {
   const Flags live = live_values(func);
   const PadSums pad_sums(func);
+  std::optional<Rewriter> rewriter;
   return rebuild(func, [&](Builder& b, ValueMap& map, const Op& op) {
     if (!any_result(op, live)) return;
-    Rewriter r(b);
+    if (!rewriter) rewriter.emplace(b);
+    Rewriter& r = *rewriter;
     if (op.kind == OpKind::scan) {
       Op inner = op;
       inner.body = std::make_shared<Func>(simplify_once(*op.body));

@@ -2,6 +2,8 @@
 // A_t' B_t the sum is one product of the stacked operands; where it is itself a sum, one sum over t too. This changes the order of
 // additions, so it belongs into gradients and losses, not into what a step must repeat to the bit.
 #include <algorithm>
+#include <map>
+#include <set>
 
 #include "ir/op_def.h"
 #include "passes/after_scan.h"
@@ -43,7 +45,7 @@ std::vector<Value> summands_of(const ScanView& scan) {
 class SumSinker {
  public:
   SumSinker(const Func& func, const Op& op, const std::vector<Value>& operands)
-      : scan_(op), operands_(operands), summands_(summands_of(scan_)), contracts_(scan_.body.values.size()),
+      : func_(func), scan_(op), operands_(operands), summands_(summands_of(scan_)), contracts_(scan_.body.values.size()),
         after_(func, op, operands, keep(), Flags(scan_.body.values.size())) {
     for (const Op& inner : scan_.body.ops) {
       bool contracts = is_contraction(inner);
@@ -61,6 +63,7 @@ class SumSinker {
     for (uint32_t i = 0; i < scan_.op.result_count; ++i) {
       const bool summed = i < scan_.carries && summands_[i];
       results.push_back(summed ? b.add(operands_[scan_.consts + i], sum(b, summands_[i])) : after_.result(i));
+      if (summed) b.set_name(results.back(), func_.value_name(scan_.op.result(i)));
     }
     return results;
   }
@@ -76,6 +79,7 @@ class SumSinker {
   const Op* contracting(Value f) const { return contracts_[f.id] ? scan_.body.def(f) : nullptr; }
 
   void need(Value f) {
+    if (!seen_.insert(f).second) return;
     const Op* op = contracting(f);
     if (!op) return after_.need(f);
     for (Value v : op->operands) {
@@ -87,7 +91,13 @@ class SumSinker {
   Value all_steps(Builder& b, Value v) const { return stacked(b, after_[v], after_.steps()); }
 
   /// The sum of f(t) over t.
-  Value sum(Builder& b, Value f) const {
+  Value sum(Builder& b, Value f) {
+    Value& known = sums_[f];
+    if (!known) known = emit_sum(b, f);
+    return known;
+  }
+
+  Value emit_sum(Builder& b, Value f) {
     const Op* op = contracting(f);
     if (!op) return b.reduce_sum(all_steps(b, f), {0});
     std::vector<Value> operands;
@@ -100,11 +110,14 @@ class SumSinker {
     return b.emit(op->kind, std::move(operands), std::move(attrs), scan_.body.value_name(f));
   }
 
+  const Func& func_;
   const ScanView scan_;
   const std::vector<Value>& operands_;
   const std::vector<Value> summands_;
   Flags contracts_;  // of the values of the body
   AfterScan after_;
+  std::set<Value> seen_;
+  std::map<Value, Value> sums_;
 };
 
 }  // namespace
