@@ -65,7 +65,11 @@ Signature signature_of(const Func& func, const LoopProgram& program, const Compi
     return a;
   };
   for (size_t i = 0; i < func.params.size(); ++i) s.inputs.push_back(arg(func.params[i], "in", i));
-  for (size_t i = 0; i < func.results.size(); ++i) s.outputs.push_back(arg(func.results[i], "out", i));
+  RONDO_CHECK(options.outputs.empty() || options.outputs.size() == func.results.size(), "each result has one name");
+  for (size_t i = 0; i < func.results.size(); ++i) {
+    s.outputs.push_back(arg(func.results[i], "out", i));
+    if (!options.outputs.empty()) s.outputs.back().name = options.outputs[i];
+  }
   for (const IndexBound& b : program.bounds) {
     if (b.bound.is_constant()) {
       s.bounds.push_back({b.input, {b.bound.constant(), -1}});

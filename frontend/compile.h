@@ -20,9 +20,9 @@ struct BuildTimes {
 std::string to_string(const BuildTimes&);  // "compiled in 0.21 s: passes 0.02, lower 0.01, emit 0.03, optimize 0.10, machine 0.05"
 
 struct BuildOptions {
-  ir::DimValues dims;         // binds named dims now, which specialises the code
-  std::string cpu, features;  // as LLVM names them; empty: the host's
-  std::string dump_dir;       // IR of each stage, machine code included; empty: none
+  ir::DimValues dims = {};                 // binds named dims now, which specialises the code
+  std::string cpu = {}, features = {};     // as LLVM names them; empty: the host's
+  std::string dump_dir = {};               // IR of each stage, machine code included; empty: none
   BuildTimes* times = nullptr;
 };
 

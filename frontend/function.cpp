@@ -27,6 +27,8 @@ size_t Function::output_index(const std::string& output) const {
   return static_cast<size_t>(it - outputs.begin());
 }
 
+std::string Trace::member(const std::string& name, size_t index) { return fmt::format("{}.{}", name, index); }
+
 Tensor Trace::add_input(const std::string& name, Type type, Where where) {
   if (inputs_.contains(name)) fail(fmt::format("{} has an input `{}` already", region_.builder().func().name, name), where);
   Tensor tensor = region_.param(std::move(type), name);
@@ -121,7 +123,11 @@ void Trace::finish() {
     function_.outputs.push_back(r.name + ".next");
     results.push_back(r.value);
   }
-  for (const auto& [param, value] : region_.params()) {
+  // The order of first use is the compiler's choice where an expression uses two: C++ leaves the order of operands open.
+  auto params = region_.params();
+  std::stable_sort(params.begin(), params.end(),
+                   [](const auto& a, const auto& b) { return a.first.order() < b.first.order(); });
+  for (const auto& [param, value] : params) {
     if (inputs_.contains(param.name()))
       throw Error(fmt::format("rondo: {}: `{}` names an input and a parameter", name, param.name()));
     function_.params.push_back(param);

@@ -34,7 +34,7 @@ struct Function {
   DType dtype = DType::f32;
   ir::Func func;
   std::vector<std::string> outputs;        // one name per result
-  std::vector<Param> params;               // the parameters it reads, in order of first use
+  std::vector<Param> params;               // the parameters it reads, in the model's order
   std::vector<std::string> slots;          // inputs that live beside the parameters: an optimizer's
   std::vector<std::string> state;          // inputs that live in the program and start at zero
   std::vector<Update> updates;
@@ -89,7 +89,7 @@ class Trace {
  private:
   friend struct Function;
   Trace(Function& function, Region& region) : function_(function), region_(region) {}
-  static std::string member(const std::string& name, size_t index) { return name + "." + std::to_string(index); }
+  static std::string member(const std::string& name, size_t index);  // "name.0"
   Tensor add_input(const std::string& name, Type type, Where where);
   Tensor add_state(const std::string& name, const Tensor& initial, Where where);
   void add_output(const std::string& name, const Operand& value, Where where);

@@ -22,8 +22,8 @@ int64_t element_count(const std::vector<int64_t>& shape) {
 
 }  // namespace
 
-Param::Param(std::string name, std::vector<int64_t> shape, Init init)
-    : info_(std::make_shared<Info>(Info{std::move(name), std::move(shape), std::move(init)})) {}
+Param::Param(std::string name, std::vector<int64_t> shape, Init init, size_t order)
+    : info_(std::make_shared<Info>(Info{std::move(name), std::move(shape), std::move(init), order})) {}
 
 Tensor Param::tensor(Where where) const {
   if (!is_set()) fail("a parameter that no model has declared is used", where);
@@ -35,7 +35,7 @@ Param Model::param(std::string name, std::vector<int64_t> shape, Init init, Wher
     if (p.name() == name) fail(fmt::format("the model has a parameter `{}` already", name), where);
   for (int64_t n : shape)
     if (n <= 0) fail(fmt::format("parameter `{}`: {} is no size", name, n), where);
-  return params_.emplace_back(std::move(name), std::move(shape), std::move(init));
+  return params_.emplace_back(std::move(name), std::move(shape), std::move(init), params_.size());
 }
 
 int64_t Model::count() const {

@@ -15,12 +15,14 @@ namespace rondo {
 class Param {
  public:
   Param() = default;
-  Param(std::string name, std::vector<int64_t> shape, Init init);
+  /// `order`: its place among the parameters of its model.
+  Param(std::string name, std::vector<int64_t> shape, Init init, size_t order = 0);
 
   bool is_set() const { return info_ != nullptr; }
   const std::string& name() const { return info_->name; }
   const std::vector<int64_t>& shape() const { return info_->shape; }
   const Init& init() const { return info_->init; }
+  size_t order() const { return info_->order; }
   /// The same parameter, not one of the same name only.
   bool operator==(const Param& other) const { return info_ == other.info_; }
 
@@ -32,6 +34,7 @@ class Param {
     std::string name;
     std::vector<int64_t> shape;
     Init init;
+    size_t order;
   };
   std::shared_ptr<const Info> info_;
 };

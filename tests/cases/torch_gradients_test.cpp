@@ -22,7 +22,7 @@ using Numbers = std::vector<double>;
 struct Case {
   std::string name, kind, nonlinearity;
   int64_t input, hidden, layers, steps;
-  bool bias, batch_first;
+  bool bias, batch_first, initial_state;
 };
 
 /// The cases with one direction, one length and no projection.
@@ -32,7 +32,7 @@ std::vector<Case> plain_cases(const std::filesystem::path& folder) {
   for (const auto& c : nlohmann::json::parse(file)) {
     if (c["bidirectional"] || c["proj_size"] != 0 || !c["lengths"].is_null()) continue;
     cases.push_back({c["name"], c["kind"], c["nonlinearity"].is_null() ? "" : c["nonlinearity"], c["input"], c["hidden"],
-                     c["layers"], c["T"], c["bias"], c["batch_first"]});
+                     c["layers"], c["T"], c["bias"], c["batch_first"], c["initial_state"]});
   }
   return cases;
 }
@@ -101,8 +101,7 @@ void fill(Buffer& buffer, const Numbers& values) {
 /// loss = sum(y dy) + sum(hn dhn) + sum(cn dcn), and its gradients with respect to all inputs that the case has.
 Function with_gradients(const Case& c, const TorchModel& model) {
   const int states = c.kind == "LSTM" ? 2 : 1;
-  std::vector<std::string> wrt{"x", "h0"};
-  if (states == 2) wrt.push_back("c0");
+  std::vector<std::string> wrt{"x"};
   Function function(c.name, model, [&](Trace& t) {
     const Shape sequence = c.batch_first ? Shape{"N", "T"} : Shape{"T", "N"};
     auto of_sequence = [&](const std::string& name, int64_t width) {
@@ -113,7 +112,9 @@ Function with_gradients(const Case& c, const TorchModel& model) {
     const Tensor x = of_sequence("x", c.input), dy = of_sequence("dy", c.hidden);
     Tensor initial[2], d_final[2];
     for (int s = 0; s < states; ++s) {
-      initial[s] = t.input(s ? "c0" : "h0", shape);
+      const char* name = s ? "c0" : "h0";
+      initial[s] = c.initial_state ? t.input(name, shape) : zeros(shape);
+      if (c.initial_state) wrt.push_back(name);
       d_final[s] = t.input(s ? "dcn" : "dhn", shape);
     }
     Stack::State state(c.layers);
@@ -144,7 +145,8 @@ void compare(const Case& c, const TorchModel& model, const Weights& file, double
     if (file.contains(name)) expected[name] = test::array_of(file.at(name)).data;
   for (const char* name : {"x", "h0", "c0"})
     if (file.contains(std::string("grad_") + name)) expected[std::string("d_") + name] = test::array_of(file.at(std::string("grad_") + name)).data;
-  ASSERT_EQ(expected.size(), c.kind == "LSTM" ? 6u : 4u);
+  const size_t states = c.kind == "LSTM" ? 2 : 1;
+  ASSERT_EQ(expected.size(), 2 + states + (c.initial_state ? states : 0));
   for (const auto& [name, param] : torch_params(model)) expected["d_" + param.name()] = transposed(test::array_of(file.at("grad." + name)));
   double largest_gradient = 0;
   for (const auto& [name, values] : expected)
@@ -185,6 +187,35 @@ TEST(TorchGradients, EvaluatedInF64) {
     reference.run();
     compare(c, model, file, 1e-10, [&](const std::string& name) { return reference.at(name).data; });
   }
+}
+
+/// Compiles every case and compares what it gives. `tolerance` may depend on the number of steps.
+void expect_compiled(DType dtype, const std::function<double(const Case&)>& tolerance) {
+  const auto folder = testing::case_path("torch-gradients");
+  RONDO_NEED_CASE(folder);
+  for (const Case& c : plain_cases(folder)) {
+    SCOPED_TRACE(c.name);
+    const Weights file = Weights::load((folder / (c.name + ".safetensors")).string());
+    const TorchModel model(c, dtype);
+    Program program = compile(with_gradients(c, model), weights_of(model, file));
+    const std::vector<int64_t>& shape = file.at("dhn").shape();
+    program.resize({{"T", c.steps}, {"N", shape[1]}});
+    for (const char* name : kInputs) {
+      if (!file.contains(name)) continue;
+      Buffer buffer = program.buffer(name);
+      fill(buffer, test::array_of(file.at(name)).data);
+    }
+    program.run();
+    compare(c, model, file, tolerance(c), [&](const std::string& name) { return test::array_of(program.buffer(name)).data; });
+  }
+}
+
+TEST(TorchGradients, CompiledInF64) {
+  expect_compiled(f64, [](const Case&) { return 1e-10; });
+}
+
+TEST(TorchGradients, CompiledInF32) {
+  expect_compiled(f32, [](const Case& c) { return c.steps >= 200 ? 1e-3 : 1e-4; });
 }
 
 }  // namespace

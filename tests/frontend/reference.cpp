@@ -32,8 +32,15 @@ void Reference::set(const std::string& name, std::vector<int64_t> shape, std::ve
   values_[name] = {DType::f32, std::move(shape), std::move(values)};
 }
 
-void Reference::run(const ir::DimValues& dims) {
+void Reference::run(ir::DimValues dims) {
   const ir::Func& func = function_.func;
+  for (ir::Value p : func.params) {
+    const auto known = values_.find(func.value_name(p));
+    if (known == values_.end()) continue;
+    const Shape& shape = func.type(p).shape;
+    for (size_t d = 0; d < shape.size(); ++d)
+      if (shape[d].is_named()) dims[shape[d].name()] = known->second.shape[d];
+  }
   std::vector<ir::Array> inputs;
   for (ir::Value p : func.params) {
     const std::string& name = func.value_name(p);

@@ -17,8 +17,8 @@ class Reference {
 
   /// An input of any dtype; scalars have the shape {}.
   void set(const std::string& name, std::vector<int64_t> shape, std::vector<double> values);
-  /// Runs once; updates its own weights, slots and state. dims binds B and what else the inputs leave open.
-  void run(const ir::DimValues& dims = {});
+  /// Runs once; updates its own weights, slots and state. dims binds what the inputs that are set leave open.
+  void run(ir::DimValues dims = {});
   /// An input, a weight, or an output of the last run.
   const ir::Array& at(const std::string& name) const;
   double scalar(const std::string& name) const { return at(name).data.at(0); }

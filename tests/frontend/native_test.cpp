@@ -1,0 +1,204 @@
+// Models as native programs: the same numbers as on the evaluator, step as run, any batch and length, training.
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <rondo/rondo.h>
+
+#include "support/error.h"
+#include "tests/frontend/reference.h"
+
+namespace rondo::test {
+namespace {
+
+using Numbers = std::vector<double>;
+
+/// A character model of one cell and a head.
+template <class Cell>
+struct CharModel : Model {
+  Cell cell;
+  Linear head;
+  explicit CharModel(DType dtype, const std::function<Cell(Model&)>& make) : Model(dtype), cell(make(*this)) {
+    head = Linear(*this, "head", 24, 5);
+  }
+  typename Cell::State initial(Dim batch) const { return cell.initial(batch); }
+  std::pair<typename Cell::State, Tensor> step(const typename Cell::State& s, Tensor id) const {
+    auto next = cell(s, id);
+    return {next, head(next.h)};
+  }
+};
+
+std::vector<int32_t> random_ids(int64_t n, uint64_t seed) {
+  Random random(seed);
+  std::vector<int32_t> ids(n);
+  for (int32_t& id : ids) id = static_cast<int32_t>(random.bits() % 5);
+  return ids;
+}
+
+template <class M>
+void expect_step_is_run(const M& model) {
+  const Weights weights = model.init(3);
+  Program run = compile(run_function(model, {}), weights), step = compile(step_function(model, {}), weights);
+  for (auto [steps, batch] : {std::pair<int64_t, int64_t>(1, 1), {7, 3}, {50, 64}, {5, 1}}) {
+    SCOPED_TRACE("T = " + std::to_string(steps) + ", B = " + std::to_string(batch));
+    run.resize({{"T", steps}, {"B", batch}});
+    step.resize({{"B", batch}});
+    run.reset();
+    step.reset();
+    const std::vector<int32_t> ids = random_ids(steps * batch, steps);
+    run.set("x", ids);
+    run.run();
+    const std::span<float> all = run.f32("y");
+    for (int64_t t = 0; t < steps; ++t) {
+      step.set("x", std::span(ids).subspan(t * batch, batch));
+      step.run();
+      const std::span<float> y = step.f32("y");
+      for (size_t i = 0; i < y.size(); ++i) ASSERT_EQ(y[i], all[t * y.size() + i]) << "step " << t << ", element " << i;
+    }
+    const Weights last = step.state(), expected = run.state();
+    for (const auto& [name, buffer] : last.all()) EXPECT_EQ(array_of(buffer).data, array_of(expected.at(name)).data);
+  }
+}
+
+TEST(Native, StepManyTimesIsRunOnceToTheBit) {
+  expect_step_is_run(CharModel<Lstm>(f32, [](Model& m) { return Lstm(m, "cell", 5, 24); }));
+  expect_step_is_run(CharModel<Rnn>(f32, [](Model& m) { return Rnn(m, "cell", 5, 24); }));
+  expect_step_is_run(CharModel<Gru>(f32, [](Model& m) { return Gru(m, "cell", 5, 24); }));
+  expect_step_is_run(CharModel<Gru>(f32, [](Model& m) { return Gru(m, "cell", 5, 24, Gru::Reset::after); }));
+}
+
+TEST(Native, NoStepsLeaveTheState) {
+  CharModel<Lstm> model(f32, [](Model& m) { return Lstm(m, "cell", 5, 24); });
+  Program run = compile(run_function(model, {}), model.init(3));
+  run.resize({{"T", 3}, {"B", 2}});
+  run.set("x", random_ids(6, 1));
+  run.run();
+  const Numbers before = array_of(run.buffer("state.0")).data;
+  run.resize({{"T", 0}});
+  run.run();
+  EXPECT_EQ(array_of(run.buffer("state.0")).data, before);
+  EXPECT_NE(before[0], 0);
+}
+
+/// The largest difference between native and evaluated training over some updates, relative to the largest weight.
+template <class M, Optimizer O>
+double training_difference(const M& model, const O& optimizer) {
+  const Function loss = loss_function(model, {}, {}, softmax_cross_entropy);
+  const Weights weights = model.init(4);
+  Reference reference(training_function(loss, optimizer), weights);
+  Program program = compile_training(loss, optimizer, weights);
+  program.resize({{"T", 6}, {"B", 3}});
+  for (int update = 0; update < 5; ++update) {
+    const std::vector<int32_t> ids = random_ids(18, update), next = random_ids(18, 100 + update);
+    program.set("x", ids);
+    program.set("target", next);
+    program.run();
+    reference.set("x", {6, 3}, Numbers(ids.begin(), ids.end()));
+    reference.set("target", {6, 3}, Numbers(next.begin(), next.end()));
+    reference.run();
+  }
+  double largest = 0, difference = 0;
+  for (const Param& p : model.params()) {
+    const Numbers native = array_of(weights.at(p.name())).data, &expected = reference.at(p.name()).data;
+    for (size_t i = 0; i < native.size(); ++i) {
+      largest = std::max(largest, std::abs(expected[i]));
+      difference = std::max(difference, std::abs(native[i] - expected[i]));
+    }
+  }
+  return difference / largest;
+}
+
+TEST(Native, TrainingFollowsTheEvaluator) {
+  auto lstm = [](DType dtype) { return CharModel<Lstm>(dtype, [](Model& m) { return Lstm(m, "cell", 5, 24); }); };
+  auto gru = [](DType dtype) { return CharModel<Gru>(dtype, [](Model& m) { return Gru(m, "cell", 5, 24); }); };
+  EXPECT_LT(training_difference(lstm(f64), Adam{.lr = 0.01, .clip_norm = 1}), 1e-10);
+  EXPECT_LT(training_difference(gru(f64), RmsProp{.lr = 0.01, .clip_value = 0.01}), 1e-10);
+  EXPECT_LT(training_difference(lstm(f32), Sgd{.lr = 0.5, .momentum = 0.9}), 1e-5);
+}
+
+TEST(Native, LearnsAToyTask) {
+  CharModel<Lstm> model(f32, [](Model& m) { return Lstm(m, "cell", 5, 24); });
+  const Weights weights = model.init(1);
+  Program train = compile_training(loss_function(model, {}, {}, softmax_cross_entropy), Adam{.lr = 0.02}, weights);
+  train.resize({{"T", 10}, {"B", 2}});
+  std::vector<int32_t> ids(20), next(20);
+  for (int t = 0; t < 10; ++t)
+    for (int b = 0; b < 2; ++b) {
+      ids[t * 2 + b] = t % 5;
+      next[t * 2 + b] = (t + 1) % 5;
+    }
+  train.set("x", ids);
+  train.set("target", next);
+  for (int i = 0; i < 100; ++i) train.run();
+  EXPECT_LT(train.f32("loss")[0], 0.02);
+  // The weights are shared: the trained model writes the sequence it has learnt.
+  Program generate = compile(generate_function(model), weights);
+  generate.resize({{"P", 2}, {"N", 6}, {"B", 1}});
+  generate.f32("temperature")[0] = 0;
+  generate.set("prime", std::vector<int32_t>{3, 4});
+  generate.run();
+  const std::span<int32_t> written = generate.i32("ids");
+  EXPECT_EQ(std::vector(written.begin(), written.end()), (std::vector<int32_t>{0, 1, 2, 3, 4, 0}));
+}
+
+TEST(Native, GenerateIsSeededAndFollowsTheEvaluator) {
+  CharModel<Gru> model(f64, [](Model& m) { return Gru(m, "cell", 5, 24); });
+  const Weights weights = model.init(1);
+  Program native = compile(generate_function(model), weights);
+  Reference reference(generate_function(model), weights);
+  auto draw = [&](int32_t seed) {
+    native.resize({{"P", 1}, {"N", 40}, {"B", 2}});
+    native.reset();
+    native.set("prime", std::vector<int32_t>{1, 2});
+    native.i32("seed")[0] = seed;
+    native.run();
+    return array_of(native.buffer("ids")).data;
+  };
+  const Numbers first = draw(1);
+  EXPECT_EQ(draw(1), first);
+  EXPECT_NE(draw(2), first);
+  reference.set("prime", {1, 2}, {1, 2});
+  reference.set("seed", {}, {1});
+  reference.run({{"N", 40}, {"P", 1}, {"B", 2}});
+  EXPECT_EQ(reference.at("ids").data, first);
+}
+
+TEST(Native, DimsBoundAtCompileTimeSpecialise) {
+  CharModel<Rnn> model(f32, [](Model& m) { return Rnn(m, "cell", 5, 24); });
+  const Weights weights = model.init(1);
+  Program any = compile(run_function(model, {}), weights);
+  Program bound = compile(run_function(model, {}), weights, {.dims = {{"T", 4}, {"B", 2}}});
+  any.resize({{"T", 4}, {"B", 2}});
+  for (Program* p : {&any, &bound}) {
+    p->set("x", random_ids(8, 1));
+    p->run();
+  }
+  EXPECT_TRUE(bound.signature().dims.empty());
+  EXPECT_EQ(array_of(bound.buffer("y")).data, array_of(any.buffer("y")).data);
+}
+
+TEST(Native, RefusesWeightsThatDoNotFit) {
+  CharModel<Rnn> model(f32, [](Model& m) { return Rnn(m, "cell", 5, 24); });
+  auto refuse = [&](const Weights& weights) {
+    try {
+      compile(run_function(model, {}), weights);
+    } catch (const Error& e) {
+      return std::string(e.what());
+    }
+    return std::string("no error");
+  };
+  CharModel<Rnn> other(f64, [](Model& m) { return Rnn(m, "cell", 5, 24); });
+  EXPECT_EQ(refuse(other.init(1)), "rondo: run: parameter `cell.wx` is f32[5,24], and f64[5,24] in the weights");
+  EXPECT_NE(refuse(Weights()).find("cell.wx"), std::string::npos);
+}
+
+TEST(Native, CompileTimesArePrinted) {
+  CharModel<Rnn> model(f32, [](Model& m) { return Rnn(m, "cell", 5, 24); });
+  BuildTimes times;
+  compile_training(loss_function(model, {}, {}, softmax_cross_entropy), Sgd{}, model.init(1), {.times = &times});
+  EXPECT_GT(times.passes, 0);
+  EXPECT_GT(times.codegen.machine, 0);
+  EXPECT_TRUE(to_string(times).starts_with("compiled in "));
+}
+
+}  // namespace
+}  // namespace rondo::test
