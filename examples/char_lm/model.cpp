@@ -1,0 +1,23 @@
+#include "examples/char_lm/model.h"
+
+#include <fmt/format.h>
+
+using namespace rondo;
+
+CharLm::CharLm(const ModelSettings& settings, int64_t vocabulary) {
+  for (int64_t i = 0; i < settings.layers; ++i)
+    stack_.layers.push_back(layer(settings, fmt::format("layer{}", i), i ? settings.hidden : vocabulary));
+  head_ = Linear(*this, "head", settings.hidden, vocabulary, true, settings.char_rnn ? init::uniform(0.08) : init::glorot(),
+                 settings.char_rnn ? init::uniform(0.08) : init::zeros());
+}
+
+Layer CharLm::layer(const ModelSettings& settings, const std::string& name, int64_t in) {
+  LstmOptions options;  // the forget gate starts open
+  if (settings.char_rnn) {
+    options.hidden_bias = true;
+    options.input_init = options.hidden_init = options.bias_init = init::uniform(0.08);
+  }
+  if (settings.cell == "lstm") return Lstm(*this, name, in, settings.hidden, options);
+  if (settings.cell == "gru") return Gru(*this, name, in, settings.hidden, Gru::Reset::before, options);
+  return Rnn(*this, name, in, settings.hidden, options);
+}

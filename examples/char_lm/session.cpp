@@ -1,0 +1,154 @@
+#include "examples/char_lm/session.h"
+
+#include <fmt/format.h>
+
+#include <chrono>
+#include <cmath>
+#include <filesystem>
+
+using namespace rondo;
+
+namespace {
+
+Function loss_of(const CharLm& model) { return loss_function(model, {}, {}, softmax_cross_entropy); }
+
+/// The training step, compiled: the settings of char-rnn, or Adam.
+Program compile_step(const CharLm& model, const Weights& weights, bool char_rnn, BuildTimes& times) {
+  const BuildOptions options{.times = &times};
+  if (char_rnn)
+    return compile_training(loss_of(model), RmsProp{.lr = 2e-3, .smoothing = 0.95, .clip_value = 5}, weights, options);
+  return compile_training(loss_of(model), Adam{.lr = 4e-3, .clip_norm = 5}, weights, options);
+}
+
+}  // namespace
+
+Session::Session(const Settings& settings)
+    : settings_(settings),
+      text_(read_text(settings.text)),
+      vocabulary_(text_),
+      windows_(vocabulary_.encode(text_), settings.batch, settings.steps),
+      model_(settings.model, vocabulary_.size()),
+      weights_(model_.init(settings.seed)),
+      training_(compile_step(model_, weights_, settings.model.char_rnn, build_)),
+      loss_(compile(loss_of(model_), weights_)) {
+  for (Program* program : {&training_, &loss_}) program->resize({{"T", settings.steps}, {"B", settings.batch}});
+  std::filesystem::create_directories(settings.out);
+  if (settings.resume) load();
+  log_.open(file("log.txt"), settings.resume ? std::ios::app : std::ios::trunc);
+  log(fmt::format("{} {}x{}, {} parameters; {} characters, {} symbols; {} windows to train on, {} held out", settings.model.cell,
+                  settings.model.layers, settings.model.hidden, model_.count(), text_.size(), vocabulary_.size(),
+                  windows_.training(), windows_.held_out()));
+  log("training step " + to_string(build_));
+}
+
+/// char-rnn: constant for 10 epochs, then times 0.97 an epoch. Else: falls in a straight line to a tenth.
+double Session::learning_rate(int64_t update) const {
+  if (settings_.model.char_rnn) {
+    const int64_t epoch = update / windows_.training();
+    return 2e-3 * std::pow(0.97, std::max<int64_t>(0, epoch - 9));
+  }
+  return 4e-3 * (1 - 0.9 * static_cast<double>(update) / static_cast<double>(std::max<int64_t>(1, total_)));
+}
+
+/// How many updates fit into the time, by the time of some runs that change nothing.
+int64_t Session::updates_in(double minutes) {
+  using Clock = std::chrono::steady_clock;
+  const int runs = 10;
+  training_.f32("lr")[0] = 0;
+  training_.run();
+  const Clock::time_point start = Clock::now();
+  for (int i = 0; i < runs; ++i) training_.run();
+  const double seconds = std::chrono::duration<double>(Clock::now() - start).count() / runs;
+  for (const auto& [name, buffer] : training_.weights().all())
+    if (name.starts_with("optimizer")) training_.weights().at(name).clear();
+  training_.reset();
+  return std::max<int64_t>(1, static_cast<int64_t>(minutes * 60 / seconds));
+}
+
+void Session::train() {
+  if (total_ == 0) total_ = settings_.minutes > 0 ? updates_in(settings_.minutes) : settings_.epochs * windows_.training();
+  const Interrupt interrupt;
+  Progress progress(total_, windows_.symbols(), done_);
+  while (done_ < total_) {
+    const int64_t epoch = done_ / windows_.training() + 1;
+    if (!train_until(std::min(total_, epoch * windows_.training()), progress, interrupt)) {
+      log(fmt::format("stopped after update {} of {}; --resume goes on", done_, total_), &progress);
+      return;
+    }
+    const double loss = held_out_loss();
+    log(fmt::format("epoch {:2}  update {:6}  held-out loss {:.4f} nats, {:.4f} bits a character", epoch, done_, loss,
+                    loss / std::log(2.0)), &progress);
+  }
+}
+
+bool Session::train_until(int64_t last, Progress& progress, const Interrupt& interrupt) {
+  TrainingPlan plan;
+  plan.first = done_;
+  plan.last = last;
+  plan.interrupt = &interrupt;
+  plan.fill = [&](int64_t update) {
+    windows_.training_window(update % windows_.training(), training_.i32("x"), training_.i32("target"));
+    training_.f32("lr")[0] = static_cast<float>(learning_rate(update));
+  };
+  plan.report = [&](int64_t done, double, double smoothed) { progress.update(done, smoothed); };
+  plan.save = [&](int64_t done) {
+    done_ = done;
+    save();
+  };
+  const TrainingResult result = rondo::train(training_, plan);
+  done_ = result.updates_done;
+  return !result.interrupted;
+}
+
+double Session::held_out_loss() {
+  loss_.reset();
+  double total = 0;
+  for (int64_t i = 0; i < windows_.held_out(); ++i) {
+    windows_.held_out_window(i, loss_.i32("x"), loss_.i32("target"));
+    loss_.run();
+    total += loss_.f32("loss")[0];
+  }
+  return total / static_cast<double>(windows_.held_out());
+}
+
+std::string Session::sample(int64_t count) {
+  const std::string prime = settings_.prime.empty() ? text_.substr(0, 1) : settings_.prime;
+  const std::vector<int32_t> ids = vocabulary_.encode(prime);
+  Program generate = compile(generate_function(model_), weights_);
+  generate.resize({{"P", static_cast<int64_t>(ids.size())}, {"N", count}, {"B", 1}});
+  generate.set("prime", ids);
+  generate.f32("temperature")[0] = static_cast<float>(settings_.temperature);
+  generate.i32("seed")[0] = static_cast<int32_t>(settings_.seed);
+  generate.run();
+  return prime + vocabulary_.decode(generate.i32("ids"));
+}
+
+Checkpoint Session::checkpoint() {
+  return {.model = fmt::format("{} {}x{}, vocabulary {}{}", settings_.model.cell, settings_.model.layers, settings_.model.hidden,
+                               vocabulary_.to_hex(), settings_.model.char_rnn ? ", char-rnn" : ""),
+          .weights = training_.weights(),
+          .state = training_.state(),
+          .notes = {{"updates", std::to_string(done_)}, {"total", std::to_string(total_)}}};
+}
+
+void Session::save() {
+  save_checkpoint(file("checkpoint.safetensors"), checkpoint());
+  weights_.save(file("weights.safetensors"));
+}
+
+void Session::load() {
+  Checkpoint into = checkpoint();
+  load_checkpoint(file("checkpoint.safetensors"), into);
+  done_ = std::stoll(into.notes.at("updates"));
+  // A run by the clock keeps its length; a run by epochs may be made longer.
+  if (settings_.epochs == 0) total_ = std::stoll(into.notes.at("total"));
+}
+
+void Session::log(const std::string& line, Progress* progress) {
+  if (progress) {
+    progress->note(line);
+  } else {
+    fmt::print("{}\n", line);
+  }
+  log_ << line << std::endl;
+}
