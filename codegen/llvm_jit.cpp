@@ -48,7 +48,7 @@ std::unique_ptr<llvm::TargetMachine> machine_for(const std::string& triple, cons
   const llvm::Target* found = llvm::TargetRegistry::lookupTarget(triple, problem);
   if (!found) throw Error(fmt::format("rondo: no code generator for {}: {}", triple, problem));
   std::unique_ptr<llvm::TargetMachine> machine(found->createTargetMachine(
-      triple, cpu, features, llvm::TargetOptions(), llvm::Reloc::PIC_, std::nullopt, llvm::CodeGenOptLevel::Default, true));
+      triple, cpu, features, llvm::TargetOptions(), llvm::Reloc::PIC_, llvm::CodeModel::Small, llvm::CodeGenOptLevel::Default));
   if (!machine->getMCSubtargetInfo()->isCPUStringValid(cpu)) throw Error(fmt::format("rondo: {} has no CPU {}", triple, cpu));
   return machine;
 }

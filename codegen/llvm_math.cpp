@@ -2,6 +2,7 @@
 
 #include <llvm/IR/Intrinsics.h>
 
+#include <cmath>
 #include <limits>
 #include <numbers>
 
@@ -83,8 +84,7 @@ llvm::Value* VectorMath::exp(llvm::Value* x) {
   bool wide = is_double(x);
   // Past these bounds the result is infinity or rounds to 0.
   x = wide ? clamp(x, -746, 710) : clamp(x, -104, 89);
-  auto [n, r] = wide ? reduce(x, std::numbers::log2e, {kLn2High64, kLn2Low64})
-                     : reduce(x, std::numbers::log2e, {kLn2High32, kLn2Low32});
+  auto [n, r] = reduce_exp(x);
   llvm::Value* p = b_.CreateFAdd(expm1_core(r), number(x, 1));
   // In two halves, as 2^n itself may be no normal number; only the last product rounds.
   llvm::Value* half = b_.CreateAShr(n, integer(x, 1));
@@ -92,24 +92,50 @@ llvm::Value* VectorMath::exp(llvm::Value* x) {
   return b_.CreateFMul(p, power_of_two(b_.CreateSub(n, half)));
 }
 
+VectorMath::Reduced VectorMath::reduce_exp(llvm::Value* x) {
+  return is_double(x) ? reduce(x, std::numbers::log2e, {kLn2High64, kLn2Low64})
+                      : reduce(x, std::numbers::log2e, {kLn2High32, kLn2Low32});
+}
+
 llvm::Value* VectorMath::tanh(llvm::Value* x) {
   bool wide = is_double(x);
-  // tanh |x| = m / (m + 2) with m = e^(2|x|) - 1, whose relative error is small even at 0; past the bound it rounds to 1.
-  llvm::Value* y = clamp(b_.CreateUnaryIntrinsic(llvm::Intrinsic::fabs, x), 0, wide ? 20 : 10);
-  y = b_.CreateFAdd(y, y);
-  auto [n, r] = wide ? reduce(y, std::numbers::log2e, {kLn2High64, kLn2Low64})
-                     : reduce(y, std::numbers::log2e, {kLn2High32, kLn2Low32});
+  llvm::Value* size = b_.CreateUnaryIntrinsic(llvm::Intrinsic::fabs, x);
+  // From 0.55 on, 1 - 2 / (e^2|x| + 1): the quotient is at most a half, and so is its error. Past the bound it rounds to 1.
+  llvm::Value* y = clamp(size, 0, wide ? 20 : 10);
+  auto [n, r] = reduce_exp(b_.CreateFAdd(y, y));
   llvm::Value* scale = power_of_two(n);
-  llvm::Value* m = fma(expm1_core(r), scale, b_.CreateFSub(scale, number(x, 1)));
-  return b_.CreateBinaryIntrinsic(llvm::Intrinsic::copysign, b_.CreateFDiv(m, b_.CreateFAdd(m, number(x, 2))), x);
+  llvm::Value* one = number(x, 1);
+  // e^2|x| + 1 = (e^r - 1) 2^n + (2^n + 1), rounded once.
+  llvm::Value* denominator = fma(expm1_core(r), scale, b_.CreateFAdd(scale, one));
+  llvm::Value* large = b_.CreateFSub(one, b_.CreateFDiv(number(x, 2), denominator));
+  // Below, x + x^3 p(x^2).
+  llvm::Value* z = b_.CreateFMul(x, x);
+  llvm::Value* p = wide ? polynomial(z, {-0.33333333333333287, 0.13333333333324252, -0.0539682539623545,
+                                         0.021869488344814007, -0.008863231916940028, 0.003592085003547483,
+                                         -0.0014554969283301343, 0.0005882530186563523, -0.0002328884188521464,
+                                         8.260175379482714e-05, -1.904903062504295e-05})
+                        : polynomial(z, {-0.33333316445350647, 0.13332499563694, -0.05384227633476257,
+                                         0.02102721855044365, -0.006207429803907871});
+  llvm::Value* small = fma(b_.CreateFMul(x, z), p, x);
+  llvm::Value* result = b_.CreateSelect(b_.CreateFCmpOLT(size, number(x, 0.55)), small, large);
+  return b_.CreateBinaryIntrinsic(llvm::Intrinsic::copysign, result, x);
 }
 
 llvm::Value* VectorMath::sigmoid(llvm::Value* x) {
-  // With z = e^-|x| nothing overflows: 1 / (1 + z) for x >= 0, z / (1 + z) below.
-  llvm::Value* z = exp(b_.CreateFNeg(b_.CreateUnaryIntrinsic(llvm::Intrinsic::fabs, x)));
-  llvm::Value* one = number(x, 1);
-  llvm::Value* above = b_.CreateSelect(b_.CreateFCmpOLT(x, number(x, 0)), z, one);
-  return b_.CreateFDiv(above, b_.CreateFAdd(z, one));
+  bool wide = is_double(x);
+  // 1 / (1 + e^-x) with 1 + e^-x = (e^r - 1) 2^n + (2^n + 1), in units of 2^shift, so that nothing overflows where the result is
+  // a denormal number. For large n, 2^n + 1 would round; there the 1 goes to the other term, as (e^r - 1 + 2^-n) 2^n + 2^n.
+  int shift = wide ? 64 : 32;
+  llvm::Value* y = wide ? clamp(b_.CreateFNeg(x), -600, 746) : clamp(b_.CreateFNeg(x), -60, 104);
+  auto [n, r] = reduce_exp(y);
+  llvm::Value* scale = power_of_two(b_.CreateSub(n, integer(x, shift)));
+  llvm::Value* unit = number(x, std::ldexp(1.0, -shift));
+  llvm::Value* is_large = b_.CreateICmpSGT(n, integer(x, 12));
+  llvm::Value* bounded = b_.CreateSelect(b_.CreateICmpSLT(n, integer(x, 100)), n, integer(x, 100));
+  llvm::Value* inverse = b_.CreateSelect(is_large, power_of_two(b_.CreateNeg(bounded)), number(x, 0));
+  llvm::Value* addend = b_.CreateSelect(is_large, scale, b_.CreateFAdd(scale, unit));
+  llvm::Value* denominator = fma(b_.CreateFAdd(expm1_core(r), inverse), scale, addend);
+  return b_.CreateFMul(b_.CreateFDiv(number(x, 1), denominator), unit);
 }
 
 llvm::Value* VectorMath::log(llvm::Value* x) {

@@ -26,6 +26,8 @@ class VectorMath {
   };
   /// period = the sum of parts, of which all but the last have few enough bits for exact products.
   Reduced reduce(llvm::Value* x, double inverse_period, std::initializer_list<double> parts);
+  /// x = quotient ln 2 + remainder.
+  Reduced reduce_exp(llvm::Value* x);
   /// e^r - 1 for |r| <= ln 2 / 2.
   llvm::Value* expm1_core(llvm::Value* r);
   /// 2^n of integers n in the range of normal exponents.

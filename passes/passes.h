@@ -35,6 +35,10 @@ ir::Func hoist_scan(const ir::Func& func, const Options& options = {});
 ir::Func sink_scan_outputs(const ir::Func& func, const Options& options = {});
 /// A carry `acc + f(t)` becomes a sum after the scan: of matmuls, one matmul over stacked operands.
 ir::Func sink_scan_sums(const ir::Func& func, const Options& options = {});
+/// A scan of stacked layers becomes one scan a layer, where that frees a product for hoist-scan.
+ir::Func split_scan(const ir::Func& func, const Options& options = {});
+/// Several steps become one (options.factor, which must divide the trip count), or all of them straight-line code. Scans of other
+/// trip counts stay.
 ir::Func unroll_scan(const ir::Func& func, const Options& options = {});
 /// matmul(gather(E, ids), W) becomes gather(matmul(E, W), ids) when E has fewer rows than ids.
 ir::Func gather_matmul(const ir::Func& func, const Options& options = {});

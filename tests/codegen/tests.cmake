@@ -1,3 +1,7 @@
 set(codegen_util ${CMAKE_CURRENT_LIST_DIR}/loop_programs.cpp)
 rondo_test(codegen_vector_test SOURCES ${CMAKE_CURRENT_LIST_DIR}/vector_test.cpp ${codegen_util} LIBS rondo_codegen)
 rondo_test(codegen_gemm_test SOURCES ${CMAKE_CURRENT_LIST_DIR}/gemm_test.cpp ${codegen_util} LIBS rondo_codegen)
+rondo_test(codegen_math_test SOURCES ${CMAKE_CURRENT_LIST_DIR}/math_test.cpp ${codegen_util} LIBS rondo_codegen)
+rondo_test(codegen_every_float_test SOURCES ${CMAKE_CURRENT_LIST_DIR}/math_test.cpp ${codegen_util} LIBS rondo_codegen LABELS slow)
+target_compile_definitions(codegen_every_float_test PRIVATE RONDO_EVERY_FLOAT)
+rondo_test(codegen_object_test SOURCES ${CMAKE_CURRENT_LIST_DIR}/object_test.cpp ${codegen_util} LIBS rondo_codegen)

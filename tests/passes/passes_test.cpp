@@ -152,6 +152,47 @@ TEST(Passes, OutputLayerAndLossLeaveTheScan) {
   EXPECT_EQ(backward_scan(training).attrs.carries, 1u) << ir::print(training);
 }
 
+// Two layers of one step function, a counter beside them, and an output of both.
+constexpr const char* kStack = R"(
+func @stack(%wx: f64[3,2], %u: f64[2,2], %w2: f64[2,2], %u2: f64[2,2], %v: f64[2,3], %h0: f64[B,2], %x: f64[T,B,3]) -> (f64[], i32[]) {
+  %zero = const {value=0} : i32[]
+  %hT, %gT, %n, %ys = scan consts(%wx, %u, %w2, %u2, %v) carry(%h = %h0, %g = %h0, %n = %zero) xs(%xt = %x) {
+    %xw = matmul %xt, %wx : f64[B,2]
+    %hu = matmul %h, %u : f64[B,2]
+    %a = add %xw, %hu : f64[B,2]
+    %h1 = tanh %a : f64[B,2]
+    %hw = matmul %h1, %w2 : f64[B,2]
+    %gu = matmul %g, %u2 : f64[B,2]
+    %s = add %hw, %gu : f64[B,2]
+    %g1 = tanh %s : f64[B,2]
+    %both = mul %h1, %g1 : f64[B,2]
+    %o = matmul %both, %v : f64[B,3]
+    %one = const {value=1} : i32[]
+    %n1 = add %n, %one : i32[]
+    yield carry(%h1, %g1, %n1) ys(%o)
+  } : f64[B,2], f64[B,2], i32[], f64[T,B,3]
+  %e = exp %ys : f64[T,B,3]
+  %l1 = reduce_sum %e {axes=[0,1,2]} : f64[]
+  %p = mul %gT, %hT : f64[B,2]
+  %l2 = reduce_sum %p {axes=[0,1]} : f64[]
+  %loss = add %l1, %l2 : f64[]
+  return %loss, %n
+}
+)";
+
+TEST(Passes, StackedLayersPart) {
+  const DimValues dims{{"T", 4}, {"B", 2}};
+  const Func after = run(parse(kStack), passes::kInference, dims);
+  ASSERT_EQ(scans_of(after).size(), 2u) << ir::print(after);
+  for (const ir::Op* scan : scans_of(after)) EXPECT_EQ(count(*scan->body, OpKind::matmul), 1) << ir::print(after);
+  EXPECT_EQ(count(after, OpKind::matmul), 3) << ir::print(after);
+
+  const Func training = passes::run_pipeline(parse(kStack), passes::kTraining);
+  expect_same(passes::grad(parse(kStack)), training, dims);
+  ASSERT_EQ(scans_of(training).size(), 4u) << ir::print(training);
+  for (const ir::Op* scan : scans_of(training)) EXPECT_EQ(count(*scan->body, OpKind::matmul), 1) << ir::print(training);
+}
+
 TEST(Passes, GatherOfASmallTableMovesBehindTheProduct) {
   const Func after = run(parse(kCharRnn), "gather-matmul,simplify,hoist-scan,simplify", {{"T", 4}, {"B", 3}});
   const ir::Op* product = nullptr;
@@ -162,9 +203,9 @@ TEST(Passes, GatherOfASmallTableMovesBehindTheProduct) {
 }
 
 TEST(Passes, EachPassKeepsTheResults) {
-  for (const char* text : {test::kLstm, test::kGru, kTeacherForced, kCharRnn}) {
+  for (const char* text : {test::kLstm, test::kGru, kTeacherForced, kCharRnn, kStack}) {
     for (const std::string& f : {std::string(text), test::reversed(text)}) {
-      for (const char* pass : {"simplify", "merge-matmuls", "hoist-scan", "sink-scan-outputs", "sink-scan-sums", "gather-matmul"}) {
+      for (const char* pass : {"simplify", "merge-matmuls", "hoist-scan", "sink-scan-outputs", "sink-scan-sums", "gather-matmul", "split-scan"}) {
         run(parse(f), pass, {{"T", 3}, {"B", 2}, {"I", 3}});
         run(parse(f), pass, {{"T", 0}, {"B", 1}, {"I", 1}});
         const Func gradient = passes::grad(parse(f));
@@ -175,7 +216,7 @@ TEST(Passes, EachPassKeepsTheResults) {
 }
 
 TEST(Passes, UnrolledIsRolled) {
-  for (const char* text : {test::kLstm, test::kGru, kTeacherForced, kCharRnn}) {
+  for (const char* text : {test::kLstm, test::kGru, kTeacherForced, kCharRnn, kStack}) {
     for (const std::string& source : {std::string(text), test::reversed(text)}) {
       const Func f = passes::bind_dims(parse(source), {{"T", 6}});
       const DimValues dims{{"B", 2}, {"I", 2}};

@@ -45,9 +45,9 @@ class Environment {
 TEST(Pipeline, Errors) {
   expect_error("simplify,fuse",
                "rondo: unknown pass `fuse`; there are: simplify, grad, vjp, merge-matmuls, hoist-scan, sink-scan-outputs, "
-               "sink-scan-sums, unroll-scan, gather-matmul, bind-dims");
+               "sink-scan-sums, split-scan, unroll-scan, gather-matmul, bind-dims");
   expect_error("simplify,", "rondo: unknown pass ``; there are: simplify, grad, vjp, merge-matmuls, hoist-scan, sink-scan-outputs, "
-                            "sink-scan-sums, unroll-scan, gather-matmul, bind-dims");
+                            "sink-scan-sums, split-scan, unroll-scan, gather-matmul, bind-dims");
   expect_error("simplify{hard=1}", "rondo: pass simplify has no option `hard=1`; it takes none");
   expect_error("unroll-scan{times=2}", "rondo: pass unroll-scan has no option `times=2`; it takes {factor=n}");
   expect_error("unroll-scan{factor=two}", "rondo: pass unroll-scan: factor=two is not a number from 0");
