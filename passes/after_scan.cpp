@@ -60,42 +60,36 @@ std::vector<Value> emit_scan_with(Builder& b, const Func& func, const Op& op, co
 
 AfterScan::AfterScan(const Func& func, const Op& op, std::vector<Value> operands, Flags keep_results, Flags moved)
     : func_(func), op_(op), scan_(op), operands_(std::move(operands)), steps_(trip_count(func, op)), keep_(std::move(keep_results)),
-      moved_(std::move(moved)), needed_(scan_.body.values.size()), stacked_(scan_.body.values.size()),
+      moved_(std::move(moved)), changing_(changing_values(scan_)), needed_(scan_.body.values.size()),
       source_(scan_.body.values.size(), Source::none), outside_(scan_.body.values.size()) {}
 
 bool AfterScan::can_make(const Op& op) const {
+  if (!changing_[op.result().id]) return true;  // once, of consts
   Flags stacked;
   for (Value v : op.operands) {
     if (source_[v.id] == Source::none) return false;
-    stacked.push_back(stacked_[v.id]);
+    stacked.push_back(changing_[v.id]);
   }
-  return op.kind != OpKind::scan && (op.operands.empty() || def_of(op.kind).cheap) && can_vectorize(op, stacked);
+  return def_of(op.kind).cheap && can_vectorize(op, stacked);
 }
 
 void AfterScan::choose() {
   const Func& body = scan_.body;
-  for (uint32_t i = 0; i < operands_.size(); ++i) {
-    const bool is_x = i >= scan_.consts + scan_.carries, is_const = i < scan_.consts;
-    if (is_x || is_const) source_[body.params[i].id] = Source::operand;
-    stacked_[body.params[i].id] = !is_const;
-  }
+  for (uint32_t i = 0; i < operands_.size(); ++i)
+    if (i < scan_.consts || i >= scan_.consts + scan_.carries) source_[body.params[i].id] = Source::operand;
   for (uint32_t i = scan_.carries; i < op_.result_count; ++i)
-    if (Source& s = source_[body.results[i].id]; keep_[i] && s == Source::none) s = Source::y;
+    if (Value v = body.results[i]; keep_[i] && changing_[v.id] && source_[v.id] == Source::none) source_[v.id] = Source::y;
   for (const Op& op : body.ops)
     if (moved_[op.result().id])
       for (Value v : op.operands) needed_[v.id] = true;
   for (uint32_t id = 0; id < body.values.size(); ++id) {
-    const Op* op = body.def({id});
-    if (op)
-      for (Value v : op->operands) stacked_[id] |= stacked_[v.id];
     Source& source = source_[id];
-    if (source == Source::y) stacked_[id] = true;
     if (source != Source::none) continue;
+    const Op* op = body.def({id});
     if (op && (moved_[id] || can_make(*op))) {
       source = Source::made;
     } else if (needed_[id]) {
       source = Source::y;
-      stacked_[id] = true;
       further_ys_.push_back({id});
     }
   }
@@ -114,11 +108,11 @@ void AfterScan::emit(Builder& b) {
     if (const Value v = body.results[i]; source_[v.id] == Source::y && results_[i]) outside_[v.id] = {results_[i], true};
   for (size_t i = 0; i < further_ys_.size(); ++i) outside_[further_ys_[i].id] = {results_[op_.result_count + i], true};
   for (const Op& op : body.ops) {
-    const Value v = op.result();
-    if (source_[v.id] != Source::made || !(needed_[v.id] || moved_[v.id])) continue;
+    if (source_[op.result().id] != Source::made || !(any_result(op, needed_) || moved_[op.result().id])) continue;
     std::vector<Outside> in;
-    for (Value operand : op.operands) in.push_back(outside_[operand.id]);
-    outside_[v.id] = vectorize(b, body, op, in, steps_);
+    for (Value v : op.operands) in.push_back(outside_[v.id]);
+    const std::vector<Outside> out = vectorize(b, body, op, in, steps_);
+    for (uint32_t i = 0; i < op.result_count; ++i) outside_[op.result(i).id] = out[i];
   }
 }
 

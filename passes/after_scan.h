@@ -15,7 +15,7 @@ std::vector<ir::Value> emit_scan_with(ir::Builder& b, const ir::Func& func, cons
                                       const Flags& keep_results, const std::vector<ir::Value>& further_ys);
 
 /// Decides how each needed value is had after the scan: consts and xs are its operands, ys its results; leaves are made again, and so is
-/// what is cheap and made of such; the rest become further ys.
+/// what is cheap and made of such, and what does not change from step to step; the rest become further ys.
 class AfterScan {
  public:
   /// `keep_results` flags the results that stay. `moved` flags values of the body whose ops run after the scan in any case.
@@ -43,8 +43,8 @@ class AfterScan {
   const ir::Dim steps_;
   const Flags keep_;
   // Of the values of the body:
-  const Flags moved_;
-  Flags needed_, stacked_;
+  const Flags moved_, changing_;
+  Flags needed_;
   std::vector<Source> source_;
   std::vector<Outside> outside_;
   std::vector<ir::Value> further_ys_, results_;

@@ -78,16 +78,10 @@ class Hoister {
       outside_[scan_.body.params[i].id] = {operands_[i], i >= carries_end()};
     for (const Op& op : scan_.body.ops) {
       if (!hoisted(op.result())) continue;
-      if (op.kind == OpKind::scan) {
-        std::vector<Value> in;
-        for (Value v : op.operands) in.push_back(outside_[v.id].value);
-        const std::vector<Value> out = b_.copy(scan_.body, op, std::move(in));
-        for (uint32_t i = 0; i < op.result_count; ++i) outside_[op.result(i).id] = {out[i], false};
-        continue;
-      }
       std::vector<Outside> in;
       for (Value v : op.operands) in.push_back(outside_[v.id]);
-      outside_[op.result().id] = vectorize(b_, scan_.body, op, in, steps_);
+      const std::vector<Outside> out = vectorize(b_, scan_.body, op, in, steps_);
+      for (uint32_t i = 0; i < op.result_count; ++i) outside_[op.result(i).id] = out[i];
     }
   }
 

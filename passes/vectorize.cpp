@@ -61,13 +61,17 @@ Value stacked(Builder& b, const Outside& v, const Dim& steps) {
   return b.broadcast(v.value, std::move(shape), std::move(axes));
 }
 
-Outside vectorize(Builder& b, const Func& body, const Op& op, std::span<const Outside> in, const Dim& steps) {
-  std::vector<Value> operands;
+std::vector<Outside> vectorize(Builder& b, const Func& body, const Op& op, std::span<const Outside> in, const Dim& steps) {
   const bool any = std::any_of(in.begin(), in.end(), [](const Outside& v) { return v.stacked; });
   const Form form = any ? form_of(op) : Form::none;
   const bool all = form == Form::every_operand || form == Form::permuted;
+  std::vector<Value> operands;
   for (const Outside& v : in) operands.push_back(all ? stacked(b, v, steps) : v.value);
-  if (!any) return {b.copy(body, op, std::move(operands))[0], false};
+  std::vector<Outside> results;
+  if (!any) {
+    for (Value v : b.copy(body, op, std::move(operands))) results.push_back({v, false});
+    return results;
+  }
   Attrs a = op.attrs;
   if (all) {
     ++a.axis;
@@ -75,7 +79,7 @@ Outside vectorize(Builder& b, const Func& body, const Op& op, std::span<const Ou
     if (form == Form::permuted) a.axes.insert(a.axes.begin(), 0);
     a.type.shape.insert(a.type.shape.begin(), steps);
   }
-  return {b.emit(op.kind, std::move(operands), std::move(a), body.value_name(op.result())), true};
+  return {{b.emit(op.kind, std::move(operands), std::move(a), body.value_name(op.result())), true}};
 }
 
 }  // namespace rondo::passes

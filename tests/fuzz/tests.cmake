@@ -4,3 +4,6 @@ rondo_test(ir_fuzz_test
 rondo_test(codegen_fuzz_test
   SOURCES fuzz/codegen_fuzz_test.cpp
   LIBS rondo_codegen rondo_test_support)
+rondo_test(passes_fuzz_test
+  SOURCES fuzz/passes_fuzz_test.cpp
+  LIBS rondo_passes rondo_test_support)
