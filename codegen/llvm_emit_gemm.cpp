@@ -61,22 +61,114 @@ llvm::Value* load_right(FunctionBuilder& f, const GemmShape& s, uint32_t acc, Va
   return NodeValues(f, nodes, Scope{at, s.column(), s.lanes, mask}).lanes(0);
 }
 
-/// Copies a group's right operands, for all columns and one point of k, to packed + (column * k_extent + k * block) * accumulators.
-void pack_right(FunctionBuilder& f, const GemmShape& s, const GemmGroup& g, llvm::Value* packed, llvm::Value* k_extent,
-                const std::function<void(const std::function<void(const Values& at, llvm::Value* k)>&)>& for_each_k) {
-  auto accs = static_cast<int64_t>(g.accs.size());
-  f.for_each(f.i64(0), f.poly(s.columns()), s.block_columns(), [&](llvm::Value* n) {
-    for_each_k([&](const Values& at, llvm::Value* k) {
-      llvm::Value* run = f.add(f.mul(n, k_extent), f.mul(k, f.i64(s.block_columns())));
-      llvm::Value* to = f.element(s.element, packed, f.mul(run, f.i64(accs)));
-      for (int64_t a = 0; a < accs; ++a)
-        for (unsigned v = 0; v < s.tile.vectors; ++v) {
-          llvm::Value* from = load_right(f, s, g.accs[a], at, f.add(n, f.i64(v * s.lanes)));
-          f.b.CreateAlignedStore(from, f.element(s.element, to, f.i64(a * s.block_columns() + v * s.lanes)), s.align);
-        }
-    });
-  });
+/// The transpose of a square of vectors: a perfect shuffle of all elements, once for each bit of their number.
+Values transpose(FunctionBuilder& f, Values v) {
+  auto n = static_cast<int>(v.size());
+  std::vector<int> low(v.size()), high(v.size());
+  for (int i = 0; i < n; ++i) {
+    low[i] = i / 2 + i % 2 * n;
+    high[i] = low[i] + n / 2;
+  }
+  for (int width = 1; width < n; width *= 2) {
+    Values next;
+    for (int i = 0; i < n / 2; ++i)
+      for (const std::vector<int>& half : {low, high}) next.push_back(f.b.CreateShuffleVector(v[i], v[i + n / 2], half));
+    v = std::move(next);
+  }
+  return v;
 }
+
+/// Copies the right operands of a group to their packed form.
+class RightPacker {
+ public:
+  /// `panel`: the terms of k that each block of columns has room for.
+  RightPacker(FunctionBuilder& f, const GemmShape& s, const GemmGroup& g, llvm::Value* packed, llvm::Value* panel)
+      : f_(f), s_(s), g_(g), packed_(packed), panel_(panel), accs_(static_cast<int64_t>(g.accs.size())) {}
+
+  /// Terms [k0, k1) of the innermost k, to terms first.. of the panel; `at` holds the variables around it.
+  void run(const Values& at, llvm::Value* k0, llvm::Value* k1, llvm::Value* first) const {
+    auto term = [&](llvm::Value* k) { return f_.add(first, f_.b.CreateNSWSub(k, k0)); };
+    auto copy_terms = [&](llvm::Value* n, llvm::Value* from, llvm::Value* to) {
+      f_.for_each(from, to, 1, [&](llvm::Value* k) { copy(n, with(at, k), term(k)); });
+    };
+    if (!runs_along_k())
+      return f_.for_each(k0, k1, 1, [&](llvm::Value* k) {
+        for_columns([&](llvm::Value* n) { copy(n, with(at, k), term(k)); });
+      });
+    llvm::Value* whole = f_.add(k0, f_.b.CreateAnd(f_.b.CreateNSWSub(k1, k0), f_.i64(-static_cast<int64_t>(s_.lanes))));
+    for_columns([&](llvm::Value* n) {
+      llvm::Value* last = f_.add(n, f_.i64(s_.block_columns()));
+      llvm::Value* full = f_.b.CreateICmpSLE(last, f_.poly(s_.columns()));
+      llvm::Value* done = f_.b.CreateSelect(full, whole, k0);
+      f_.for_each(k0, done, s_.lanes, [&](llvm::Value* k) { copy_square(n, at, k, term(k)); });
+      copy_terms(n, done, k1);
+    });
+  }
+
+  /// The one term of a product without reduced dims.
+  void run_single(const Values& at) const {
+    for_columns([&](llvm::Value* n) { copy(n, at, f_.i64(0)); });
+  }
+
+ private:
+  static Values with(const Values& at, llvm::Value* k) {
+    Values all = at;
+    all.push_back(k);
+    return all;
+  }
+
+  void for_columns(const std::function<void(llvm::Value*)>& visit) const {
+    f_.for_each(f_.i64(0), f_.poly(s_.columns()), s_.block_columns(), visit);
+  }
+
+  /// Whether elements follow each other along k, as in a transposed matrix.
+  bool runs_along_k() const {
+    size_t k = s_.kernel.dims.size() + s_.k_dims(g_).size() - 1;
+    return std::ranges::all_of(g_.accs, [&](uint32_t acc) {
+      const Access& right = *gemm_operands(s_.kernel, acc).right;
+      return stride_of(right, k) == Poly(1) && stride_of(right, s_.column()) != Poly(1);
+    });
+  }
+
+  /// Where vector v of accumulator a of a term of column block n is.
+  llvm::Value* place(llvm::Value* n, llvm::Value* term, int64_t a, unsigned v) const {
+    llvm::Value* run = f_.add(f_.mul(n, panel_), f_.mul(term, f_.i64(s_.block_columns())));
+    llvm::Value* to = f_.element(s_.element, packed_, f_.mul(run, f_.i64(accs_)));
+    return f_.element(s_.element, to, f_.i64(a * s_.block_columns() + v * s_.lanes));
+  }
+
+  void copy(llvm::Value* n, const Values& at, llvm::Value* term) const {
+    for (int64_t a = 0; a < accs_; ++a)
+      for (unsigned v = 0; v < s_.tile.vectors; ++v) {
+        llvm::Value* from = load_right(f_, s_, g_.accs[a], at, f_.add(n, f_.i64(v * s_.lanes)));
+        f_.b.CreateAlignedStore(from, place(n, term, a, v), s_.align);
+      }
+  }
+
+  /// A square of lanes columns and lanes terms, read along k.
+  void copy_square(llvm::Value* n, const Values& outer, llvm::Value* k, llvm::Value* term) const {
+    for (int64_t a = 0; a < accs_; ++a)
+      for (unsigned v = 0; v < s_.tile.vectors; ++v) {
+        const Access& right = *gemm_operands(s_.kernel, g_.accs[a]).right;
+        Values at = with(outer, k), rows;
+        for (unsigned r = 0; r < s_.lanes; ++r) {
+          at[s_.column()] = f_.add(n, f_.i64(v * s_.lanes + r));
+          llvm::Value* from = f_.element(s_.element, f_.base(right.buffer), affine_index(f_, right, at));
+          rows.push_back(f_.b.CreateAlignedLoad(s_.vector, from, s_.align));
+        }
+        Values columns = transpose(f_, rows);
+        for (unsigned t = 0; t < s_.lanes; ++t)
+          f_.b.CreateAlignedStore(columns[t], place(n, f_.add(term, f_.i64(t)), a, v), s_.align);
+      }
+  }
+
+  FunctionBuilder& f_;
+  const GemmShape& s_;
+  const GemmGroup& g_;
+  llvm::Value* packed_;
+  llvm::Value* panel_;
+  int64_t accs_;
+};
 
 /// Where a tile's operands and sums are.
 struct TilePlace {
@@ -142,11 +234,20 @@ class GemmEmitter {
     return std::max(1u, 12 / (s_.tile.rows * gates * s_.tile.vectors));
   }
 
-  /// Row blocks whose left operands stay in the second-level cache while all columns pass.
+  /// Row blocks of about one size, whose left operands stay in the second-level cache while all columns pass.
   void for_row_blocks(const std::function<void(llvm::Value* first, llvm::Value* end)>& visit) {
     llvm::Value* rows = f_.poly(rows_);
-    f_.for_each(f_.i64(0), rows, s_.blocks.rows, [&](llvm::Value* first) {
-      visit(first, f_.minimum(rows, f_.add(first, f_.i64(s_.blocks.rows))));
+    if (rows_.is_constant() && rows_.constant() <= s_.blocks.rows) return visit(f_.i64(0), rows);
+    auto divide_up = [&](llvm::Value* x, llvm::Value* y) {
+      return f_.b.CreateSDiv(f_.b.CreateNSWSub(f_.add(x, y), f_.i64(1)), y);
+    };
+    llvm::Value* tile = f_.i64(s_.tile.rows);
+    llvm::Value* some = f_.b.CreateSelect(f_.b.CreateICmpSGT(rows, f_.i64(0)), rows, f_.i64(1));
+    llvm::Value* count = divide_up(some, f_.i64(s_.blocks.rows));
+    llvm::Value* size = f_.mul(divide_up(divide_up(some, count), tile), tile);
+    f_.for_each(f_.i64(0), count, 1, [&](llvm::Value* block) {
+      llvm::Value* first = f_.mul(block, size);
+      visit(first, f_.minimum(rows, f_.add(first, size)));
     });
   }
 
@@ -312,9 +413,7 @@ class GemmEmitter {
         f_.for_each(f_.i64(0), some, s_.blocks.k, [&](llvm::Value* k0) {
           llvm::Value* k1 = f_.minimum(extent, f_.add(k0, f_.i64(s_.blocks.k)));
           llvm::Value* run = f_.b.CreateNSWSub(k1, k0);
-          pack_right(f_, s_, g, packed_right_at, run, [&](const auto& visit) {
-            f_.for_each(k0, k1, 1, [&](llvm::Value* k) { visit(with_k(at, k), f_.b.CreateNSWSub(k, k0)); });
-          });
+          RightPacker(f_, s_, g, packed_right_at, run).run(variables(at), k0, k1, f_.i64(0));
           bool in_place = stride_of(left_of(g), s_.kernel.dims.size()) == Poly(1);
           if (!in_place) pack_left(g, at, packed_left, first, end, k0, k1);
           for_tiles(first, end, [&](const TilePlace& place) {
@@ -405,14 +504,17 @@ void emit_gemm_kernel(FunctionBuilder& f, const Kernel& kernel) { GemmEmitter(f,
 void emit_pack(FunctionBuilder& f, const Pack& pack) {
   GemmShape s(f, *pack.kernel);
   const GemmGroup& g = s.groups.at(pack.group);
-  Poly extent = 1;
-  for (const Poly& d : s.k_dims(g)) extent = extent * d;
+  std::vector<Poly> outer = s.k_dims(g);
   Values at(s.kernel.dims.size(), f.i64(0));
-  pack_right(f, s, g, f.base(pack.kernel->schedule.packed.at(pack.group)), f.poly(extent), [&](const auto& visit) {
-    f.fold_box(s.k_dims(g), at, {}, [&](const Values& inner, llvm::Value* k, const Values&) {
-      visit(inner, k);
-      return Values{};
-    });
+  Poly extent = 1;
+  for (const Poly& d : outer) extent = extent * d;
+  RightPacker packer(f, s, g, f.base(pack.kernel->schedule.packed.at(pack.group)), f.poly(extent));
+  if (outer.empty()) return packer.run_single(at);
+  llvm::Value* inner = f.poly(outer.back());
+  outer.pop_back();
+  f.fold_box(outer, at, {}, [&](const Values& around, llvm::Value* number, const Values&) {
+    packer.run(around, f.i64(0), inner, f.mul(number, inner));
+    return Values{};
   });
 }
 

@@ -122,9 +122,9 @@ Poly packed_size(const Kernel& kernel, uint32_t group, const Target& target) {
 
 GemmBlocks gemm_blocks(const Kernel& kernel, const Target& target) {
   // A panel of right operands, k x one tile's columns, is meant for the first-level cache; a block of left operands,
-  // rows x k, for half of a second level of 512 KB.
+  // rows x k, for a good half of a second level of 512 KB; so that 512 rows make two blocks.
   int64_t k = 256, rows = gemm_tile(kernel, target).rows;
-  int64_t most = (int64_t{256} << 10) / (k * static_cast<int64_t>(size_of(kernel.accs[0].dtype)));
+  int64_t most = (int64_t{272} << 10) / (k * static_cast<int64_t>(size_of(kernel.accs[0].dtype)));
   return {std::max<int64_t>(1, most / rows) * rows, k};
 }
 
