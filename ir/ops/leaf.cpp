@@ -11,8 +11,8 @@ namespace {
 Types infer_const(const Func&, const Op& op, TypeSpan) {
   const double x = op.attrs.number;
   const DType dtype = op.attrs.type.dtype;
-  if (dtype == DType::i32 && !(x == std::trunc(x) && std::abs(x) <= std::numeric_limits<int32_t>::max()))
-    reject("{} is no i32", x);
+  using Limits = std::numeric_limits<int32_t>;
+  if (dtype == DType::i32 && !(x == std::trunc(x) && x >= Limits::min() && x <= Limits::max())) reject("{} is no i32", x);
   if (dtype == DType::pred && x != 0 && x != 1) reject("a pred is 0 or 1, not {}", x);
   return {op.attrs.type};
 }

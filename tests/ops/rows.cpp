@@ -12,7 +12,7 @@ const std::vector<OpRow>& op_rows() {
       // leaf
       {"", "const {value=0.25} : F[]"},
       {"", "const {value=-inf} : F[B,2]"},
-      {"", "const {value=-7} : i32[3]"},
+      {"", "const {value=-2147483648} : i32[3]"},
       {"", "const {value=1} : pred[T]"},
       {"", "iota {axis=0} : F[N]"},
       {"", "iota {axis=1} : i32[T,B,2]"},

@@ -38,6 +38,7 @@ INSTANTIATE_TEST_SUITE_P(
     testing::Values(
         Rejected{"", "const {value=2} : pred[]", "a pred is 0 or 1, not 2"},
         Rejected{"", "const {value=nan} : i32[]", "nan is no i32"},
+        Rejected{"", "const {value=2147483648} : i32[]", "2147483648 is no i32"},
         Rejected{"", "iota {axis=1} : i32[4]", "axis 1 is not in [0, 1)"},
         Rejected{"", "iota {axis=0} : pred[4]", "takes numbers, not pred"},
         Rejected{"", "size {dim=T} : i32[1]", "the result is a scalar, not i32[1]"},
