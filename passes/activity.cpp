@@ -9,7 +9,8 @@ using namespace ir;
 Flags varied_values(const Func& func, const Flags& params) {
   Flags varied(func.values.size());
   auto is_float_value = [&](Value v) { return is_float(func.type(v).dtype); };
-  for (size_t i = 0; i < func.params.size(); ++i) varied[func.params[i].id] = params[i] && is_float_value(func.params[i]);
+  for (size_t i = 0; i < func.params.size(); ++i)
+    varied[func.params[i].id] = params[i] && is_float_value(func.params[i]);
   for (const Op& op : func.ops) {
     if (op.kind == OpKind::scan) {
       const ScanView scan(op);
@@ -17,7 +18,8 @@ Flags varied_values(const Func& func, const Flags& params) {
       for (Value v : op.operands) operands.push_back(varied[v.id]);
       const Flags body = varied_values(scan.body, varied_body_params(scan, std::move(operands)));
       for (uint32_t i = 0; i < op.result_count; ++i) varied[op.result(i).id] = body[scan.body.results[i].id];
-      for (uint32_t i = 0; i < scan.carries; ++i) varied[scan.final_carry(i).id] |= body[scan.carry_param(i).id];
+      for (uint32_t i = 0; i < scan.carries; ++i)
+        varied[scan.final_carry(i).id] |= body[scan.carry_param(i).id];
     } else if (def_of(op.kind).grad) {
       for (Value v : op.operands) varied[op.result().id] |= varied[v.id];
       varied[op.result().id] &= is_float_value(op.result());
@@ -36,7 +38,8 @@ Flags useful_values(const Func& func, const Flags& results) {
       Flags outputs;
       for (uint32_t i = 0; i < op.result_count; ++i) outputs.push_back(useful[op.result(i).id]);
       const Flags body = useful_values(scan.body, useful_body_results(scan, std::move(outputs)));
-      for (size_t i = 0; i < op.operands.size(); ++i) useful[op.operands[i].id] |= body[scan.body.params[i].id];
+      for (size_t i = 0; i < op.operands.size(); ++i)
+        useful[op.operands[i].id] |= body[scan.body.params[i].id];
       for (uint32_t i = 0; i < scan.carries; ++i) useful[scan.init(i).id] |= useful[scan.final_carry(i).id];
     } else if (def_of(op.kind).grad && useful[op.result().id]) {
       for (Value v : op.operands) useful[v.id] |= is_float(func.type(v).dtype);

@@ -9,8 +9,9 @@ namespace rondo::passes {
 
 using namespace ir;
 
-std::vector<Value> emit_scan_with(Builder& b, const Func& func, const Op& op, const std::vector<Value>& operands,
-                                  const Flags& keep_results, const std::vector<Value>& further_ys) {
+std::vector<Value> emit_scan_with(Builder& b, const Func& func, const Op& op,
+                                  const std::vector<Value>& operands, const Flags& keep_results,
+                                  const std::vector<Value>& further_ys) {
   const ScanView scan(op);
   Func wanted = scan.body;
   wanted.results = further_ys;
@@ -52,16 +53,26 @@ std::vector<Value> emit_scan_with(Builder& b, const Func& func, const Op& op, co
     keep(op.result_count + i, further_ys[i], name.empty() ? "" : name + "s");
   }
   if (kept.empty()) return results;
-  const std::vector<Value> out = b.emit_scan(std::move(kept_operands), std::move(attrs),
-                                             std::make_shared<Func>(std::move(body).finish(std::move(body_results))), names);
+  const std::vector<Value> out =
+      b.emit_scan(std::move(kept_operands), std::move(attrs),
+                  std::make_shared<Func>(std::move(body).finish(std::move(body_results))), names);
   for (size_t i = 0; i < kept.size(); ++i) results[kept[i]] = out[i];
   return results;
 }
 
-AfterScan::AfterScan(const Func& func, const Op& op, std::vector<Value> operands, Flags keep_results, Flags moved)
-    : func_(func), op_(op), scan_(op), operands_(std::move(operands)), steps_(trip_count(func, op)), keep_(std::move(keep_results)),
-      moved_(std::move(moved)), changing_(changing_values(scan_)), needed_(scan_.body.values.size()),
-      source_(scan_.body.values.size(), Source::none), outside_(scan_.body.values.size()) {}
+AfterScan::AfterScan(const Func& func, const Op& op, std::vector<Value> operands, Flags keep_results,
+                     Flags moved)
+    : func_(func),
+      op_(op),
+      scan_(op),
+      operands_(std::move(operands)),
+      steps_(trip_count(func, op)),
+      keep_(std::move(keep_results)),
+      moved_(std::move(moved)),
+      changing_(changing_values(scan_)),
+      needed_(scan_.body.values.size()),
+      source_(scan_.body.values.size(), Source::none),
+      outside_(scan_.body.values.size()) {}
 
 bool AfterScan::can_make(const Op& op) const {
   if (!changing_[op.result().id]) return true;  // once, of consts
@@ -78,7 +89,8 @@ void AfterScan::choose() {
   for (uint32_t i = 0; i < operands_.size(); ++i)
     if (i < scan_.consts || i >= scan_.consts + scan_.carries) source_[body.params[i].id] = Source::operand;
   for (uint32_t i = scan_.carries; i < op_.result_count; ++i)
-    if (Value v = body.results[i]; keep_[i] && changing_[v.id] && source_[v.id] == Source::none) source_[v.id] = Source::y;
+    if (Value v = body.results[i]; keep_[i] && changing_[v.id] && source_[v.id] == Source::none)
+      source_[v.id] = Source::y;
   for (const Op& op : body.ops)
     if (moved_[op.result().id])
       for (Value v : op.operands) needed_[v.id] = true;
@@ -103,12 +115,16 @@ void AfterScan::emit(Builder& b) {
   const Func& body = scan_.body;
   results_ = emit_scan_with(b, func_, op_, operands_, keep_, further_ys_);
   for (uint32_t i = 0; i < operands_.size(); ++i)
-    if (const Value v = body.params[i]; source_[v.id] == Source::operand) outside_[v.id] = {operands_[i], i >= scan_.consts};
+    if (const Value v = body.params[i]; source_[v.id] == Source::operand)
+      outside_[v.id] = {operands_[i], i >= scan_.consts};
   for (uint32_t i = scan_.carries; i < op_.result_count; ++i)
-    if (const Value v = body.results[i]; source_[v.id] == Source::y && results_[i]) outside_[v.id] = {results_[i], true};
-  for (size_t i = 0; i < further_ys_.size(); ++i) outside_[further_ys_[i].id] = {results_[op_.result_count + i], true};
+    if (const Value v = body.results[i]; source_[v.id] == Source::y && results_[i])
+      outside_[v.id] = {results_[i], true};
+  for (size_t i = 0; i < further_ys_.size(); ++i)
+    outside_[further_ys_[i].id] = {results_[op_.result_count + i], true};
   for (const Op& op : body.ops) {
-    if (source_[op.result().id] != Source::made || !(any_result(op, needed_) || moved_[op.result().id])) continue;
+    if (source_[op.result().id] != Source::made || !(any_result(op, needed_) || moved_[op.result().id]))
+      continue;
     std::vector<Outside> in;
     for (Value v : op.operands) in.push_back(outside_[v.id]);
     const std::vector<Outside> out = vectorize(b, body, op, in, steps_);

@@ -20,7 +20,8 @@ class Binder {
   Func run(const Func& func) const {
     Builder b(func.name);
     ValueMap map(func);
-    for (Value v : func.params) map[v] = b.param({func.type(v).dtype, bound(func.type(v).shape)}, func.value_name(v));
+    for (Value v : func.params)
+      map[v] = b.param({func.type(v).dtype, bound(func.type(v).shape)}, func.value_name(v));
     for (const Op& op : func.ops) {
       Op copy = op;
       copy.attrs.type.shape = bound(op.attrs.type.shape);
@@ -51,7 +52,8 @@ Func bind_dims(const Func& func, const DimValues& dims) {
   const std::vector<std::string> names = named_dims(func);
   for (const auto& [name, value] : dims) {
     if (std::find(names.begin(), names.end(), name) == names.end())
-      throw Error(fmt::format("rondo: bind-dims: {} has no dim `{}`, only: {}", func.name, name, fmt::join(names, ", ")));
+      throw Error(fmt::format("rondo: bind-dims: {} has no dim `{}`, only: {}", func.name, name,
+                              fmt::join(names, ", ")));
     if (value < 0) throw Error(fmt::format("rondo: bind-dims: {}={} is negative", name, value));
   }
   return Binder(dims).run(func);

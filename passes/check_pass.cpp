@@ -41,7 +41,8 @@ DimValues small_dims(const Func& before, const Func& after) {
 }
 
 bool uses_f32(const Func& func) {
-  return std::any_of(func.values.begin(), func.values.end(), [](const auto& v) { return v.type.dtype == DType::f32; });
+  return std::any_of(func.values.begin(), func.values.end(),
+                     [](const auto& v) { return v.type.dtype == DType::f32; });
 }
 
 }  // namespace
@@ -56,7 +57,8 @@ void check_pass(std::string_view pass, const Func& before, const Func& after) {
   want.resize(have.size());
   const double worst = difference(have, want);
   const double limit = uses_f32(before) ? 1e-5 : 1e-10;
-  RONDO_CHECK(worst <= limit, fmt::format("{} changes what {} computes: results differ by {:g}", pass, before.name, worst));
+  RONDO_CHECK(worst <= limit,
+              fmt::format("{} changes what {} computes: results differ by {:g}", pass, before.name, worst));
 }
 
 }  // namespace rondo::passes

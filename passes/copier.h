@@ -34,7 +34,8 @@ class ValueMap {
   std::vector<ir::Value> map_;
 };
 
-/// Copies func: its params, then what emit(builder, map, op) makes of each op (it must set the op's results), then its results.
+/// Copies func: its params, then what emit(builder, map, op) makes of each op (it must set the op's results),
+/// then its results.
 template <class Emit>
 ir::Func rebuild(const ir::Func& func, Emit emit) {
   ir::Builder b(func.name);

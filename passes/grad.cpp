@@ -11,7 +11,8 @@ namespace rondo::passes {
 
 using namespace ir;
 
-Region::Region(const Func& source, Builder& forward, std::vector<Value> args, const Flags& params, const Flags& results)
+Region::Region(const Func& source, Builder& forward, std::vector<Value> args, const Flags& params,
+               const Flags& results)
     : source_(source), map_(source.values.size()), varied_(varied_values(source, params)) {
   const Flags useful = useful_values(source, results);
   for (size_t i = 0; i < args.size(); ++i) map_[source.params[i].id] = args[i];
@@ -27,8 +28,9 @@ Region::Region(const Func& source, Builder& forward, std::vector<Value> args, co
                         std::count(out.begin(), out.end(), 0) < static_cast<long>(out.size());
     if (active) {
       const ScanView scan(op);
-      scans_[&op] = forward_scan(forward, source, op, std::move(operands), varied_body_params(scan, std::move(in)),
-                                 useful_body_results(scan, std::move(out)), outputs);
+      scans_[&op] =
+          forward_scan(forward, source, op, std::move(operands), varied_body_params(scan, std::move(in)),
+                       useful_body_results(scan, std::move(out)), outputs);
     } else {
       outputs = forward.copy(source, op, std::move(operands));
     }
@@ -42,9 +44,11 @@ void Region::accumulate(Builder& back, std::vector<Value>& d, Value v, Value con
   sum = sum ? back.add(sum, contribution) : contribution;
 }
 
-std::vector<Value> Region::backward(Builder& back, const std::vector<Value>& result_cotangents, const Primal& primal) const {
+std::vector<Value> Region::backward(Builder& back, const std::vector<Value>& result_cotangents,
+                                    const Primal& primal) const {
   std::vector<Value> d(source_.values.size());
-  for (size_t i = 0; i < source_.results.size(); ++i) accumulate(back, d, source_.results[i], result_cotangents[i]);
+  for (size_t i = 0; i < source_.results.size(); ++i)
+    accumulate(back, d, source_.results[i], result_cotangents[i]);
   for (size_t k = source_.ops.size(); k-- > 0;) backward_op(back, source_.ops[k], d, primal);
   std::vector<Value> out;
   for (Value v : source_.params) out.push_back(d[v.id]);
@@ -61,7 +65,8 @@ void Region::backward_op(Builder& back, const Op& op, std::vector<Value>& d, con
     if (!name.empty() && back.func().value_name(d[v.id]).empty()) back.set_name(d[v.id], "d_" + name);
   }
   if (!any) return;
-  if (auto scan = scans_.find(&op); scan != scans_.end()) return backward_scan(back, op, scan->second, d, primal);
+  if (auto scan = scans_.find(&op); scan != scans_.end())
+    return backward_scan(back, op, scan->second, d, primal);
   const std::vector<Value> cotangents{d[op.result().id]};
   const std::function<Value(Value)> of_source = [&](Value v) { return primal(map_[v.id]); };
   const std::vector<Value> contributions = def_of(op.kind).grad({back, source_, op, cotangents, of_source});
@@ -74,11 +79,13 @@ namespace {
 std::vector<uint32_t> params_of(const Func& func, const Options& options) {
   std::vector<uint32_t> wrt;
   for (const std::string& name : options.wrt) {
-    const auto it = std::find_if(func.params.begin(), func.params.end(), [&](Value v) { return func.value_name(v) == name; });
-    if (it == func.params.end()) throw Error(fmt::format("rondo: grad: {} has no param `{}`", func.name, name));
+    const auto it = std::find_if(func.params.begin(), func.params.end(),
+                                 [&](Value v) { return func.value_name(v) == name; });
+    if (it == func.params.end())
+      throw Error(fmt::format("rondo: grad: {} has no param `{}`", func.name, name));
     if (!is_float(func.type(*it).dtype))
-      throw Error(fmt::format("rondo: grad: param `{}` of {} is {}: only floats have a gradient", name, func.name,
-                              to_string(func.type(*it))));
+      throw Error(fmt::format("rondo: grad: param `{}` of {} is {}: only floats have a gradient", name,
+                              func.name, to_string(func.type(*it))));
     wrt.push_back(static_cast<uint32_t>(it - func.params.begin()));
   }
   if (options.wrt.empty())
@@ -87,10 +94,12 @@ std::vector<uint32_t> params_of(const Func& func, const Options& options) {
   return wrt;
 }
 
-/// Appends the gradients by `wrt` to the results of func, given the cotangents of its results that `seed` makes.
+/// Appends the gradients by `wrt` to the results of func, given the cotangents of its results that `seed`
+/// makes.
 Func differentiate(const Func& func, const std::vector<uint32_t>& wrt, const Flags& seeded,
                    const std::function<Value(Builder&, size_t result)>& seed, Builder b) {
-  std::vector<Value> args(b.func().params.begin(), b.func().params.begin() + static_cast<long>(func.params.size()));
+  std::vector<Value> args(b.func().params.begin(),
+                          b.func().params.begin() + static_cast<long>(func.params.size()));
   Flags varied(func.params.size());
   for (uint32_t i : wrt) varied[i] = true;
   const Region region(func, b, args, varied, seeded);
@@ -112,7 +121,8 @@ Func differentiate(const Func& func, const std::vector<uint32_t>& wrt, const Fla
 }  // namespace
 
 Func grad(const Func& func, const Options& options) {
-  if (func.results.empty() || !is_float(func.type(func.results[0]).dtype) || func.type(func.results[0]).rank() != 0)
+  if (func.results.empty() || !is_float(func.type(func.results[0]).dtype) ||
+      func.type(func.results[0]).rank() != 0)
     throw Error(fmt::format("rondo: grad: the first result of {} is {}, not a float scalar", func.name,
                             func.results.empty() ? "missing" : to_string(func.type(func.results[0]))));
   Builder b(func.name);

@@ -2,8 +2,9 @@
 //
 //   d_s, (d_C, d_x) = f'(C, s, x)^T (d_s', d_y)
 //
-// backwards: the cotangents of the carries are carries of one scan in the other direction, those of the consts are
-// carries that accumulate, those of the xs are ys. What f' needs of the forward walk is passed on as xs: the stash.
+// backwards: the cotangents of the carries are carries of one scan in the other direction, those of the
+// consts are carries that accumulate, those of the xs are ys. What f' needs of the forward walk is passed on
+// as xs: the stash.
 #include "ir/op_def.h"
 #include "passes/liveness.h"
 #include "passes/region.h"
@@ -17,8 +18,8 @@ namespace {
 /// How the reverse body gets each value of the forward body.
 enum class Source : char { none, const_param, x_param, recomputed, stashed };
 
-/// Decides for the values that are `needed`, which this closes over the operands of recomputed ops. A value is recomputed if its op is a leaf,
-/// or cheap with all operands at hand; anything else is stashed.
+/// Decides for the values that are `needed`, which this closes over the operands of recomputed ops. A value
+/// is recomputed if its op is a leaf, or cheap with all operands at hand; anything else is stashed.
 std::vector<Source> choose_sources(const Func& body, const Attrs& scan, Flags& needed) {
   std::vector<Source> source(body.values.size(), Source::none);
   for (size_t i = 0; i < body.params.size(); ++i) {
@@ -33,9 +34,12 @@ std::vector<Source> choose_sources(const Func& body, const Attrs& scan, Flags& n
     if (source[id] != Source::none) continue;
     const Op* op = body.def({id});
     bool at_hand = op && op->kind != OpKind::scan && (op->operands.empty() || def_of(op->kind).cheap);
-    for (size_t i = 0; at_hand && i < op->operands.size(); ++i) at_hand = source[op->operands[i].id] != Source::none;
-    if (at_hand) source[id] = Source::recomputed;
-    else if (needed[id]) source[id] = Source::stashed;
+    for (size_t i = 0; at_hand && i < op->operands.size(); ++i)
+      at_hand = source[op->operands[i].id] != Source::none;
+    if (at_hand)
+      source[id] = Source::recomputed;
+    else if (needed[id])
+      source[id] = Source::stashed;
   }
   for (uint32_t id = static_cast<uint32_t>(body.values.size()); id-- > 0;)
     if (needed[id] && source[id] == Source::recomputed)
@@ -43,14 +47,15 @@ std::vector<Source> choose_sources(const Func& body, const Attrs& scan, Flags& n
   return source;
 }
 
-/// The derivative of the body by itself: params are one for every value of the forward body, then the cotangents; results are the
-/// cotangents in the order of a reverse body (carries, sums of consts, xs).
+/// The derivative of the body by itself: params are one for every value of the forward body, then the
+/// cotangents; results are the cotangents in the order of a reverse body (carries, sums of consts, xs).
 struct Derivative {
   Func func{};
   std::vector<uint32_t> const_grads, x_grads;
 };
 
-Derivative derive_body(const Region& region, const Func& forward_body, const ScanView& scan, const ScanRecord& record) {
+Derivative derive_body(const Region& region, const Func& forward_body, const ScanView& scan,
+                       const ScanRecord& record) {
   Derivative out;
   Builder b(scan.body.name);
   std::vector<Value> primals;
@@ -87,12 +92,16 @@ std::string cotangent_name(const Func& func, Value v) {
   return name.empty() ? "" : "d_" + name;
 }
 
-/// Builds the reverse body: params are the consts, the cotangents of the carries, the sums of the consts' cotangents, then the
-/// cotangents of the ys, the xs and the stash.
+/// Builds the reverse body: params are the consts, the cotangents of the carries, the sums of the consts'
+/// cotangents, then the cotangents of the ys, the xs and the stash.
 class ReverseBody {
  public:
   ReverseBody(const Func& forward_body, const ScanView& scan, const ScanRecord& record)
-      : forward_(forward_body), scan_(scan), record_(record), b_(scan.body.name), map_(forward_body.values.size()) {}
+      : forward_(forward_body),
+        scan_(scan),
+        record_(record),
+        b_(scan.body.name),
+        map_(forward_body.values.size()) {}
 
   void add_param(Value v) { map_[v.id] = b_.param(forward_.type(v), forward_.value_name(v)); }
 
@@ -111,9 +120,11 @@ class ReverseBody {
     }
   }
 
-  std::shared_ptr<const Func> finish(const Func& derivative, const std::vector<Source>& source, const Flags& needed) && {
+  std::shared_ptr<const Func> finish(const Func& derivative, const std::vector<Source>& source,
+                                     const Flags& needed) && {
     for (const Op& op : forward_.ops) {
-      if (op.kind == OpKind::scan || !needed[op.result().id] || source[op.result().id] != Source::recomputed) continue;
+      if (op.kind == OpKind::scan || !needed[op.result().id] || source[op.result().id] != Source::recomputed)
+        continue;
       std::vector<Value> operands;
       for (Value v : op.operands) operands.push_back(map_[v.id]);
       map_[op.result().id] = b_.copy(forward_, op, std::move(operands))[0];
@@ -194,8 +205,8 @@ ScanRecord active_parts(const ScanView& scan, const Flags& params, const Flags& 
 
 }  // namespace
 
-ScanRecord forward_scan(Builder& forward, const Func& func, const Op& op, std::vector<Value> operands, const Flags& params,
-                        const Flags& results, std::vector<Value>& results_out) {
+ScanRecord forward_scan(Builder& forward, const Func& func, const Op& op, std::vector<Value> operands,
+                        const Flags& params, const Flags& results, std::vector<Value>& results_out) {
   const ScanView scan(op);
   Builder fb(scan.body.name);
   std::vector<Value> args;
@@ -232,8 +243,8 @@ ScanRecord forward_scan(Builder& forward, const Func& func, const Op& op, std::v
   for (Value v : stash.values) reverse.add_param(v);
   record.reverse_body = std::move(reverse).finish(derivative.func, source, needed);
 
-  std::vector<Value> outputs =
-      forward.emit_scan(std::move(operands), op.attrs, std::make_shared<Func>(std::move(body)), std::move(names));
+  std::vector<Value> outputs = forward.emit_scan(std::move(operands), op.attrs,
+                                                 std::make_shared<Func>(std::move(body)), std::move(names));
   for (uint32_t result : stash.result) record.xs.push_back(outputs[result]);
   results_out.assign(outputs.begin(), outputs.begin() + op.result_count);
   return record;
@@ -262,7 +273,8 @@ void Region::backward_scan(Builder& back, const Op& op, const ScanRecord& record
   for (Value v : record.xs) operands.push_back(primal(v));
   for (uint32_t i : record.x_grads) names.push_back(cotangent_name(source_, scan.x(i)));
   if (operands.size() == attrs.consts + attrs.carries) attrs.dim = trip_count(source_, op);
-  const std::vector<Value> results = back.emit_scan(std::move(operands), attrs, record.reverse_body, std::move(names));
+  const std::vector<Value> results =
+      back.emit_scan(std::move(operands), attrs, record.reverse_body, std::move(names));
   size_t next = 0;
   for (uint32_t i : record.carries) accumulate(back, d, scan.init(i), results[next++]);
   for (uint32_t i : record.const_grads) accumulate(back, d, scan.const_operand(i), results[next++]);

@@ -1,4 +1,5 @@
-// What needs no carry leaves the scan: h_t = f(h_{t-1}, x_t W) is h_t = f(h_{t-1}, z_t) with Z = X W, one product for all t.
+// What needs no carry leaves the scan: h_t = f(h_{t-1}, x_t W) is h_t = f(h_{t-1}, z_t) with Z = X W, one
+// product for all t.
 #include <algorithm>
 
 #include "ir/op_def.h"
@@ -16,7 +17,8 @@ namespace {
 /// What a value of the body depends on.
 enum class Needs : char { consts, xs, carries };
 
-/// Work that is worth its own pass over memory. A value is worth it once for all steps already if it is not cheap to make again.
+/// Work that is worth its own pass over memory. A value is worth it once for all steps already if it is not
+/// cheap to make again.
 bool pays(const Op& op, Needs needs) {
   const OpDef& def = def_of(op.kind);
   if (needs == Needs::xs) return op.kind == OpKind::matmul || op.kind == OpKind::gather;
@@ -113,7 +115,8 @@ class Hoister {
     auto add_hoisted = [&](Needs kind) {
       for (const Op& op : scan_.body.ops)
         for (uint32_t i = 0; i < op.result_count; ++i)
-          if (const Value v = op.result(i); inside_[v.id] && !stays(op) && needs(v) == kind) add_param(v, outside_[v.id].value);
+          if (const Value v = op.result(i); inside_[v.id] && !stays(op) && needs(v) == kind)
+            add_param(v, outside_[v.id].value);
     };
     Attrs attrs = scan_.op.attrs;
     for (uint32_t i = 0; i < scan_.consts; ++i)
@@ -135,7 +138,8 @@ class Hoister {
     return emit_scan(std::move(body), map, std::move(operands), std::move(attrs));
   }
 
-  std::vector<Value> emit_scan(Builder body, const std::vector<Value>& map, std::vector<Value> operands, Attrs attrs) {
+  std::vector<Value> emit_scan(Builder body, const std::vector<Value>& map, std::vector<Value> operands,
+                               Attrs attrs) {
     std::vector<Value> body_results, results(scan_.op.result_count);
     std::vector<uint32_t> kept;
     std::vector<std::string> names;
@@ -150,8 +154,9 @@ class Hoister {
       names.push_back(func_.value_name(scan_.op.result(i)));
     }
     if (kept.empty()) return results;
-    const std::vector<Value> out = b_.emit_scan(
-        std::move(operands), std::move(attrs), std::make_shared<Func>(std::move(body).finish(std::move(body_results))), names);
+    const std::vector<Value> out =
+        b_.emit_scan(std::move(operands), std::move(attrs),
+                     std::make_shared<Func>(std::move(body).finish(std::move(body_results))), names);
     for (size_t i = 0; i < kept.size(); ++i) results[kept[i]] = out[i];
     return results;
   }

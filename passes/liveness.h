@@ -12,7 +12,8 @@ Flags live_values(const ir::Func& func);
 /// Whether any result of op is flagged.
 bool any_result(const ir::Op& op, const Flags& values);
 
-/// For each value of a scan's body: whether it may differ from step to step, as it depends on a carry or an x.
+/// For each value of a scan's body: whether it may differ from step to step, as it depends on a carry or an
+/// x.
 Flags changing_values(const ir::ScanView& scan);
 
 }  // namespace rondo::passes

@@ -1,5 +1,5 @@
-// Products with one left operand become one:  x A, x B = the two halves of  x [A B].  Each element keeps its own sum over k, so no bit
-// changes. This is what makes the gates of any cell one product.
+// Products with one left operand become one:  x A, x B = the two halves of  x [A B].  Each element keeps its
+// own sum over k, so no bit changes. This is what makes the gates of any cell one product.
 #include <map>
 #include <tuple>
 
@@ -12,7 +12,8 @@ using namespace ir;
 
 namespace {
 
-/// A left operand of so few rows does not pay for joining the right ones in every call; inside a scan they are joined once for all steps.
+/// A left operand of so few rows does not pay for joining the right ones in every call; inside a scan they
+/// are joined once for all steps.
 constexpr int64_t kFewRows = 8;
 
 bool pays(const Type& left, bool in_scan) {
@@ -33,7 +34,8 @@ struct Group {
 /// Products of one left operand, all with right operands that exist before the first product.
 class Groups {
  public:
-  Groups(const Func& func, bool in_scan) : func_(func), early_(func.values.size()), of_(func.ops.size(), kNone) {
+  Groups(const Func& func, bool in_scan)
+      : func_(func), early_(func.values.size()), of_(func.ops.size(), kNone) {
     std::map<std::tuple<Value, bool>, size_t> open;
     for (Value v : func.params) early_[v.id] = true;
     for (size_t k = 0; k < func.ops.size(); ++k) {
@@ -44,7 +46,8 @@ class Groups {
       if (is_new) groups_.emplace_back();
       Group& group = groups_[entry->second];
       const Op* right = func.def(op.operands[1]);
-      const bool exists = early_[op.operands[1].id] || group.products.empty() || !right || right < group.products[0];
+      const bool exists =
+          early_[op.operands[1].id] || group.products.empty() || !right || right < group.products[0];
       if (exists) group.products.push_back(&op);
     }
     for (size_t g = 0; g < groups_.size(); ++g)
@@ -66,10 +69,11 @@ class Groups {
     return !func_.type(op.result()).shape.back().is_named();
   }
 
-  /// Early are params, leaves, and what moves their elements: it can stand before the first product wherever it stands now.
+  /// Early are params, leaves, and what moves their elements: it can stand before the first product wherever
+  /// it stands now.
   void mark_early(const Op& op) {
-    const bool moves = op.kind == OpKind::transpose || op.kind == OpKind::reshape || op.kind == OpKind::slice ||
-                       op.kind == OpKind::concat || op.kind == OpKind::cast;
+    const bool moves = op.kind == OpKind::transpose || op.kind == OpKind::reshape ||
+                       op.kind == OpKind::slice || op.kind == OpKind::concat || op.kind == OpKind::cast;
     bool early = moves || (op.operands.empty() && op.kind != OpKind::scan);
     for (Value v : op.operands) early &= early_[v.id] != 0;
     for (uint32_t i = 0; i < op.result_count; ++i) early_[op.result(i).id] = early;

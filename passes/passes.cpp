@@ -15,7 +15,8 @@ constexpr Pass kPasses[] = {
     {"split-scan", split_scan, "", "a scan of stacked layers becomes one scan a layer"},
     {"unroll-scan", unroll_scan, "factor=n", "n steps become one; all of them by default"},
     {"gather-matmul", gather_matmul, "", "matmul(gather(E, ids), W) becomes gather(matmul(E, W), ids)"},
-    {"bind-dims", [](const ir::Func& func, const Options& o) { return bind_dims(func, o.dims); }, "B=n", "names of dims become numbers"},
+    {"bind-dims", [](const ir::Func& func, const Options& o) { return bind_dims(func, o.dims); }, "B=n",
+     "names of dims become numbers"},
 };
 
 }  // namespace

@@ -10,24 +10,28 @@
 
 namespace rondo::passes {
 
-/// What a pass may be told. In a pipeline's text: `grad{wrt=wx|wh;keep}` `unroll-scan{factor=4}` or `bind-dims{B=16;T=50}`.
+/// What a pass may be told. In a pipeline's text: `grad{wrt=wx|wh;keep}` `unroll-scan{factor=4}` or
+/// `bind-dims{B=16;T=50}`.
 struct Options {
   std::vector<std::string> wrt;  // grad: params by name; empty: all float params
   int64_t factor = 0;            // unroll-scan: 0 unrolls fully where the trip count is known
   ir::DimValues dims = {};       // bind-dims
 };
 
-/// Appends to func's results the gradients of result 0 (a scalar) with respect to options.wrt, in their order, named
-/// d_<param>. The other results stay (they get no cotangent). Source: reverse-mode differentiation; scan: see grad_scan.cpp.
+/// Appends to func's results the gradients of result 0 (a scalar) with respect to options.wrt, in their
+/// order, named d_<param>. The other results stay (they get no cotangent). Source: reverse-mode
+/// differentiation; scan: see grad_scan.cpp.
 ir::Func grad(const ir::Func& func, const Options& options = {});
 
-/// The vector-Jacobian product: adds params for the cotangents of all float results, named d_<result>; results are func's results,
-/// then the cotangents of options.wrt.
+/// The vector-Jacobian product: adds params for the cotangents of all float results, named d_<result>;
+/// results are func's results, then the cotangents of options.wrt.
 ir::Func vjp(const ir::Func& func, const Options& options = {});
 
-/// Named local rewrites, to a fixed point; dead ops go, also inside scans (unused carries, xs, ys and consts too).
+/// Named local rewrites, to a fixed point; dead ops go, also inside scans (unused carries, xs, ys and consts
+/// too).
 ir::Func simplify(const ir::Func& func, const Options& options = {});
-/// k matmuls with one left operand become one with concatenated right operands (and sums over their gates stay slices).
+/// k matmuls with one left operand become one with concatenated right operands (and sums over their gates
+/// stay slices).
 ir::Func merge_matmuls(const ir::Func& func, const Options& options = {});
 /// What needs no carry leaves the scan: for all t at once before it, or once if it needs no x.
 ir::Func hoist_scan(const ir::Func& func, const Options& options = {});
@@ -37,8 +41,8 @@ ir::Func sink_scan_outputs(const ir::Func& func, const Options& options = {});
 ir::Func sink_scan_sums(const ir::Func& func, const Options& options = {});
 /// A scan of stacked layers becomes one scan a layer, where that frees a product for hoist-scan.
 ir::Func split_scan(const ir::Func& func, const Options& options = {});
-/// Several steps become one (options.factor, which must divide the trip count), or all of them straight-line code. Scans of other
-/// trip counts stay.
+/// Several steps become one (options.factor, which must divide the trip count), or all of them straight-line
+/// code. Scans of other trip counts stay.
 ir::Func unroll_scan(const ir::Func& func, const Options& options = {});
 /// matmul(gather(E, ids), W) becomes gather(matmul(E, W), ids) when E has fewer rows than ids.
 ir::Func gather_matmul(const ir::Func& func, const Options& options = {});

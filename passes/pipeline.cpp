@@ -80,8 +80,10 @@ void parse_option(const Pass& pass, std::string_view text, Options& options) {
   if (equals == std::string_view::npos || key.empty() || known.empty() || (key != known && !any_name))
     throw Error(fmt::format("rondo: pass {} has no option `{}`; {}", pass.name, text,
                             known.empty() ? "it takes none" : fmt::format("it takes {{{}}}", pass.options)));
-  if (any_name) options.dims[std::string(key)] = number(pass, key, value);
-  else if (key == "factor") options.factor = number(pass, key, value);
+  if (any_name)
+    options.dims[std::string(key)] = number(pass, key, value);
+  else if (key == "factor")
+    options.factor = number(pass, key, value);
   else
     for (std::string_view name : split(value, '|')) options.wrt.emplace_back(name);
 }
@@ -92,7 +94,8 @@ std::vector<Stage> parse_pipeline(std::string_view text) {
     const size_t brace = part.find('{');
     Stage stage{&find_pass(trimmed(part.substr(0, brace))), {}};
     if (brace != std::string_view::npos) {
-      if (part.back() != '}') throw Error(fmt::format("rondo: pipeline: `{}` has no closing brace at its end", part));
+      if (part.back() != '}')
+        throw Error(fmt::format("rondo: pipeline: `{}` has no closing brace at its end", part));
       for (std::string_view option : split(part.substr(brace + 1, part.size() - brace - 2), ';'))
         parse_option(*stage.pass, option, stage.options);
     }
@@ -126,7 +129,8 @@ void dump(const std::string& dir, size_t stage, std::string_view name, const Fun
 
 Func run_pipeline(const Func& func, std::string_view pipeline, const RunOptions& run_options) {
   const std::vector<Stage> stages = parse_pipeline(pipeline);
-  const std::string variable = environment("RONDO_DUMP"), dir = variable.empty() ? run_options.dump_dir : variable;
+  const std::string variable = environment("RONDO_DUMP"),
+                    dir = variable.empty() ? run_options.dump_dir : variable;
   const bool time = environment("RONDO_TIME") == "1", compare = environment("RONDO_CHECK") == "1";
   check(func, "before the first pass");
   dump(dir, 0, "input", func);
@@ -137,7 +141,9 @@ Func run_pipeline(const Func& func, std::string_view pipeline, const RunOptions&
     const auto start = std::chrono::steady_clock::now();
     Func next = pass->run(now, options);
     const std::chrono::duration<double, std::milli> took = std::chrono::steady_clock::now() - start;
-    if (time) fmt::print(stderr, "{:9.3f} ms  {} of {}: {} ops\n", took.count(), pass->name, func.name, next.ops.size());
+    if (time)
+      fmt::print(stderr, "{:9.3f} ms  {} of {}: {} ops\n", took.count(), pass->name, func.name,
+                 next.ops.size());
     dump(dir, i + 1, pass->name, next);
     check(next, fmt::format("after {}", pass->name));
     if (compare) check_pass(pass->name, now, next);

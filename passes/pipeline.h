@@ -8,17 +8,19 @@
 
 namespace rondo::passes {
 
-/// The defaults. Neither reorders a sum that a step computes, so `step` N times and `run` once agree to the bit: only sink-scan-sums
-/// does, and it stands where there are losses and gradients.
+/// The defaults. Neither reorders a sum that a step computes, so `step` N times and `run` once agree to the
+/// bit: only sink-scan-sums does, and it stands where there are losses and gradients.
 ///
-/// Output layers leave the scan before products are merged, so that they do not become part of a product that has to stay; stacked layers
-/// part before, for the same reason; products are merged before they are hoisted, so that the loop reads one tensor of all gates.
+/// Output layers leave the scan before products are merged, so that they do not become part of a product that
+/// has to stay; stacked layers part before, for the same reason; products are merged before they are hoisted,
+/// so that the loop reads one tensor of all gates.
 inline constexpr std::string_view kInference =
     "simplify,sink-scan-outputs,split-scan,merge-matmuls,hoist-scan,sink-scan-outputs,simplify";
-/// For functions whose first result is a loss. What stands before `grad` runs on the loss alone, what stands after it on loss, gradients
-/// and the optimizer's update together.
+/// For functions whose first result is a loss. What stands before `grad` runs on the loss alone, what stands
+/// after it on loss, gradients and the optimizer's update together.
 inline constexpr std::string_view kTraining =
-    "simplify,gather-matmul,sink-scan-outputs,split-scan,merge-matmuls,hoist-scan,sink-scan-sums,sink-scan-outputs,hoist-scan,"
+    "simplify,gather-matmul,sink-scan-outputs,split-scan,merge-matmuls,hoist-scan,sink-scan-sums,sink-scan-"
+    "outputs,hoist-scan,"
     "simplify,grad,"
     "simplify,hoist-scan,sink-scan-sums,sink-scan-outputs,hoist-scan,simplify";
 
@@ -27,10 +29,10 @@ struct RunOptions {
   std::string dump_dir;
 };
 
-/// Runs a pipeline ("simplify,grad{wrt=w},hoist-scan"). Verifies before the first pass and after each. The environment adds: RONDO_TIME=1
-/// prints the time of each pass, RONDO_DUMP=dir dumps, RONDO_SKIP=pass leaves a pass out, RONDO_CHECK=1 evaluates before and after each
-/// pass on random inputs and throws InternalError naming the pass when they differ.
-/// Throws Error for an unknown pass or option.
+/// Runs a pipeline ("simplify,grad{wrt=w},hoist-scan"). Verifies before the first pass and after each. The
+/// environment adds: RONDO_TIME=1 prints the time of each pass, RONDO_DUMP=dir dumps, RONDO_SKIP=pass leaves
+/// a pass out, RONDO_CHECK=1 evaluates before and after each pass on random inputs and throws InternalError
+/// naming the pass when they differ. Throws Error for an unknown pass or option.
 ir::Func run_pipeline(const ir::Func& func, std::string_view pipeline, const RunOptions& options = {});
 
 }  // namespace rondo::passes

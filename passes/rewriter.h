@@ -11,8 +11,8 @@
 
 namespace rondo::passes {
 
-/// Emits an op, or what a rule of `rewrite_rules()` makes of it; what a rule emits is rewritten too. Every rule replaces an op by fewer or
-/// simpler ones, so this ends.
+/// Emits an op, or what a rule of `rewrite_rules()` makes of it; what a rule emits is rewritten too. Every
+/// rule replaces an op by fewer or simpler ones, so this ends.
 class Rewriter {
  public:
   explicit Rewriter(ir::Builder& b) : b(b) {}
@@ -39,10 +39,12 @@ class Rewriter {
   ir::Builder& b;
 
  private:
-  std::unordered_map<uint32_t, std::vector<int64_t>> part_ends_;  // so that n slices of n parts take no n * n steps
+  std::unordered_map<uint32_t, std::vector<int64_t>>
+      part_ends_;  // so that n slices of n parts take no n * n steps
 };
 
-/// What an op over given operands equals, or Value{} if the rule does not apply. The op is not emitted yet: its results have no ids.
+/// What an op over given operands equals, or Value{} if the rule does not apply. The op is not emitted yet:
+/// its results have no ids.
 using Rule = ir::Value (*)(Rewriter&, const ir::Op&);
 
 struct NamedRule {

@@ -1,5 +1,5 @@
-// Identities that hold to the bit for every float, with one exception: the sign of a zero is not kept. Nothing is
-// reassociated, and x * 0 stays for floats, where x may be infinite or no number.
+// Identities that hold to the bit for every float, with one exception: the sign of a zero is not kept.
+// Nothing is reassociated, and x * 0 stays for floats, where x may be infinite or no number.
 #include <cmath>
 
 #include "ir/op_def.h"
@@ -18,8 +18,10 @@ Value add_zero(Rewriter& r, const Op& op) {
 }
 
 Value add_negated(Rewriter& r, const Op& op) {
-  if (const Op* neg = r.def(op.operands[1], OpKind::neg)) return r.emit(OpKind::sub, {op.operands[0], neg->operands[0]});
-  if (const Op* neg = r.def(op.operands[0], OpKind::neg)) return r.emit(OpKind::sub, {op.operands[1], neg->operands[0]});
+  if (const Op* neg = r.def(op.operands[1], OpKind::neg))
+    return r.emit(OpKind::sub, {op.operands[0], neg->operands[0]});
+  if (const Op* neg = r.def(op.operands[0], OpKind::neg))
+    return r.emit(OpKind::sub, {op.operands[1], neg->operands[0]});
   return {};
 }
 
@@ -61,7 +63,9 @@ Value mul_negated(Rewriter& r, const Op& op) {
 Value div_by_power_of_two(Rewriter& r, const Op& op) {
   const auto divisor = r.number(op.operands[1]);
   int exponent = 0;
-  if (!divisor || *divisor == 0 || std::abs(std::frexp(*divisor, &exponent)) != 0.5 || std::abs(exponent) > 64) return {};
+  if (!divisor || *divisor == 0 || std::abs(std::frexp(*divisor, &exponent)) != 0.5 ||
+      std::abs(exponent) > 64)
+    return {};
   return r.emit(OpKind::mul, {op.operands[0], r.constant(r.type(op.operands[1]), 1 / *divisor)});
 }
 
@@ -70,7 +74,9 @@ Value neg_negated(Rewriter& r, const Op& op) {
   return inner ? inner->operands[0] : Value{};
 }
 
-Value same_operands(Rewriter&, const Op& op) { return op.operands[0] == op.operands[1] ? op.operands[0] : Value{}; }
+Value same_operands(Rewriter&, const Op& op) {
+  return op.operands[0] == op.operands[1] ? op.operands[0] : Value{};
+}
 
 Value select_decided(Rewriter& r, const Op& op) {
   if (op.operands[1] == op.operands[2]) return op.operands[1];
@@ -87,10 +93,12 @@ Value numeric_size(Rewriter& r, const Op& op) {
   return r.constant(op.attrs.type, static_cast<double>(op.attrs.dim.size()));
 }
 
-/// The op of numbers, evaluated by its own rule on one element. f32 operands are rounded to f32 first, and so is the result: one rounding
-/// from double gives the bits that f32 arithmetic gives.
+/// The op of numbers, evaluated by its own rule on one element. f32 operands are rounded to f32 first, and so
+/// is the result: one rounding from double gives the bits that f32 arithmetic gives.
 Value fold_numbers(Rewriter& r, const Op& op) {
-  auto rounded = [](DType t, double x) { return t == DType::f32 ? static_cast<double>(static_cast<float>(x)) : x; };
+  auto rounded = [](DType t, double x) {
+    return t == DType::f32 ? static_cast<double>(static_cast<float>(x)) : x;
+  };
   std::vector<Array> in;
   for (Value v : op.operands) {
     const auto x = r.number(v);

@@ -10,7 +10,9 @@ using namespace ir;
 
 namespace {
 
-int64_t extent(const Rewriter& r, Value v, int64_t axis) { return r.type(v).shape[static_cast<size_t>(axis)].size(); }
+int64_t extent(const Rewriter& r, Value v, int64_t axis) {
+  return r.type(v).shape[static_cast<size_t>(axis)].size();
+}
 
 bool is_identity(const std::vector<int64_t>& axes) {
   for (size_t i = 0; i < axes.size(); ++i)
@@ -32,7 +34,9 @@ Value reshape_of_reshape(Rewriter& r, const Op& op) {
   return inner ? r.reshape(inner->operands[0], op.attrs.type.shape) : Value{};
 }
 
-Value identity_transpose(Rewriter&, const Op& op) { return is_identity(op.attrs.axes) ? op.operands[0] : Value{}; }
+Value identity_transpose(Rewriter&, const Op& op) {
+  return is_identity(op.attrs.axes) ? op.operands[0] : Value{};
+}
 
 Value transpose_of_number(Rewriter& r, const Op& op) {
   const auto x = r.number(op.operands[0]);
@@ -103,7 +107,8 @@ Value slice_of_pad(Rewriter& r, const Op& op) {
   if (!inner || inner->attrs.axis != op.attrs.axis) return {};
   const Value x = inner->operands[0];
   const int64_t begin = inner->attrs.lo, end = begin + extent(r, x, op.attrs.axis);
-  if (begin <= op.attrs.lo && op.attrs.hi <= end) return r.slice(x, op.attrs.axis, op.attrs.lo - begin, op.attrs.hi - begin);
+  if (begin <= op.attrs.lo && op.attrs.hi <= end)
+    return r.slice(x, op.attrs.axis, op.attrs.lo - begin, op.attrs.hi - begin);
   if (op.attrs.hi > begin && op.attrs.lo < end) return {};
   Type type = r.type(x);
   type.shape[op.attrs.axis] = op.attrs.hi - op.attrs.lo;
@@ -122,7 +127,9 @@ Value slice_of_broadcast(Rewriter& r, const Op& op) {
   return r.broadcast(x, std::move(shape), axes);
 }
 
-Value pad_by_nothing(Rewriter&, const Op& op) { return op.attrs.lo == 0 && op.attrs.hi == 0 ? op.operands[0] : Value{}; }
+Value pad_by_nothing(Rewriter&, const Op& op) {
+  return op.attrs.lo == 0 && op.attrs.hi == 0 ? op.operands[0] : Value{};
+}
 
 Value pad_of_zeros(Rewriter& r, const Op& op) {
   if (!r.is_number(op.operands[0], 0)) return {};
@@ -134,17 +141,21 @@ Value pad_of_zeros(Rewriter& r, const Op& op) {
 Value pad_of_pad(Rewriter& r, const Op& op) {
   const Op* inner = r.def(op.operands[0], OpKind::pad);
   if (!inner || inner->attrs.axis != op.attrs.axis) return {};
-  return r.pad(inner->operands[0], op.attrs.axis, op.attrs.lo + inner->attrs.lo, op.attrs.hi + inner->attrs.hi);
+  return r.pad(inner->operands[0], op.attrs.axis, op.attrs.lo + inner->attrs.lo,
+               op.attrs.hi + inner->attrs.hi);
 }
 
-/// Parts of a concat after: flat, without empty ones, and with neighbours joined that are slices of one value, or numbers.
+/// Parts of a concat after: flat, without empty ones, and with neighbours joined that are slices of one
+/// value, or numbers.
 std::vector<Value> joined_parts(Rewriter& r, const Op& op) {
   const int64_t axis = op.attrs.axis;
   std::vector<Value> flat;
   for (Value part : op.operands) {
     const Op* inner = r.def(part, OpKind::concat);
-    if (inner && inner->attrs.axis == axis) flat.insert(flat.end(), inner->operands.begin(), inner->operands.end());
-    else if (extent(r, part, axis) > 0) flat.push_back(part);
+    if (inner && inner->attrs.axis == axis)
+      flat.insert(flat.end(), inner->operands.begin(), inner->operands.end());
+    else if (extent(r, part, axis) > 0)
+      flat.push_back(part);
   }
   std::vector<Value> parts;
   for (size_t i = 0; i < flat.size();) {
@@ -163,7 +174,8 @@ std::vector<Value> joined_parts(Rewriter& r, const Op& op) {
       int64_t hi = first->attrs.hi;
       for (; next < flat.size(); ++next) {
         const Op* slice = r.def(flat[next], OpKind::slice);
-        if (!slice || slice->operands[0] != whole || slice->attrs.axis != axis || slice->attrs.lo != hi) break;
+        if (!slice || slice->operands[0] != whole || slice->attrs.axis != axis || slice->attrs.lo != hi)
+          break;
         hi = slice->attrs.hi;
       }
       parts.push_back(next == i + 1 ? flat[i] : r.slice(whole, axis, lo, hi));

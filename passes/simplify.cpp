@@ -19,17 +19,20 @@ bool same(const Func& a, const Func& b) {
   if (a.params != b.params || a.results != b.results || a.ops.size() != b.ops.size()) return false;
   for (size_t i = 0; i < a.ops.size(); ++i) {
     const Op &x = a.ops[i], &y = b.ops[i];
-    if (x.kind != y.kind || x.operands != y.operands || x.attrs != y.attrs || x.result_count != y.result_count) return false;
+    if (x.kind != y.kind || x.operands != y.operands || x.attrs != y.attrs ||
+        x.result_count != y.result_count)
+      return false;
     if (x.body != y.body && !same(*x.body, *y.body)) return false;
   }
   return true;
 }
 
-/// Sums of tensors that are zero but for one range each: the gradients of the slices of one value. Where the ranges are disjoint the
-/// sum is a concat; it is exact, as only zeros are added.
+/// Sums of tensors that are zero but for one range each: the gradients of the slices of one value. Where the
+/// ranges are disjoint the sum is a concat; it is exact, as only zeros are added.
 class PadSums {
  public:
-  explicit PadSums(const Func& func) : func_(func), axis_(func.values.size(), kNone), inner_(func.values.size()) {
+  explicit PadSums(const Func& func)
+      : func_(func), axis_(func.values.size(), kNone), inner_(func.values.size()) {
     const std::vector<uint32_t> uses = use_counts(func);
     for (const Op& op : func.ops) {
       int64_t& axis = axis_[op.result().id];

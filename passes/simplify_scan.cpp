@@ -14,7 +14,8 @@ namespace {
 /// What a param of the body becomes.
 struct Fate {
   enum Kind { const_param, carry_param, x_param, leaf } kind;
-  Value operand;         // of the outer function: the const, the carry's initial value, the xs, or the leaf to emit again
+  Value operand;  // of the outer function: the const, the carry's initial value, the xs, or the leaf to emit
+                  // again
   uint32_t same_as = ~0u;  // a carry that is always equal to an earlier carry
 };
 
@@ -44,7 +45,8 @@ class Trimmer {
       const auto [first, is_new] = carries.try_emplace({init, scan_.next(i)}, i);
       fates_.push_back({Fate::carry_param, init, is_new ? ~0u : first->second});
     }
-    for (uint32_t i = 0; i < scan_.xs; ++i) fates_.push_back(fate_of_x(operands_[scan_.consts + scan_.carries + i]));
+    for (uint32_t i = 0; i < scan_.xs; ++i)
+      fates_.push_back(fate_of_x(operands_[scan_.consts + scan_.carries + i]));
   }
 
   Fate fate_of_const(Value v) const {
@@ -113,13 +115,15 @@ class Trimmer {
     for (size_t i = 0; i < args.size(); ++i) {
       if (args[i] || !live_value_[scan_.body.params[i].id]) continue;
       const Fate& fate = fates_[i];
-      args[i] = fate.kind == Fate::leaf ? body.copy(r_.b.func(), *r_.def(fate.operand), {})[0] : args[scan_.consts + fate.same_as];
+      args[i] = fate.kind == Fate::leaf ? body.copy(r_.b.func(), *r_.def(fate.operand), {})[0]
+                                        : args[scan_.consts + fate.same_as];
     }
     return emit_results(body, args, std::move(operands), std::move(attrs));
   }
 
   /// Adds the live params of one kind to the body, equal operands once (but for carries). Returns how many.
-  uint32_t add_params(Builder& body, Fate::Kind kind, std::vector<Value>& args, std::vector<Value>& operands) {
+  uint32_t add_params(Builder& body, Fate::Kind kind, std::vector<Value>& args,
+                      std::vector<Value>& operands) {
     std::map<Value, Value> known;
     uint32_t count = 0;
     for (size_t i = 0; i < args.size(); ++i) {
@@ -136,7 +140,8 @@ class Trimmer {
     return count;
   }
 
-  std::vector<Value> emit_results(Builder& body, const std::vector<Value>& args, std::vector<Value> operands, Attrs attrs) {
+  std::vector<Value> emit_results(Builder& body, const std::vector<Value>& args, std::vector<Value> operands,
+                                  Attrs attrs) {
     std::vector<Value> map(scan_.body.values.size());
     for (size_t i = 0; i < args.size(); ++i) map[scan_.body.params[i].id] = args[i];
     for (const Op& op : scan_.body.ops) {
@@ -148,25 +153,32 @@ class Trimmer {
     }
     std::vector<Value> body_results;
     std::vector<std::string> names;
-    std::vector<Value> results(scan_.op.result_count);       // known outside
+    std::vector<Value> results(scan_.op.result_count);           // known outside
     std::vector<uint32_t> position(scan_.op.result_count, ~0u);  // or a result of the new scan
     for (uint32_t i = 0; i < scan_.carries; ++i) {
       const Fate& fate = fates_[scan_.consts + i];
-      if (fate.kind != Fate::carry_param) results[i] = fate.operand;
-      else if (fate.same_as != ~0u) position[i] = position[fate.same_as];
-      else if (live_value_[scan_.carry_param(i).id]) position[i] = add_result(i, map, body_results, names);
+      if (fate.kind != Fate::carry_param)
+        results[i] = fate.operand;
+      else if (fate.same_as != ~0u)
+        position[i] = position[fate.same_as];
+      else if (live_value_[scan_.carry_param(i).id])
+        position[i] = add_result(i, map, body_results, names);
     }
     std::map<Value, uint32_t> known;
     for (uint32_t i = scan_.carries; i < scan_.op.result_count; ++i) {
       if (!live_result_[i]) continue;
       const Value y = scan_.body.results[i];
-      if (const Value x = whole_of(y)) results[i] = x;
-      else if (known.contains(map[y.id])) position[i] = known[map[y.id]];
-      else known[map[y.id]] = position[i] = add_result(i, map, body_results, names);
+      if (const Value x = whole_of(y))
+        results[i] = x;
+      else if (known.contains(map[y.id]))
+        position[i] = known[map[y.id]];
+      else
+        known[map[y.id]] = position[i] = add_result(i, map, body_results, names);
     }
     if (body_results.empty()) return results;
-    const std::vector<Value> out = r_.b.emit_scan(std::move(operands), std::move(attrs),
-                                                  std::make_shared<Func>(std::move(body).finish(std::move(body_results))), names);
+    const std::vector<Value> out =
+        r_.b.emit_scan(std::move(operands), std::move(attrs),
+                       std::make_shared<Func>(std::move(body).finish(std::move(body_results))), names);
     for (uint32_t i = 0; i < results.size(); ++i)
       if (position[i] != ~0u) results[i] = out[position[i]];
     return results;
@@ -196,8 +208,8 @@ class Trimmer {
 
 }  // namespace
 
-std::vector<Value> emit_trimmed_scan(Rewriter& r, const Func& func, const Op& op, const std::vector<Value>& operands,
-                                     const Flags& live) {
+std::vector<Value> emit_trimmed_scan(Rewriter& r, const Func& func, const Op& op,
+                                     const std::vector<Value>& operands, const Flags& live) {
   return Trimmer(r, func, op, operands, live).run();
 }
 

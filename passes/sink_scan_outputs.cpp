@@ -33,7 +33,8 @@ Flags sinkable_values(const ScanView& scan, const Flags& changing) {
   return sinkable;
 }
 
-/// Sunk are products and gathers, reductions of what is at hand outside anyway, and all that follows from them.
+/// Sunk are products and gathers, reductions of what is at hand outside anyway, and all that follows from
+/// them.
 Flags sunk_values(const ScanView& scan, const Flags& changing) {
   const Func& body = scan.body;
   const Flags sinkable = sinkable_values(scan, changing);
@@ -44,8 +45,10 @@ Flags sunk_values(const ScanView& scan, const Flags& changing) {
   for (const Op& op : body.ops) {
     const OpDef& def = def_of(op.kind);
     const uint32_t id = op.result().id;
-    const bool follows = std::any_of(op.operands.begin(), op.operands.end(), [&](Value v) { return sunk[v.id]; });
-    const bool all_at_hand = std::all_of(op.operands.begin(), op.operands.end(), [&](Value v) { return at_hand[v.id]; });
+    const bool follows =
+        std::any_of(op.operands.begin(), op.operands.end(), [&](Value v) { return sunk[v.id]; });
+    const bool all_at_hand =
+        std::all_of(op.operands.begin(), op.operands.end(), [&](Value v) { return at_hand[v.id]; });
     const bool product = op.kind == OpKind::matmul || op.kind == OpKind::gather;
     const bool pays = changing[id] && (product || (def.cls == OpClass::reduction && all_at_hand));
     sunk[id] = sinkable[id] && (follows || pays);

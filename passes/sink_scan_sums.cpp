@@ -1,6 +1,7 @@
-// A carry that only adds up,  s_t = s_{t-1} + f(t),  needs no recurrence:  s_T = s_0 + sum over t of f(t). Where f(t) is a product
-// A_t' B_t the sum is one product of the stacked operands; where it is itself a sum, one sum over t too. This changes the order of
-// additions, so it belongs into gradients and losses, not into what a step must repeat to the bit.
+// A carry that only adds up,  s_t = s_{t-1} + f(t),  needs no recurrence:  s_T = s_0 + sum over t of f(t).
+// Where f(t) is a product A_t' B_t the sum is one product of the stacked operands; where it is itself a sum,
+// one sum over t too. This changes the order of additions, so it belongs into gradients and losses, not into
+// what a step must repeat to the bit.
 #include <algorithm>
 #include <map>
 #include <set>
@@ -18,14 +19,16 @@ namespace {
 
 /// Ops with  sum of op(f(t)) = op(sum of f(t)).
 bool is_linear(OpKind kind) {
-  constexpr OpKind kLinear[] = {OpKind::add,       OpKind::sub,       OpKind::neg,   OpKind::reshape,
-                                OpKind::transpose, OpKind::broadcast, OpKind::slice, OpKind::pad, OpKind::concat};
+  constexpr OpKind kLinear[] = {OpKind::add,     OpKind::sub,       OpKind::neg,
+                                OpKind::reshape, OpKind::transpose, OpKind::broadcast,
+                                OpKind::slice,   OpKind::pad,       OpKind::concat};
   return std::find(std::begin(kLinear), std::end(kLinear), kind) != std::end(kLinear);
 }
 
 /// Ops whose sum over t is the same op over stacked operands.
 bool is_contraction(const Op& op) {
-  return (op.kind == OpKind::matmul && op.attrs.ta) || op.kind == OpKind::reduce_sum || op.kind == OpKind::scatter_add;
+  return (op.kind == OpKind::matmul && op.attrs.ta) || op.kind == OpKind::reduce_sum ||
+         op.kind == OpKind::scatter_add;
 }
 
 /// For each carry: f where it is  s + f  and nothing else sees s, else Value{}.
@@ -45,7 +48,11 @@ std::vector<Value> summands_of(const ScanView& scan) {
 class SumSinker {
  public:
   SumSinker(const Func& func, const Op& op, const std::vector<Value>& operands)
-      : func_(func), scan_(op), operands_(operands), summands_(summands_of(scan_)), contracts_(scan_.body.values.size()),
+      : func_(func),
+        scan_(op),
+        operands_(operands),
+        summands_(summands_of(scan_)),
+        contracts_(scan_.body.values.size()),
         after_(func, op, operands, keep(), Flags(scan_.body.values.size())) {
     for (const Op& inner : scan_.body.ops) {
       bool contracts = is_contraction(inner);
@@ -75,7 +82,8 @@ class SumSinker {
     return flags;
   }
 
-  /// The op of f if f contracts, or is linear in values of which one does: then the sum over t goes to its operands.
+  /// The op of f if f contracts, or is linear in values of which one does: then the sum over t goes to its
+  /// operands.
   const Op* contracting(Value f) const { return contracts_[f.id] ? scan_.body.def(f) : nullptr; }
 
   void need(Value f) {
@@ -83,8 +91,10 @@ class SumSinker {
     const Op* op = contracting(f);
     if (!op) return after_.need(f);
     for (Value v : op->operands) {
-      if (is_contraction(*op)) after_.need(v);
-      else need(v);
+      if (is_contraction(*op))
+        after_.need(v);
+      else
+        need(v);
     }
   }
 
@@ -123,9 +133,10 @@ class SumSinker {
 }  // namespace
 
 Func sink_scan_sums(const Func& func, const Options&) {
-  return rewrite_scans(func, [](Builder& b, const Func& outer, const Op& op, const std::vector<Value>& operands) {
-    return SumSinker(outer, op, operands).run(b);
-  });
+  return rewrite_scans(func,
+                       [](Builder& b, const Func& outer, const Op& op, const std::vector<Value>& operands) {
+                         return SumSinker(outer, op, operands).run(b);
+                       });
 }
 
 }  // namespace rondo::passes

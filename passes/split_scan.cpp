@@ -1,5 +1,6 @@
-// A scan of stacked layers becomes one scan a layer, where that frees a product: layer 2's  h1_t W  needs no carry of layer 2, so it
-// can leave a scan of its own, for all t at once. The steps of each layer stay as they are, so no bit changes.
+// A scan of stacked layers becomes one scan a layer, where that frees a product: layer 2's  h1_t W  needs no
+// carry of layer 2, so it can leave a scan of its own, for all t at once. The steps of each layer stay as
+// they are, so no bit changes.
 #include <algorithm>
 #include <bit>
 #include <numeric>
@@ -22,8 +23,8 @@ constexpr uint32_t kMostCarries = 64;
 
 bool contains(CarrySet set, uint32_t i) { return set >> i & 1; }
 
-/// How deep values stand in recurrences: 0 for what depends on no carry. Carries that depend on each other are one recurrence, which
-/// stands one deeper than the deepest that it reads.
+/// How deep values stand in recurrences: 0 for what depends on no carry. Carries that depend on each other
+/// are one recurrence, which stands one deeper than the deepest that it reads.
 struct Depths {
   std::vector<uint32_t> of_carry, of_value;
 
@@ -46,9 +47,11 @@ struct Depths {
     for (uint32_t via = 0; via < scan.carries; ++via)
       for (uint32_t i = 0; i < scan.carries; ++i)
         if (contains(all[i], via)) all[i] |= all[via];
-    std::vector<uint32_t> order(scan.carries);  // what a carry reads, and does not read it, comes before it: it reads less
+    std::vector<uint32_t> order(
+        scan.carries);  // what a carry reads, and does not read it, comes before it: it reads less
     std::iota(order.begin(), order.end(), 0);
-    std::stable_sort(order.begin(), order.end(), [&](uint32_t i, uint32_t j) { return std::popcount(all[i]) < std::popcount(all[j]); });
+    std::stable_sort(order.begin(), order.end(),
+                     [&](uint32_t i, uint32_t j) { return std::popcount(all[i]) < std::popcount(all[j]); });
     for (uint32_t i : order) {
       of_carry[i] = 1;
       for (uint32_t j = 0; j < scan.carries; ++j)
@@ -60,8 +63,15 @@ struct Depths {
 class Splitter {
  public:
   Splitter(Builder& b, const Func& func, const Op& op, std::vector<Value> operands)
-      : b_(b), func_(func), scan_(op), operands_(std::move(operands)), steps_(trip_count(func, op)), depths_(scan_),
-        changing_(changing_values(scan_)), outside_(scan_.body), results_(op.result_count) {
+      : b_(b),
+        func_(func),
+        scan_(op),
+        operands_(std::move(operands)),
+        steps_(trip_count(func, op)),
+        depths_(scan_),
+        changing_(changing_values(scan_)),
+        outside_(scan_.body),
+        results_(op.result_count) {
     find_cuts();
   }
 
@@ -96,8 +106,8 @@ class Splitter {
 
   /// A cut after depth d pays if a product by a fixed matrix is made at depth d and only needed deeper.
   void find_cuts() {
-    const std::vector<uint32_t> needed =
-        earliest_use([&](uint32_t result) { return result < scan_.carries ? depths_.of_carry[result] : kNever; });
+    const std::vector<uint32_t> needed = earliest_use(
+        [&](uint32_t result) { return result < scan_.carries ? depths_.of_carry[result] : kNever; });
     for (const Op& op : scan_.body.ops) {
       if (op.kind != OpKind::matmul || op.attrs.ta || changing_[op.operands[1].id]) continue;
       const uint32_t depth = depths_.of_value[op.result().id], use = needed[op.result().id];
@@ -109,10 +119,12 @@ class Splitter {
     return static_cast<uint32_t>(std::distance(cuts_.begin(), cuts_.lower_bound(depth)));
   }
   uint32_t part_of_result(uint32_t i) const {
-    return part_of_depth(i < scan_.carries ? depths_.of_carry[i] : depths_.of_value[scan_.body.results[i].id]);
+    return part_of_depth(i < scan_.carries ? depths_.of_carry[i]
+                                           : depths_.of_value[scan_.body.results[i].id]);
   }
 
-  /// Each value is made in the first part that needs it, and is an x of later ones. What does not change from step to step is made in each.
+  /// Each value is made in the first part that needs it, and is an x of later ones. What does not change from
+  /// step to step is made in each.
   void find_homes() {
     homes_ = earliest_use([&](uint32_t result) { return part_of_result(result); });
     for (uint32_t i = 0; i < scan_.carries; ++i) homes_[scan_.carry_param(i).id] = part_of_result(i);
@@ -145,8 +157,8 @@ class Splitter {
       if (!changing_[op.result().id]) p.map.copy(p.body, op);
     for (const Op* op : ops_[part]) p.map.copy(p.body, *op);
 
-    std::vector<uint32_t> own;   // results of the whole scan
-    std::vector<Value> passed;   // values of the body for later parts
+    std::vector<uint32_t> own;  // results of the whole scan
+    std::vector<Value> passed;  // values of the body for later parts
     for (uint32_t i = 0; i < scan_.body.results.size(); ++i) {
       if (part_of_result(i) != part) continue;
       own.push_back(i);
@@ -162,8 +174,9 @@ class Splitter {
     for (const Op* op : ops_[part])
       for (uint32_t i = 0; i < op->result_count; ++i) pass(op->result(i));
 
-    const std::vector<Value> out = b_.emit_scan(std::move(p.operands), std::move(p.attrs),
-                                                std::make_shared<Func>(std::move(p.body).finish(std::move(p.results))), p.names);
+    const std::vector<Value> out =
+        b_.emit_scan(std::move(p.operands), std::move(p.attrs),
+                     std::make_shared<Func>(std::move(p.body).finish(std::move(p.results))), p.names);
     for (size_t i = 0; i < own.size(); ++i) results_[own[i]] = out[i];
     for (size_t i = 0; i < passed.size(); ++i) outside_[passed[i]] = out[own.size() + i];
   }
@@ -180,7 +193,8 @@ class Splitter {
       ++p.attrs.carries;
       add(scan_.carry_param(i), operands_[scan_.consts + i]);
     }
-    for (uint32_t i = 0; i < scan_.xs; ++i) add(scan_.x_param(i), operands_[scan_.consts + scan_.carries + i]);
+    for (uint32_t i = 0; i < scan_.xs; ++i)
+      add(scan_.x_param(i), operands_[scan_.consts + scan_.carries + i]);
     for (uint32_t id = 0; id < scan_.body.values.size(); ++id)
       if (outside_[Value{id}] && last_use_[id] >= part) add({id}, outside_[Value{id}]);
     p.attrs.dim = p.operands.size() == p.attrs.consts + p.attrs.carries ? steps_ : Dim();

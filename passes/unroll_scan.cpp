@@ -21,7 +21,8 @@ Shape with_first(Dim first, Shape shape) {
   return shape;
 }
 
-/// Emits `steps` steps of a scan's body one after the other. xs and the returned ys are stacked along a leading dim of that extent.
+/// Emits `steps` steps of a scan's body one after the other. xs and the returned ys are stacked along a
+/// leading dim of that extent.
 struct Steps {
   std::vector<Value> carries, ys;
 };
@@ -54,20 +55,25 @@ std::vector<Value> joined(std::vector<Value> a, const std::vector<Value>& b) {
   return a;
 }
 
-std::vector<Value> unroll_fully(Builder& b, const ScanView& scan, const std::vector<Value>& operands, int64_t trip) {
+std::vector<Value> unroll_fully(Builder& b, const ScanView& scan, const std::vector<Value>& operands,
+                                int64_t trip) {
   const auto carries = operands.begin() + scan.consts, xs = carries + scan.carries;
   Steps steps = emit_steps(b, scan, {operands.begin(), carries}, {carries, xs}, {xs, operands.end()}, trip);
   return joined(std::move(steps.carries), steps.ys);
 }
 
 /// A scan of trip / factor steps, each of which does `factor` steps of the old one.
-std::vector<Value> unroll_by(Builder& b, const Func& func, const ScanView& scan, std::vector<Value> operands, int64_t trip,
-                             int64_t factor) {
+std::vector<Value> unroll_by(Builder& b, const Func& func, const ScanView& scan, std::vector<Value> operands,
+                             int64_t trip, int64_t factor) {
   Builder body(scan.body.name);
   std::vector<Value> consts, carries, xs;
-  auto param = [&](Value v, Shape shape) { return body.param({scan.body.type(v).dtype, std::move(shape)}, scan.body.value_name(v)); };
-  for (uint32_t i = 0; i < scan.consts; ++i) consts.push_back(param(scan.const_param(i), scan.body.type(scan.const_param(i)).shape));
-  for (uint32_t i = 0; i < scan.carries; ++i) carries.push_back(param(scan.carry_param(i), scan.body.type(scan.carry_param(i)).shape));
+  auto param = [&](Value v, Shape shape) {
+    return body.param({scan.body.type(v).dtype, std::move(shape)}, scan.body.value_name(v));
+  };
+  for (uint32_t i = 0; i < scan.consts; ++i)
+    consts.push_back(param(scan.const_param(i), scan.body.type(scan.const_param(i)).shape));
+  for (uint32_t i = 0; i < scan.carries; ++i)
+    carries.push_back(param(scan.carry_param(i), scan.body.type(scan.carry_param(i)).shape));
   for (uint32_t i = 0; i < scan.xs; ++i) {
     const Shape slices = with_first(factor, scan.body.type(scan.x_param(i)).shape);
     xs.push_back(param(scan.x_param(i), slices));
@@ -80,7 +86,8 @@ std::vector<Value> unroll_by(Builder& b, const Func& func, const ScanView& scan,
   std::vector<std::string> names;
   for (uint32_t i = 0; i < scan.op.result_count; ++i) names.push_back(func.value_name(scan.op.result(i)));
   auto new_body = std::make_shared<Func>(std::move(body).finish(joined(std::move(steps.carries), steps.ys)));
-  std::vector<Value> results = b.emit_scan(std::move(operands), std::move(attrs), std::move(new_body), std::move(names));
+  std::vector<Value> results =
+      b.emit_scan(std::move(operands), std::move(attrs), std::move(new_body), std::move(names));
   for (uint32_t i = 0; i < scan.ys; ++i) {
     Value& y = results[scan.carries + i];
     y = b.reshape(y, with_first(trip, scan.body.type(scan.y_value(i)).shape));

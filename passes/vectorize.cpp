@@ -61,7 +61,8 @@ Value stacked(Builder& b, const Outside& v, const Dim& steps) {
   return b.broadcast(v.value, std::move(shape), std::move(axes));
 }
 
-std::vector<Outside> vectorize(Builder& b, const Func& body, const Op& op, std::span<const Outside> in, const Dim& steps) {
+std::vector<Outside> vectorize(Builder& b, const Func& body, const Op& op, std::span<const Outside> in,
+                               const Dim& steps) {
   const bool any = std::any_of(in.begin(), in.end(), [](const Outside& v) { return v.stacked; });
   const Form form = any ? form_of(op) : Form::none;
   const bool all = form == Form::every_operand || form == Form::permuted;

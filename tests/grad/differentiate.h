@@ -8,8 +8,9 @@
 
 namespace rondo::test {
 
-/// The function of one float scalar that the text describes; f64 everywhere, so that differences are accurate.
-/// Checks d result 0 / d every element of every float param. Returns the largest |gradient - difference| / max(1, |difference|).
+/// The function of one float scalar that the text describes; f64 everywhere, so that differences are
+/// accurate. Checks d result 0 / d every element of every float param. Returns the largest |gradient -
+/// difference| / max(1, |difference|).
 double gradient_error(const ir::Func& func, const ir::DimValues& dims, uint64_t seed = 1);
 
 /// The results of func, then its gradients, of random inputs.

@@ -176,7 +176,8 @@ void expect_error(const std::string& text, const passes::Options& options, const
 
 TEST(Grad, Errors) {
   expect_error(test::kLstm, {.wrt = {"w"}}, "rondo: grad: lstm has no param `w`");
-  expect_error(kOddities, {.wrt = {"ids"}}, "rondo: grad: param `ids` of oddities is i32[T]: only floats have a gradient");
+  expect_error(kOddities, {.wrt = {"ids"}},
+               "rondo: grad: param `ids` of oddities is i32[T]: only floats have a gradient");
   expect_error("func @f(%x: f64[2]) -> (f64[2]) {\n  return %x\n}\n", {},
                "rondo: grad: the first result of f is f64[2], not a float scalar");
 }

@@ -1,4 +1,5 @@
-// Each tests/golden/*.rondo: a pipeline, a function, and the text that the pipeline makes of it. RONDO_UPDATE_GOLDEN=1 rewrites them.
+// Each tests/golden/*.rondo: a pipeline, a function, and the text that the pipeline makes of it.
+// RONDO_UPDATE_GOLDEN=1 rewrites them.
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 

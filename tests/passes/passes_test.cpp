@@ -43,7 +43,7 @@ TEST(Passes, LstmForwardKeepsOneMatmulInTheLoop) {
 
 TEST(Passes, GruGatesBecomeSlicesOfMergedProducts) {
   const Func after = run(parse(test::kGru), passes::kInference, {{"T", 4}, {"B", 3}});
-  EXPECT_EQ(count(after, OpKind::matmul), 1) << ir::print(after);          // x [wr wz wn]
+  EXPECT_EQ(count(after, OpKind::matmul), 1) << ir::print(after);           // x [wr wz wn]
   EXPECT_EQ(count_in_scans(after, OpKind::matmul), 2) << ir::print(after);  // h [ur uz], and (r h) un
   EXPECT_EQ(count_in_scans(after, OpKind::concat), 0) << ir::print(after);
   EXPECT_EQ(count_in_scans(after, OpKind::slice), 5) << ir::print(after);
@@ -65,14 +65,16 @@ void check_gradients(const char* text, const DimValues& dims, long backward_matm
   EXPECT_EQ(count(*scan.body, OpKind::matmul), backward_matmuls) << ir::print(after);
   EXPECT_EQ(count_in_scans(after, OpKind::matmul), all_in_scans) << ir::print(after);
   EXPECT_EQ(count_in_scans(after, OpKind::reduce_sum), 0) << ir::print(after);
-  for (uint32_t i = 0; i < scan.attrs.carries; ++i)  // cotangents of states only: no sums of weights' gradients
+  for (uint32_t i = 0; i < scan.attrs.carries;
+       ++i)  // cotangents of states only: no sums of weights' gradients
     EXPECT_EQ(after.type(scan.result(i)).shape[0], ir::Dim("B")) << ir::print(after);
 }
 
 TEST(Passes, LstmBackwardKeepsOneMatmulInTheLoop) { check_gradients(test::kLstm, kLstmDims, 1, 2); }
 TEST(Passes, GruBackwardKeepsTwoMatmulsInTheLoop) { check_gradients(test::kGru, {{"T", 4}, {"B", 3}}, 2, 4); }
 
-// Recurrence from the output only; under teacher forcing the true output of the step before stands in its place.
+// Recurrence from the output only; under teacher forcing the true output of the step before stands in its
+// place.
 constexpr const char* kTeacherForced = R"(
 func @teacher(%w: f64[2,4], %u: f64[3,4], %v: f64[4,2], %b: f64[4], %x: f64[T,B,3], %y: f64[T,B,2]) -> (f64[]) {
   %zero = const {value=0} : f64[]
@@ -184,13 +186,15 @@ TEST(Passes, StackedLayersPart) {
   const DimValues dims{{"T", 4}, {"B", 2}};
   const Func after = run(parse(kStack), passes::kInference, dims);
   ASSERT_EQ(scans_of(after).size(), 2u) << ir::print(after);
-  for (const ir::Op* scan : scans_of(after)) EXPECT_EQ(count(*scan->body, OpKind::matmul), 1) << ir::print(after);
+  for (const ir::Op* scan : scans_of(after))
+    EXPECT_EQ(count(*scan->body, OpKind::matmul), 1) << ir::print(after);
   EXPECT_EQ(count(after, OpKind::matmul), 3) << ir::print(after);
 
   const Func training = passes::run_pipeline(parse(kStack), passes::kTraining);
   expect_same(passes::grad(parse(kStack)), training, dims);
   ASSERT_EQ(scans_of(training).size(), 4u) << ir::print(training);
-  for (const ir::Op* scan : scans_of(training)) EXPECT_EQ(count(*scan->body, OpKind::matmul), 1) << ir::print(training);
+  for (const ir::Op* scan : scans_of(training))
+    EXPECT_EQ(count(*scan->body, OpKind::matmul), 1) << ir::print(training);
 }
 
 TEST(Passes, GatherOfASmallTableMovesBehindTheProduct) {
@@ -205,7 +209,8 @@ TEST(Passes, GatherOfASmallTableMovesBehindTheProduct) {
 TEST(Passes, EachPassKeepsTheResults) {
   for (const char* text : {test::kLstm, test::kGru, kTeacherForced, kCharRnn, kStack}) {
     for (const std::string& f : {std::string(text), test::reversed(text)}) {
-      for (const char* pass : {"simplify", "merge-matmuls", "hoist-scan", "sink-scan-outputs", "sink-scan-sums", "gather-matmul", "split-scan"}) {
+      for (const char* pass : {"simplify", "merge-matmuls", "hoist-scan", "sink-scan-outputs",
+                               "sink-scan-sums", "gather-matmul", "split-scan"}) {
         run(parse(f), pass, {{"T", 3}, {"B", 2}, {"I", 3}});
         run(parse(f), pass, {{"T", 0}, {"B", 1}, {"I", 1}});
         const Func gradient = passes::grad(parse(f));
@@ -225,7 +230,8 @@ TEST(Passes, UnrolledIsRolled) {
       run(f, "unroll-scan{factor=3},simplify", dims);
       EXPECT_EQ(run(f, "unroll-scan{factor=4}", dims).ops.size(), f.ops.size());  // 4 does not divide 6
       // Rolled gradient == unrolled gradient.
-      const Func rolled = passes::grad(f), unrolled = passes::run_pipeline(f, "unroll-scan,simplify,grad,simplify");
+      const Func rolled = passes::grad(f),
+                 unrolled = passes::run_pipeline(f, "unroll-scan,simplify,grad,simplify");
       expect_same(rolled, unrolled, dims);
     }
   }

@@ -44,20 +44,26 @@ class Environment {
 
 TEST(Pipeline, Errors) {
   expect_error("simplify,fuse",
-               "rondo: unknown pass `fuse`; there are: simplify, grad, vjp, merge-matmuls, hoist-scan, sink-scan-outputs, "
+               "rondo: unknown pass `fuse`; there are: simplify, grad, vjp, merge-matmuls, hoist-scan, "
+               "sink-scan-outputs, "
                "sink-scan-sums, split-scan, unroll-scan, gather-matmul, bind-dims");
-  expect_error("simplify,", "rondo: unknown pass ``; there are: simplify, grad, vjp, merge-matmuls, hoist-scan, sink-scan-outputs, "
-                            "sink-scan-sums, split-scan, unroll-scan, gather-matmul, bind-dims");
+  expect_error(
+      "simplify,",
+      "rondo: unknown pass ``; there are: simplify, grad, vjp, merge-matmuls, hoist-scan, sink-scan-outputs, "
+      "sink-scan-sums, split-scan, unroll-scan, gather-matmul, bind-dims");
   expect_error("simplify{hard=1}", "rondo: pass simplify has no option `hard=1`; it takes none");
-  expect_error("unroll-scan{times=2}", "rondo: pass unroll-scan has no option `times=2`; it takes {factor=n}");
+  expect_error("unroll-scan{times=2}",
+               "rondo: pass unroll-scan has no option `times=2`; it takes {factor=n}");
   expect_error("unroll-scan{factor=two}", "rondo: pass unroll-scan: factor=two is not a number from 0");
-  expect_error("unroll-scan{factor=2", "rondo: pipeline: `unroll-scan{factor=2` has no closing brace at its end");
+  expect_error("unroll-scan{factor=2",
+               "rondo: pipeline: `unroll-scan{factor=2` has no closing brace at its end");
   expect_error("grad{wrt=q}", "rondo: grad: lstm has no param `q`");
   expect_error("bind-dims{Q=2}", "rondo: bind-dims: lstm has no dim `Q`, only: I, B, T");
 }
 
 TEST(Pipeline, OptionsReachTheirPass) {
-  const Func f = run_pipeline(parse(test::kLstm), " grad{wrt=wh|b} , bind-dims{T=4;B=2;I=3}, unroll-scan{factor=2} ");
+  const Func f =
+      run_pipeline(parse(test::kLstm), " grad{wrt=wh|b} , bind-dims{T=4;B=2;I=3}, unroll-scan{factor=2} ");
   ASSERT_EQ(f.results.size(), 3u);
   EXPECT_EQ(f.type(f.results[1]), (ir::Type{DType::f64, {2, 8}}));
   EXPECT_TRUE(ir::named_dims(f).empty());
@@ -73,7 +79,8 @@ TEST(Pipeline, DumpsEachStage) {
   std::filesystem::remove_all(dir);
   const Func f = run_pipeline(parse(test::kLstm), "simplify,hoist-scan", {dir.string()});
   std::vector<std::string> names;
-  for (const auto& entry : std::filesystem::directory_iterator(dir)) names.push_back(entry.path().filename().string());
+  for (const auto& entry : std::filesystem::directory_iterator(dir))
+    names.push_back(entry.path().filename().string());
   std::sort(names.begin(), names.end());
   EXPECT_EQ(names, (std::vector<std::string>{"00-input.rondo", "01-simplify.rondo", "02-hoist-scan.rondo"}));
   std::ifstream file(dir / "02-hoist-scan.rondo");
@@ -103,7 +110,9 @@ TEST(Pipeline, CheckFindsAPassThatChangesAValue) {
     passes::check_pass("broken", f, g);
     ADD_FAILURE() << "no error";
   } catch (const InternalError& e) {
-    EXPECT_NE(std::string(e.what()).find("broken changes what f computes: results differ by "), std::string::npos) << e.what();
+    EXPECT_NE(std::string(e.what()).find("broken changes what f computes: results differ by "),
+              std::string::npos)
+        << e.what();
   }
 }
 
@@ -117,14 +126,19 @@ int64_t allocations(int64_t steps, const char* pipeline, size_t* ops) {
   return testing::allocation_count() - before;
 }
 
-// Work is counted in allocations, which every emitted op and every visited operand list causes: four times the ops, about four times the work.
+// Work is counted in allocations, which every emitted op and every visited operand list causes: four times
+// the ops, about four times the work.
 TEST(Pipeline, WorkGrowsWithTheLengthOfTheProgram) {
   size_t small_ops = 0, large_ops = 0;
-  for (const char* pipeline : {"simplify", "grad", "merge-matmuls", "hoist-scan,sink-scan-outputs,sink-scan-sums", "gather-matmul",
-                               passes::kTraining.data()}) {
-    const int64_t small = allocations(60, pipeline, &small_ops), large = allocations(240, pipeline, &large_ops);
+  for (const char* pipeline :
+       {"simplify", "grad", "merge-matmuls", "hoist-scan,sink-scan-outputs,sink-scan-sums", "gather-matmul",
+        passes::kTraining.data()}) {
+    const int64_t small = allocations(60, pipeline, &small_ops),
+                  large = allocations(240, pipeline, &large_ops);
     EXPECT_GE(large_ops, 4000u);
-    EXPECT_LT(static_cast<double>(large) / static_cast<double>(small), 1.2 * static_cast<double>(large_ops) / small_ops) << pipeline;
+    EXPECT_LT(static_cast<double>(large) / static_cast<double>(small),
+              1.2 * static_cast<double>(large_ops) / small_ops)
+        << pipeline;
   }
 }
 

@@ -72,7 +72,8 @@ func @gru(%wr: f64[3,2], %wz: f64[3,2], %wn: f64[3,2], %ur: f64[2,2], %uz: f64[2
 
 /// The same text with every "scan" reversed.
 inline std::string reversed(std::string text) {
-  for (size_t at = 0; (at = text.find("scan ", at)) != std::string::npos; at += 13) text.replace(at, 5, "scan reverse ");
+  for (size_t at = 0; (at = text.find("scan ", at)) != std::string::npos; at += 13)
+    text.replace(at, 5, "scan reverse ");
   return text;
 }
 
