@@ -5,10 +5,10 @@
 
 namespace rondo {
 
-/// -log softmax(logits)[id], for logits [...,V] and ids [...].
+/// -log softmax(logits)[id], for logits [...,V] and ids [...] in [0, V).
 inline Tensor softmax_cross_entropy(Operand logits, Operand ids) {
   LibraryCall call("softmax_cross_entropy", logits.where());
-  const Tensor x = logits, target = ids;
+  const Tensor x = logits, target = check_ids(ids, x.dim(-1));
   const Tensor row = iota(x.shape(), -1), repeated = expand(target, -1, x.dim(-1));
   return mean(logsumexp(x) - sum(select(equal(repeated, row), x, 0), -1));
 }

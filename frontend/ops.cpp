@@ -200,8 +200,13 @@ Tensor gather(Operand table, Operand ids) {
   return emit(table.where(), {table, ids}, [](Builder& b, const Values& v) { return b.gather(v[0], v[1]); });
 }
 
+Tensor check_ids(Operand ids, Dim count) {
+  const Tensor numbers = iota({std::move(count)}, 0, ids.where());
+  return gather({numbers, ids.where()}, ids);
+}
+
 Tensor one_hot(Operand ids, int64_t n) {
-  const Tensor repeated = expand(ids, -1, n);
+  const Tensor repeated = expand({check_ids(ids, n), ids.where()}, -1, n);
   return select(equal({repeated, ids.where()}, iota(repeated.shape(), -1)), ones(repeated.shape()), 0);
 }
 
