@@ -12,16 +12,17 @@ using namespace ir;
 
 namespace {
 
-/// A left operand of so few rows does not pay for joining the right ones in every call; inside a scan they
-/// are joined once for all steps.
+/// A left operand of so few rows does not pay for joining the right ones in every call.
 constexpr int64_t kFewRows = 8;
 
+/// Inside a scan the right operands are joined once for all steps. Outside, a single named dim is taken for
+/// the batch of one step, which is often 1.
 bool pays(const Type& left, bool in_scan) {
   if (in_scan) return true;
   int64_t rows = 1;
   for (size_t i = 0; i + 1 < left.shape.size(); ++i) {
-    if (left.shape[i].is_named()) return true;
-    rows *= left.shape[i].size();
+    if (left.shape[i].is_named() && left.rank() > 2) return true;
+    rows *= left.shape[i].size();  // 0 for a named one
   }
   return rows > kFewRows;
 }
