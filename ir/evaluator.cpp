@@ -21,25 +21,29 @@ void check_input(const Func& func, size_t i, const Array& a) {
   int64_t n = 1;
   for (int64_t size : a.shape) n *= size;
   if (a.dtype != func.type(p).dtype || a.count() != n)
-    throw Error(fmt::format("rondo: {}: input {} `{}` is {}, not {}[{}] with {} elements", func.name, i, func.value_name(p),
-                            to_string(func.type(p)), name_of(a.dtype), fmt::join(a.shape, ","), a.count()));
+    throw Error(fmt::format("rondo: {}: input {} `{}` is {}, not {}[{}] with {} elements", func.name, i,
+                            func.value_name(p), to_string(func.type(p)), name_of(a.dtype),
+                            fmt::join(a.shape, ","), a.count()));
 }
 
 }  // namespace
 
 DimValues bind_dims(const Func& func, std::span<const std::vector<int64_t>> shapes, DimValues dims) {
   if (shapes.size() != func.params.size())
-    throw Error(fmt::format("rondo: {} takes {} inputs, not {}", func.name, func.params.size(), shapes.size()));
+    throw Error(
+        fmt::format("rondo: {} takes {} inputs, not {}", func.name, func.params.size(), shapes.size()));
   for (size_t i = 0; i < shapes.size(); ++i) {
     const Shape& want = func.type(func.params[i]).shape;
     auto fail = [&](const std::string& why) {
-      throw Error(fmt::format("rondo: {}: input {} `{}` is {}, not [{}]: {}", func.name, i, func.value_name(func.params[i]),
-                              to_string(want), fmt::join(shapes[i], ","), why));
+      throw Error(fmt::format("rondo: {}: input {} `{}` is {}, not [{}]: {}", func.name, i,
+                              func.value_name(func.params[i]), to_string(want), fmt::join(shapes[i], ","),
+                              why));
     };
     if (want.size() != shapes[i].size()) fail("ranks differ");
     for (size_t d = 0; d < want.size(); ++d) {
       const int64_t have = shapes[i][d];
-      const int64_t bound = want[d].is_named() ? dims.try_emplace(want[d].name(), have).first->second : want[d].size();
+      const int64_t bound =
+          want[d].is_named() ? dims.try_emplace(want[d].name(), have).first->second : want[d].size();
       if (bound != have) fail(fmt::format("dim {} is {}", to_string(want[d]), bound));
     }
   }

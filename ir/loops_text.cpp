@@ -9,8 +9,9 @@ namespace rondo::ir {
 namespace {
 
 constexpr auto kScalarNames = std::to_array<std::string_view>(
-    {"constant", "load", "index", "size", "acc",   "cast", "neg", "exp", "log", "tanh", "sigmoid", "sqrt",   "rsqrt",
-     "abs",      "cos",  "floor", "add",  "sub",   "mul",  "div", "max", "min", "less", "equal",   "select", "random"});
+    {"constant", "load",    "index", "size",  "acc",  "cast",  "neg",    "exp",   "log",
+     "tanh",     "sigmoid", "sqrt",  "rsqrt", "abs",  "cos",   "floor",  "add",   "sub",
+     "mul",      "div",     "max",   "min",   "less", "equal", "select", "random"});
 static_assert(kScalarNames.size() == static_cast<size_t>(ScalarOp::random) + 1, "every scalar op has a name");
 constexpr std::array<std::string_view, 3> kAccNames = {"sum", "max", "argmax"};
 
@@ -27,8 +28,10 @@ class Printer {
   std::string run() && {
     line(0, fmt::format("program {}({})", program_.name, fmt::join(program_.dims, ", ")));
     for (size_t i = 0; i < program_.buffers.size(); ++i) buffer(i);
-    for (size_t i = 0; i < program_.slots.size(); ++i) line(1, fmt::format("slot {}: {} bytes", i, to_string(program_.slots[i])));
-    for (const IndexBound& b : program_.bounds) line(1, fmt::format("input {} < {}", b.input, to_string(b.bound)));
+    for (size_t i = 0; i < program_.slots.size(); ++i)
+      line(1, fmt::format("slot {}: {} bytes", i, to_string(program_.slots[i])));
+    for (const IndexBound& b : program_.bounds)
+      line(1, fmt::format("input {} < {}", b.input, to_string(b.bound)));
     for (const Stmt& s : program_.stmts) statement(1, s);
     return std::move(text_);
   }
@@ -52,7 +55,8 @@ class Printer {
                         : b.kind == Buffer::Kind::output ? fmt::format("output {}", b.arg)
                         : b.slot == kNone                ? "scratch"
                                                          : fmt::format("slot {}", b.slot);
-    line(1, fmt::format("buffer {}: {}[{}] {}", buffer_name(static_cast<BufferId>(i)), name_of(b.dtype), to_string(b.size), place));
+    line(1, fmt::format("buffer {}: {}[{}] {}", buffer_name(static_cast<BufferId>(i)), name_of(b.dtype),
+                        to_string(b.size), place));
   }
 
   void statement(size_t depth, const Stmt& s) {
@@ -70,8 +74,8 @@ class Printer {
     line(depth, fmt::format("kernel {} over {}{}", k.name, list(k.dims), schedule(k.schedule)));
     for (size_t i = 0; i < k.accs.size(); ++i) {
       const Accumulator& a = k.accs[i];
-      line(depth + 1, fmt::format("acc{} = {} {} of %{} over {}{}", i, kAccNames[static_cast<size_t>(a.kind)], name_of(a.dtype),
-                                  a.value, list(a.dims), a.lanes ? " in lanes" : ""));
+      line(depth + 1, fmt::format("acc{} = {} {} of %{} over {}{}", i, kAccNames[static_cast<size_t>(a.kind)],
+                                  name_of(a.dtype), a.value, list(a.dims), a.lanes ? " in lanes" : ""));
       nodes(depth + 2, a.nodes);
     }
     nodes(depth + 1, k.nodes);
@@ -102,7 +106,9 @@ class Printer {
     return text;
   }
 
-  std::string access(const Access& a) const { return fmt::format("{}[{}]", buffer_name(a.buffer), position(a)); }
+  std::string access(const Access& a) const {
+    return fmt::format("{}[{}]", buffer_name(a.buffer), position(a));
+  }
 
   /// "4*B + i0*8 + t1*(8*B) + row %3*8"; a variable's stride of 0 is left out.
   static std::string position(const Access& a) {
@@ -110,7 +116,9 @@ class Printer {
     auto add = [&](const std::string& variable, const Poly& stride) {
       if (stride.is_zero()) return;
       const std::string factor = to_string(stride);
-      terms.push_back(factor == "1" ? variable : stride.is_constant() ? fmt::format("{}*{}", variable, factor) : fmt::format("{}*({})", variable, factor));
+      terms.push_back(factor == "1"          ? variable
+                      : stride.is_constant() ? fmt::format("{}*{}", variable, factor)
+                                             : fmt::format("{}*({})", variable, factor));
     };
     if (!a.offset.is_zero()) terms.push_back(to_string(a.offset));
     for (const auto& [loop, stride] : a.outer) add(fmt::format("t{}", loop), stride);

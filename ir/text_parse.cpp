@@ -11,8 +11,9 @@
 #include "ir/text.h"
 #include "support/error.h"
 
-// A recursive-descent parser that builds through Builder, so that what it returns has passed every type rule. Text comes from outside: the
-// nesting of scans is bounded, extents are bounded, and all memory is in proportion to the text.
+// A recursive-descent parser that builds through Builder, so that what it returns has passed every type rule.
+// Text comes from outside: the nesting of scans is bounded, extents are bounded, and all memory is in
+// proportion to the text.
 
 namespace rondo::ir {
 namespace {
@@ -68,19 +69,23 @@ class Reader {
   /// The name after its sigil, '%' or '@'.
   std::string name(std::string_view sigil) {
     expect(sigil);
-    if (at_ == text_.size() || !is_name(text_[at_])) fail(at_, fmt::format("expected a name after `{}`", sigil));
+    if (at_ == text_.size() || !is_name(text_[at_]))
+      fail(at_, fmt::format("expected a name after `{}`", sigil));
     return run("a name", is_name);
   }
 
   bool next_is(char c) { return place() < text_.size() && text_[at_] == c; }
-  bool next_is_digit() { return place() < text_.size() && std::isdigit(static_cast<unsigned char>(text_[at_])); }
+  bool next_is_digit() {
+    return place() < text_.size() && std::isdigit(static_cast<unsigned char>(text_[at_]));
+  }
 
   int64_t integer() {
     const size_t start = place();
     int64_t n = 0;
     const auto [end, error] = std::from_chars(text_.data() + at_, text_.data() + text_.size(), n);
     if (error == std::errc::invalid_argument) fail(start, "expected an integer, found " + found());
-    if (error != std::errc() || n > kMaxElements || n < -kMaxElements) fail(start, "the integer is too large");
+    if (error != std::errc() || n > kMaxElements || n < -kMaxElements)
+      fail(start, "the integer is too large");
     at_ = static_cast<size_t>(end - text_.data());
     return n;
   }
@@ -117,8 +122,9 @@ struct NamedAttr {
   std::string_view name;
   Attr attr;
 };
-constexpr NamedAttr kAttrs[] = {{"value", Attr::number}, {"axes", Attr::axes}, {"axis", Attr::axis}, {"lo", Attr::lo},
-                                {"hi", Attr::hi},        {"ta", Attr::ta},     {"tb", Attr::tb},     {"dim", Attr::dim}};
+constexpr NamedAttr kAttrs[] = {{"value", Attr::number}, {"axes", Attr::axes}, {"axis", Attr::axis},
+                                {"lo", Attr::lo},        {"hi", Attr::hi},     {"ta", Attr::ta},
+                                {"tb", Attr::tb},        {"dim", Attr::dim}};
 
 /// A function in the making, and what its names mean.
 struct Region {
@@ -167,7 +173,8 @@ class Parser {
 
   /// Digits alone are the text's name of an unnamed value.
   static std::string source_name(const std::string& name) {
-    const bool digits = std::all_of(name.begin(), name.end(), [](unsigned char c) { return std::isdigit(c); });
+    const bool digits =
+        std::all_of(name.begin(), name.end(), [](unsigned char c) { return std::isdigit(c); });
     return digits ? "" : name;
   }
 
@@ -219,11 +226,14 @@ class Parser {
     return list;
   }
 
-  void check_types(size_t at, const Builder& b, const std::vector<Value>& values, const std::vector<Type>& types) {
-    if (values.size() != types.size()) in_.fail(at, fmt::format("{} results, but {} types", values.size(), types.size()));
+  void check_types(size_t at, const Builder& b, const std::vector<Value>& values,
+                   const std::vector<Type>& types) {
+    if (values.size() != types.size())
+      in_.fail(at, fmt::format("{} results, but {} types", values.size(), types.size()));
     for (size_t i = 0; i < values.size(); ++i)
       if (b.type(values[i]) != types[i])
-        in_.fail(at, fmt::format("result {} is {}, the text says {}", i, to_string(b.type(values[i])), to_string(types[i])));
+        in_.fail(at, fmt::format("result {} is {}, the text says {}", i, to_string(b.type(values[i])),
+                                 to_string(types[i])));
   }
 
   void attribute(Attr attr, Attrs& a) {
@@ -256,15 +266,18 @@ class Parser {
       for (bool more = !in_.accept("}"); more; more = next_or("}")) {
         at = in_.place();
         const std::string name = in_.word("an attribute");
-        const auto known = std::find_if(std::begin(kAttrs), std::end(kAttrs), [&](const NamedAttr& n) { return n.name == name; });
-        const auto place = known == std::end(kAttrs) ? left.end() : std::find(left.begin(), left.end(), known->attr);
+        const auto known = std::find_if(std::begin(kAttrs), std::end(kAttrs),
+                                        [&](const NamedAttr& n) { return n.name == name; });
+        const auto place =
+            known == std::end(kAttrs) ? left.end() : std::find(left.begin(), left.end(), known->attr);
         if (place == left.end()) in_.fail(at, fmt::format("`{}` has no attribute `{}` here", def.name, name));
         left.erase(place);
         attribute(known->attr, a);
       }
     }
     for (const NamedAttr& known : kAttrs)
-      if (known.attr != Attr::ta && known.attr != Attr::tb && std::count(left.begin(), left.end(), known.attr))
+      if (known.attr != Attr::ta && known.attr != Attr::tb &&
+          std::count(left.begin(), left.end(), known.attr))
         in_.fail(at, fmt::format("`{}` lacks the attribute `{}`", def.name, known.name));
     return a;
   }
@@ -303,7 +316,8 @@ class Parser {
     } else {
       results = {simple(region, at, *def, names[0].second)};
     }
-    if (results.size() != names.size()) in_.fail(at, fmt::format("{} results, but {} names", results.size(), names.size()));
+    if (results.size() != names.size())
+      in_.fail(at, fmt::format("{} results, but {} names", results.size(), names.size()));
     for (size_t i = 0; i < names.size(); ++i) define(region, names[i].first, names[i].second, results[i]);
   }
 
@@ -314,12 +328,14 @@ class Parser {
     in_.expect(":");
     const Type shown = type();
     if (std::count(def.attrs.begin(), def.attrs.end(), Attr::type)) attrs.type = shown;
-    const Value v = built(at, [&] { return region.builder.emit(def.kind, operands, attrs, source_name(name)); });
+    const Value v =
+        built(at, [&] { return region.builder.emit(def.kind, operands, attrs, source_name(name)); });
     check_types(at, region.builder, {v}, {shown});
     return v;
   }
 
-  /// A group of a scan's operands, "(%inner = %outer, %same)". Each becomes a parameter of the body; returns how many.
+  /// A group of a scan's operands, "(%inner = %outer, %same)". Each becomes a parameter of the body; returns
+  /// how many.
   uint32_t bindings(Region& outer, Region& inner, std::vector<Value>& operands, bool slices) {
     uint32_t count = 0;
     in_.expect("(");
@@ -343,7 +359,8 @@ class Parser {
     return count;
   }
 
-  std::vector<Value> scan(Region& outer, size_t at, const std::vector<std::pair<size_t, std::string>>& names, int depth) {
+  std::vector<Value> scan(Region& outer, size_t at, const std::vector<std::pair<size_t, std::string>>& names,
+                          int depth) {
     if (depth == kMaxDepth) in_.fail(at, fmt::format("scans nest deeper than {}", kMaxDepth));
     Region inner("body");
     Attrs attrs;
@@ -358,7 +375,8 @@ class Parser {
     if (in_.accept("consts")) attrs.consts = bindings(outer, inner, operands, false);
     if (in_.accept("carry")) attrs.carries = bindings(outer, inner, operands, false);
     const bool has_xs = in_.accept("xs") && bindings(outer, inner, operands, true) > 0;
-    if (has_trip == has_xs) in_.fail(at, has_xs ? "a scan with xs takes no trip count" : "a scan without xs takes a trip count");
+    if (has_trip == has_xs)
+      in_.fail(at, has_xs ? "a scan with xs takes no trip count" : "a scan without xs takes a trip count");
     in_.expect("{");
     ops(inner, depth + 1);
     std::vector<Value> yielded = yield(inner, attrs.carries);
@@ -368,8 +386,8 @@ class Parser {
     std::vector<std::string> sources;
     for (const auto& [place, name] : names) sources.push_back(source_name(name));
     auto body = std::make_shared<const Func>(std::move(inner.builder).finish(std::move(yielded)));
-    std::vector<Value> results =
-        built(at, [&] { return outer.builder.emit_scan(std::move(operands), attrs, body, std::move(sources)); });
+    std::vector<Value> results = built(
+        at, [&] { return outer.builder.emit_scan(std::move(operands), attrs, body, std::move(sources)); });
     check_types(at, outer.builder, results, shown);
     return results;
   }
@@ -385,7 +403,8 @@ class Parser {
       for (bool more = !in_.accept(")"); more; more = next_or(")")) results.push_back(use(inner));
     };
     group("carry");
-    if (results.size() != carries) in_.fail(at, fmt::format("{} carries, but {} are yielded", carries, results.size()));
+    if (results.size() != carries)
+      in_.fail(at, fmt::format("{} carries, but {} are yielded", carries, results.size()));
     group("ys");
     return results;
   }

@@ -15,7 +15,8 @@
 namespace rondo::ir {
 namespace {
 
-/// A name in the characters of the text's grammar. Digits alone stand for an unnamed value, so a name is never that.
+/// A name in the characters of the text's grammar. Digits alone stand for an unnamed value, so a name is
+/// never that.
 std::string clean_name(const std::string& name) {
   std::string text;
   for (char c : name) text += std::isalnum(static_cast<unsigned char>(c)) || c == '_' || c == '.' ? c : '_';
@@ -23,7 +24,8 @@ std::string clean_name(const std::string& name) {
   return digits ? fmt::format("_{}", text) : text;
 }
 
-/// The names of a function's values in the text: "%lstm.z", "%0" for the first unnamed one, "%h.1" where "%h" is taken.
+/// The names of a function's values in the text: "%lstm.z", "%0" for the first unnamed one, "%h.1" where "%h"
+/// is taken.
 class Names {
  public:
   explicit Names(const Func& func) {
@@ -50,7 +52,9 @@ class Names {
   std::vector<std::string> names_;
 };
 
-std::string type_text(const Func& func, Value v) { return v.id < func.values.size() ? to_string(func.type(v)) : "?"; }
+std::string type_text(const Func& func, Value v) {
+  return v.id < func.values.size() ? to_string(func.type(v)) : "?";
+}
 
 /// The shortest text that reads back as the same double.
 std::string number_text(double x) { return std::isnan(x) ? "nan" : fmt::format("{}", x); }
@@ -85,9 +89,11 @@ class Printer {
     std::vector<std::string> params, results;
     for (Value p : func.params) params.push_back(names[p] + ": " + type_text(func, p));
     for (Value r : func.results) results.push_back(type_text(func, r));
-    text_ = fmt::format("func @{}({}) -> ({}) {{\n", clean_name(func.name), fmt::join(params, ", "), fmt::join(results, ", "));
+    text_ = fmt::format("func @{}({}) -> ({}) {{\n", clean_name(func.name), fmt::join(params, ", "),
+                        fmt::join(results, ", "));
     for (const Op& op : func.ops) line(func, names, op, 1);
-    text_ += func.results.empty() ? "  return\n}\n" : fmt::format("  return {}\n}}\n", names.list(func.results));
+    text_ +=
+        func.results.empty() ? "  return\n}\n" : fmt::format("  return {}\n}}\n", names.list(func.results));
   }
 
   /// One op, without indentation and line end.
@@ -101,7 +107,8 @@ class Printer {
     if (op.body)
       region(names, op, depth);
     else
-      text_ += fmt::format("{}{}{}", op.operands.empty() ? "" : " ", names.list(op.operands), attributes_text(def, op.attrs));
+      text_ += fmt::format("{}{}{}", op.operands.empty() ? "" : " ", names.list(op.operands),
+                           attributes_text(def, op.attrs));
     text_ += fmt::format(" : {}", fmt::join(types, ", "));
   }
 
@@ -117,7 +124,8 @@ class Printer {
   }
 
   /// " consts(%w, %inner = %outer)" for operands [from, to), or nothing where there are none.
-  static std::string group(std::string_view word, const Names& outer, const Names& inner, const Op& op, size_t from, size_t to) {
+  static std::string group(std::string_view word, const Names& outer, const Names& inner, const Op& op,
+                           size_t from, size_t to) {
     std::vector<std::string> parts;
     for (size_t i = from; i < to; ++i) {
       const std::string param = i < op.body->params.size() ? inner[op.body->params[i]] : "%?";
@@ -131,7 +139,8 @@ class Printer {
     const Func& body = *op.body;
     const Names inner(body);
     const size_t count = op.operands.size();
-    const size_t carries = std::min<size_t>(op.attrs.consts, count), xs = std::min(carries + op.attrs.carries, count);
+    const size_t carries = std::min<size_t>(op.attrs.consts, count),
+                 xs = std::min(carries + op.attrs.carries, count);
     if (op.attrs.reverse) text_ += " reverse";
     if (xs == count) text_ += fmt::format(" trip({})", to_string(op.attrs.dim));
     text_ += group("consts", outer, inner, op, 0, carries) + group("carry", outer, inner, op, carries, xs) +

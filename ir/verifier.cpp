@@ -25,7 +25,9 @@ class Verifier {
   }
 
  private:
-  void report(std::string_view rule, const std::string& what) { violations_.push_back(fmt::format("{}: {}", rule, what)); }
+  void report(std::string_view rule, const std::string& what) {
+    violations_.push_back(fmt::format("{}: {}", rule, what));
+  }
   bool is_defined(Value v) const { return v.id < defined_.size() && defined_[v.id]; }
 
   template <class F>

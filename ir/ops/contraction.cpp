@@ -28,7 +28,8 @@ Types infer_matmul(const Func&, const Op& op, TypeSpan in) {
   }
   if (b.rank() != 2) reject("the right operand is a matrix");
   const Dim& inner = b.shape[tb ? 1 : 0];
-  if (a.shape.back() != inner) reject("inner dims {} and {} differ", to_string(a.shape.back()), to_string(inner));
+  if (a.shape.back() != inner)
+    reject("inner dims {} and {} differ", to_string(a.shape.back()), to_string(inner));
   Type out{a.dtype, lead};
   out.shape.push_back(b.shape[tb ? 0 : 1]);
   return {out};
@@ -118,8 +119,8 @@ void fold(const EvalContext& c, const std::vector<int64_t>& axes, F f) {
   });
 }
 
-NodeId lower_fold(ElementBuilder& e, AccKind kind, const Func& func, const Op& op, const std::vector<int64_t>& axes,
-                  const Indices& at) {
+NodeId lower_fold(ElementBuilder& e, AccKind kind, const Func& func, const Op& op,
+                  const std::vector<int64_t>& axes, const Indices& at) {
   const Type& in = func.type(op.operands[0]);
   const auto kept = other_axes(in.rank(), axes);
   Shape extents;
@@ -144,48 +145,51 @@ double lowest(DType t) {
 }
 
 OpDef reduce_sum_op() {
-  return {.kind = OpKind::reduce_sum,
-          .name = "reduce_sum",
-          .arity = 1,
-          .cls = OpClass::reduction,
-          .attrs = {Attr::axes},
-          .infer = infer_reduce,
-          .eval =
-              [](const EvalContext& c) {
-                const bool wrap = c.out[0].dtype == DType::i32;
-                fold(c, c.op.attrs.axes, [&](size_t to, double x, const auto&) {
-                  double& sum = c.out[0].data[to];
-                  sum = wrap ? wrap_i32(static_cast<int64_t>(sum + x)) : sum + x;
-                });
-              },
-          .grad = [](const GradContext& g) -> Values { return {spread(g, g.d[0])}; },
-          .lower = [](ElementBuilder& e, const Func& func, const Op& op,
-                      const Indices& at) { return lower_fold(e, AccKind::sum, func, op, op.attrs.axes, at); }};
+  return {
+      .kind = OpKind::reduce_sum,
+      .name = "reduce_sum",
+      .arity = 1,
+      .cls = OpClass::reduction,
+      .attrs = {Attr::axes},
+      .infer = infer_reduce,
+      .eval =
+          [](const EvalContext& c) {
+            const bool wrap = c.out[0].dtype == DType::i32;
+            fold(c, c.op.attrs.axes, [&](size_t to, double x, const auto&) {
+              double& sum = c.out[0].data[to];
+              sum = wrap ? wrap_i32(static_cast<int64_t>(sum + x)) : sum + x;
+            });
+          },
+      .grad = [](const GradContext& g) -> Values { return {spread(g, g.d[0])}; },
+      .lower = [](ElementBuilder& e, const Func& func, const Op& op,
+                  const Indices& at) { return lower_fold(e, AccKind::sum, func, op, op.attrs.axes, at); }};
 }
 
 /// Of no elements: the lowest value of the dtype. The gradient is split equally among equal maxima.
 OpDef reduce_max_op() {
-  return {.kind = OpKind::reduce_max,
-          .name = "reduce_max",
-          .arity = 1,
-          .cls = OpClass::reduction,
-          .attrs = {Attr::axes},
-          .infer = infer_reduce,
-          .eval =
-              [](const EvalContext& c) {
-                Array& out = c.out[0];
-                std::fill(out.data.begin(), out.data.end(), lowest(out.dtype));
-                fold(c, c.op.attrs.axes, [&](size_t to, double x, const auto&) { out.data[to] = std::max(out.data[to], x); });
-              },
-          .grad = [](const GradContext& g) -> Values {
-            Builder& b = g.b;
-            const Value is_max = b.binary(OpKind::equal, g.in(0), spread(g, g.out()));
-            const Value ones = b.select(is_max, b.like(g.in(0), 1), b.like(g.in(0), 0));
-            const Value share = b.div(g.d[0], b.reduce_sum(ones, g.op.attrs.axes));
-            return {b.mul(ones, spread(g, share))};
+  return {
+      .kind = OpKind::reduce_max,
+      .name = "reduce_max",
+      .arity = 1,
+      .cls = OpClass::reduction,
+      .attrs = {Attr::axes},
+      .infer = infer_reduce,
+      .eval =
+          [](const EvalContext& c) {
+            Array& out = c.out[0];
+            std::fill(out.data.begin(), out.data.end(), lowest(out.dtype));
+            fold(c, c.op.attrs.axes,
+                 [&](size_t to, double x, const auto&) { out.data[to] = std::max(out.data[to], x); });
           },
-          .lower = [](ElementBuilder& e, const Func& func, const Op& op,
-                      const Indices& at) { return lower_fold(e, AccKind::max, func, op, op.attrs.axes, at); }};
+      .grad = [](const GradContext& g) -> Values {
+        Builder& b = g.b;
+        const Value is_max = b.binary(OpKind::equal, g.in(0), spread(g, g.out()));
+        const Value ones = b.select(is_max, b.like(g.in(0), 1), b.like(g.in(0), 0));
+        const Value share = b.div(g.d[0], b.reduce_sum(ones, g.op.attrs.axes));
+        return {b.mul(ones, spread(g, share))};
+      },
+      .lower = [](ElementBuilder& e, const Func& func, const Op& op,
+                  const Indices& at) { return lower_fold(e, AccKind::max, func, op, op.attrs.axes, at); }};
 }
 
 /// The first index along `axis` at which the operand is largest; 0 where the axis is empty.
@@ -212,14 +216,17 @@ OpDef argmax_op() {
                 });
               },
           .grad = nullptr,
-          .lower = [](ElementBuilder& e, const Func& func, const Op& op,
-                      const Indices& at) { return lower_fold(e, AccKind::argmax, func, op, {op.attrs.axis}, at); }};
+          .lower =
+              [](ElementBuilder& e, const Func& func, const Op& op, const Indices& at) {
+                return lower_fold(e, AccKind::argmax, func, op, {op.attrs.axis}, at);
+              }};
 }
 
 }  // namespace
 
 const std::array<OpDef, kContractionOps>& contraction_ops() {
-  static const std::array<OpDef, kContractionOps> ops = {matmul_op(), reduce_sum_op(), reduce_max_op(), argmax_op()};
+  static const std::array<OpDef, kContractionOps> ops = {matmul_op(), reduce_sum_op(), reduce_max_op(),
+                                                         argmax_op()};
   return ops;
 }
 

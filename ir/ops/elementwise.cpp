@@ -5,8 +5,9 @@
 #include "ir/ops/ops.h"
 #include "ir/ops/rules.h"
 
-// One entry an op: what it computes on scalars, its gradient, whether it is cheap. All operands have one shape; the rest is shared.
-// Arithmetic on i32 wraps. There is no division of i32: by zero it would have no meaning.
+// One entry an op: what it computes on scalars, its gradient, whether it is cheap. All operands have one
+// shape; the rest is shared. Arithmetic on i32 wraps. There is no division of i32: by zero it would have no
+// meaning.
 
 namespace rondo::ir {
 namespace {
@@ -91,12 +92,14 @@ OpDef cast_op() {
           .cls = OpClass::pointwise,
           .attrs = {Attr::type},
           .infer = [](const Func&, const Op& op, TypeSpan in) -> Types {
-            if (op.attrs.type.shape != in[0].shape) reject("cast keeps the shape, {} differs", to_string(op.attrs.type));
+            if (op.attrs.type.shape != in[0].shape)
+              reject("cast keeps the shape, {} differs", to_string(op.attrs.type));
             return {op.attrs.type};
           },
           .eval =
               [](const EvalContext& c) {
-                for (size_t i = 0; i < c.out[0].data.size(); ++i) c.out[0].data[i] = cast(c.in[0]->data[i], c.out[0].dtype);
+                for (size_t i = 0; i < c.out[0].data.size(); ++i)
+                  c.out[0].data[i] = cast(c.in[0]->data[i], c.out[0].dtype);
               },
           .grad = [](const GradContext& g) -> Values {
             const DType from = g.in_type(0).dtype;
@@ -141,7 +144,8 @@ OpDef detach_op() {
           .infer = [](const Func&, const Op&, TypeSpan in) -> Types { return {in[0]}; },
           .eval = [](const EvalContext& c) { c.out[0].data = c.in[0]->data; },
           .grad = nullptr,
-          .lower = [](ElementBuilder& e, const Func&, const Op& op, const Indices& at) { return e.element(op.operands[0], at); },
+          .lower = [](ElementBuilder& e, const Func&, const Op& op,
+                      const Indices& at) { return e.element(op.operands[0], at); },
           .cheap = kCheap};
 }
 
@@ -162,7 +166,8 @@ const std::array<OpDef, kElementwiseOps>& elementwise_ops() {
   static const std::array<OpDef, kElementwiseOps> ops = {{
       cast_op(),
       pointwise<ScalarOp::neg, On::numbers>(
-          OpKind::neg, "neg", [](auto x) { return -x; }, [](auto& g) -> Values { return {g.b.neg(g.d[0])}; }, kCheap),
+          OpKind::neg, "neg", [](auto x) { return -x; }, [](auto& g) -> Values { return {g.b.neg(g.d[0])}; },
+          kCheap),
       pointwise<ScalarOp::exp, On::floats>(
           OpKind::exp, "exp", [](double x) { return std::exp(x); },
           [](auto& g) -> Values { return {g.b.mul(g.d[0], g.out())}; }),
@@ -209,13 +214,22 @@ const std::array<OpDef, kElementwiseOps>& elementwise_ops() {
 
       pointwise<ScalarOp::add, On::numbers>(
           OpKind::add, "add", [](auto x, auto y) { return x + y; },
-          [](auto& g) -> Values { return {g.d[0], g.d[0]}; }, kCheap),
+          [](auto& g) -> Values {
+            return {g.d[0], g.d[0]};
+          },
+          kCheap),
       pointwise<ScalarOp::sub, On::numbers>(
           OpKind::sub, "sub", [](auto x, auto y) { return x - y; },
-          [](auto& g) -> Values { return {g.d[0], g.b.neg(g.d[0])}; }, kCheap),
+          [](auto& g) -> Values {
+            return {g.d[0], g.b.neg(g.d[0])};
+          },
+          kCheap),
       pointwise<ScalarOp::mul, On::numbers>(
           OpKind::mul, "mul", [](auto x, auto y) { return x * y; },
-          [](auto& g) -> Values { return {g.b.mul(g.d[0], g.in(1)), g.b.mul(g.d[0], g.in(0))}; }, kCheap),
+          [](auto& g) -> Values {
+            return {g.b.mul(g.d[0], g.in(1)), g.b.mul(g.d[0], g.in(0))};
+          },
+          kCheap),
       pointwise<ScalarOp::div, On::floats>(
           OpKind::div, "div", [](double x, double y) { return x / y; },
           [](auto& g) -> Values {

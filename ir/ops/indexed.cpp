@@ -32,7 +32,8 @@ template <class F>
 void for_each_row(const Array& ids, int64_t rows, F f) {
   for (int64_t i = 0; i < ids.count(); ++i) {
     const double id = ids.data[i];
-    if (!(id >= 0 && id < static_cast<double>(rows))) reject("rondo: id {} at position {} is outside [0, {})", id, i, rows);
+    if (!(id >= 0 && id < static_cast<double>(rows)))
+      reject("rondo: id {} at position {} is outside [0, {})", id, i, rows);
     f(static_cast<int64_t>(id), i);
   }
 }
@@ -84,7 +85,9 @@ OpDef scatter_add_op() {
                   }
                 });
               },
-          .grad = [](const GradContext& g) -> Values { return {Value{}, g.b.gather(g.d[0], g.in(0))}; },
+          .grad = [](const GradContext& g) -> Values {
+            return {Value{}, g.b.gather(g.d[0], g.in(0))};
+          },
           .lower = nullptr,
           .place =
               [](Placer& p, const Func&, const Op& op) {

@@ -12,7 +12,8 @@ Types infer_const(const Func&, const Op& op, TypeSpan) {
   const double x = op.attrs.number;
   const DType dtype = op.attrs.type.dtype;
   using Limits = std::numeric_limits<int32_t>;
-  if (dtype == DType::i32 && !(x == std::trunc(x) && x >= Limits::min() && x <= Limits::max())) reject("{} is no i32", x);
+  if (dtype == DType::i32 && !(x == std::trunc(x) && x >= Limits::min() && x <= Limits::max()))
+    reject("{} is no i32", x);
   if (dtype == DType::pred && x != 0 && x != 1) reject("a pred is 0 or 1, not {}", x);
   return {op.attrs.type};
 }
@@ -49,7 +50,8 @@ NodeId linear_index(ElementBuilder& e, const Shape& shape, const Indices& at) {
       continue;
     }
     if (outer != kNone)
-      outer = e.apply(ScalarOp::mul, DType::i32, {outer, e.constant(DType::i32, static_cast<double>(shape[i].size()))});
+      outer = e.apply(ScalarOp::mul, DType::i32,
+                      {outer, e.constant(DType::i32, static_cast<double>(shape[i].size()))});
     affine = (i ? affine * shape[i].size() : Index{}) + at[i];
   }
   const NodeId inner = e.index(DType::i32, affine);
@@ -67,7 +69,10 @@ const std::array<OpDef, kLeafOps>& leaf_ops() {
        .cls = OpClass::leaf,
        .attrs = {Attr::number, Attr::type},
        .infer = infer_const,
-       .eval = [](const EvalContext& c) { std::fill(c.out[0].data.begin(), c.out[0].data.end(), c.op.attrs.number); },
+       .eval =
+           [](const EvalContext& c) {
+             std::fill(c.out[0].data.begin(), c.out[0].data.end(), c.op.attrs.number);
+           },
        .grad = nullptr,
        .lower = [](ElementBuilder& e, const Func&, const Op& op,
                    const Indices&) { return e.constant(op.attrs.type.dtype, op.attrs.number); },
@@ -82,7 +87,8 @@ const std::array<OpDef, kLeafOps>& leaf_ops() {
        .eval =
            [](const EvalContext& c) {
              auto out = c.out[0].data.begin();
-             for_each_index(c.out[0].shape, [&](const auto& at) { *out++ = static_cast<double>(at[c.op.attrs.axis]); });
+             for_each_index(c.out[0].shape,
+                            [&](const auto& at) { *out++ = static_cast<double>(at[c.op.attrs.axis]); });
            },
        .grad = nullptr,
        .lower = [](ElementBuilder& e, const Func&, const Op& op,
@@ -95,12 +101,14 @@ const std::array<OpDef, kLeafOps>& leaf_ops() {
        .cls = OpClass::leaf,
        .attrs = {Attr::dim, Attr::type},
        .infer = infer_size,
-       .eval = [](const EvalContext& c) { c.out[0].data[0] = static_cast<double>(bind(c.op.attrs.dim, c.dims)); },
+       .eval =
+           [](const EvalContext& c) { c.out[0].data[0] = static_cast<double>(bind(c.op.attrs.dim, c.dims)); },
        .grad = nullptr,
        .lower = [](ElementBuilder& e, const Func&, const Op& op,
                    const Indices&) { return e.size(op.attrs.type.dtype, op.attrs.dim); },
        .cheap = true},
-      // random(key, counter): uniform in [0, 1); element i is a pure function of key, counter and its position i.
+      // random(key, counter): uniform in [0, 1); element i is a pure function of key, counter and its
+      // position i.
       {.kind = OpKind::random,
        .name = "random",
        .arity = 2,
@@ -116,7 +124,8 @@ const std::array<OpDef, kLeafOps>& leaf_ops() {
        .lower =
            [](ElementBuilder& e, const Func&, const Op& op, const Indices& at) {
              const NodeId key = e.element(op.operands[0], {}), counter = e.element(op.operands[1], {});
-             return e.apply(ScalarOp::random, op.attrs.type.dtype, {key, counter, linear_index(e, op.attrs.type.shape, at)});
+             return e.apply(ScalarOp::random, op.attrs.type.dtype,
+                            {key, counter, linear_index(e, op.attrs.type.shape, at)});
            }},
   }};
   return ops;

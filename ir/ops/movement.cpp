@@ -1,8 +1,8 @@
 #include "ir/ops/ops.h"
 #include "ir/ops/rules.h"
 
-// Ops that only say where elements come from. A view's evaluation and its lowering state the same map of indices: of numbers, and of
-// affine functions of the loop variables.
+// Ops that only say where elements come from. A view's evaluation and its lowering state the same map of
+// indices: of numbers, and of affine functions of the loop variables.
 
 namespace rondo::ir {
 namespace {
@@ -12,7 +12,8 @@ struct Regroup {
   size_t from0, from1, to0, to1;
 };
 
-/// How a reshape pairs its dims: each named dim with itself, and the runs of numbers between them. Throws Error where they do not fit.
+/// How a reshape pairs its dims: each named dim with itself, and the runs of numbers between them. Throws
+/// Error where they do not fit.
 std::vector<Regroup> regroups(const Shape& from, const Shape& to) {
   auto run = [](const Shape& s, size_t& i) {
     int64_t n = 1;
@@ -24,7 +25,8 @@ std::vector<Regroup> regroups(const Shape& from, const Shape& to) {
   while (true) {
     Regroup r{i, 0, j, 0};
     const int64_t have = run(from, i), want = run(to, j);
-    if (have != want) reject("cannot become {}: {} and {} elements between named dims", to_string(to), have, want);
+    if (have != want)
+      reject("cannot become {}: {} and {} elements between named dims", to_string(to), have, want);
     r.from1 = i, r.to1 = j;
     if (r.from0 != r.from1 || r.to0 != r.to1) groups.push_back(r);
     if (i == from.size() && j == to.size()) return groups;
@@ -35,8 +37,8 @@ std::vector<Regroup> regroups(const Shape& from, const Shape& to) {
   }
 }
 
-/// The operand of a reshape lies contiguous in row-major order. So within a group the row-major index of the result may stand in the
-/// last dim of the operand, with 0 in the others, even where it exceeds that dim.
+/// The operand of a reshape lies contiguous in row-major order. So within a group the row-major index of the
+/// result may stand in the last dim of the operand, with 0 in the others, even where it exceeds that dim.
 NodeId lower_reshape(ElementBuilder& e, const Func& func, const Op& op, const Indices& at) {
   const Shape& from = func.type(op.operands[0]).shape;
   const Shape& to = op.attrs.type.shape;
@@ -172,7 +174,8 @@ OpDef transpose_op() {
           .cheap = true};
 }
 
-/// Dim i of the operand becomes dim axes[i] of the result; along the other dims elements repeat. A dim of 1 does not stretch.
+/// Dim i of the operand becomes dim axes[i] of the result; along the other dims elements repeat. A dim of 1
+/// does not stretch.
 OpDef broadcast_op() {
   return {.kind = OpKind::broadcast,
           .name = "broadcast",

@@ -7,8 +7,10 @@
 
 namespace rondo::ir {
 
-inline constexpr size_t kLeafOps = 4, kElementwiseOps = 21, kMovementOps = 6, kIndexedOps = 2, kContractionOps = 4, kScanOps = 1;
-static_assert(kLeafOps + kElementwiseOps + kMovementOps + kIndexedOps + kContractionOps + kScanOps == kOpCount,
+inline constexpr size_t kLeafOps = 4, kElementwiseOps = 21, kMovementOps = 6, kIndexedOps = 2,
+                        kContractionOps = 4, kScanOps = 1;
+static_assert(kLeafOps + kElementwiseOps + kMovementOps + kIndexedOps + kContractionOps + kScanOps ==
+                  kOpCount,
               "every op has an OpDef in exactly one family");
 
 const std::array<OpDef, kLeafOps>& leaf_ops();

@@ -2,22 +2,27 @@
 #include "ir/ops/ops.h"
 #include "ir/ops/rules.h"
 
-// Op's comment in func.h says what a scan means. It has no gradient rule of one op: its gradient is a pass of its own.
+// Op's comment in func.h says what a scan means. It has no gradient rule of one op: its gradient is a pass of
+// its own.
 
 namespace rondo::ir {
 namespace {
 
 void require_param(const ScanView& s, Value param, const Type& type, std::string_view what, uint32_t i) {
   if (s.body.type(param) != type)
-    reject("{} {} is {}, the body's parameter is {}", what, i, to_string(type), to_string(s.body.type(param)));
+    reject("{} {} is {}, the body's parameter is {}", what, i, to_string(type),
+           to_string(s.body.type(param)));
 }
 
 Types infer_scan(const Func&, const Op& op, TypeSpan in) {
   const Attrs& a = op.attrs;
   if (!op.body) reject("has no body");
-  if (uint64_t{a.consts} + a.carries > in.size()) reject("{} consts and {} carries, but {} operands", a.consts, a.carries, in.size());
-  if (op.body->params.size() != in.size()) reject("{} operands, but {} parameters of the body", in.size(), op.body->params.size());
-  if (op.body->results.size() < a.carries) reject("{} carries, but {} results of the body", a.carries, op.body->results.size());
+  if (uint64_t{a.consts} + a.carries > in.size())
+    reject("{} consts and {} carries, but {} operands", a.consts, a.carries, in.size());
+  if (op.body->params.size() != in.size())
+    reject("{} operands, but {} parameters of the body", in.size(), op.body->params.size());
+  if (op.body->results.size() < a.carries)
+    reject("{} carries, but {} results of the body", a.carries, op.body->results.size());
   if (op.body->results.empty()) reject("has no results");
   const ScanView s(op);
   for (uint32_t i = 0; i < s.consts; ++i) require_param(s, s.const_param(i), in[i], "const", i);
@@ -27,16 +32,19 @@ Types infer_scan(const Func&, const Op& op, TypeSpan in) {
     Type x = in[s.consts + s.carries + i];
     if (x.rank() == 0) reject("x {} is a scalar and has no leading dim", i);
     if (i == 0) trip = x.shape[0];
-    if (x.shape[0] != trip) reject("x {} has {} steps, x 0 has {}", i, to_string(x.shape[0]), to_string(trip));
+    if (x.shape[0] != trip)
+      reject("x {} has {} steps, x 0 has {}", i, to_string(x.shape[0]), to_string(trip));
     x.shape.erase(x.shape.begin());
     require_param(s, s.x_param(i), x, "the slice of x", i);
   }
-  if (s.xs && a.dim != Dim() && a.dim != trip) reject("xs have {} steps, the trip count is {}", to_string(trip), to_string(a.dim));
+  if (s.xs && a.dim != Dim() && a.dim != trip)
+    reject("xs have {} steps, the trip count is {}", to_string(trip), to_string(a.dim));
   Types out;
   for (uint32_t i = 0; i < s.carries; ++i) {
     out.push_back(in[s.consts + i]);
     if (s.body.type(s.next(i)) != out.back())
-      reject("carry {} is {}, the body yields {}", i, to_string(out.back()), to_string(s.body.type(s.next(i))));
+      reject("carry {} is {}, the body yields {}", i, to_string(out.back()),
+             to_string(s.body.type(s.next(i))));
   }
   for (uint32_t i = 0; i < s.ys; ++i) {
     Type y = s.body.type(s.y_value(i));

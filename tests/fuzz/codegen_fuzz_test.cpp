@@ -11,7 +11,8 @@
 namespace rondo::test {
 namespace {
 
-// Sums in another order and own exp, tanh, log, over about ten ops that each enlarge an error by up to a factor of 8.
+// Sums in another order and own exp, tanh, log, over about ten ops that each enlarge an error by up to a
+// factor of 8.
 constexpr double kTolerance = 1e-10;
 
 class RandomFunctions : public testing::TestWithParam<uint64_t> {};
@@ -23,8 +24,11 @@ TEST_P(RandomFunctions, MeanTheSameEverywhere) {
     const auto expected = ir::evaluate(r.func, r.inputs, r.dims);
     const auto shapes = ir::shapes_of(expected);
     const ir::LoopProgram program = codegen::lower(r.func);
-    EXPECT_LT(ir::difference(codegen::interpret(program, r.inputs, shapes, r.dims), expected), kTolerance) << to_string(program);
-    EXPECT_LT(ir::difference(execute(*codegen::compile(r.func), r.inputs, shapes, r.dims), expected), kTolerance) << to_string(program);
+    EXPECT_LT(ir::difference(codegen::interpret(program, r.inputs, shapes, r.dims), expected), kTolerance)
+        << to_string(program);
+    EXPECT_LT(ir::difference(execute(*codegen::compile(r.func), r.inputs, shapes, r.dims), expected),
+              kTolerance)
+        << to_string(program);
   }
 }
 

@@ -1,4 +1,5 @@
-// Random functions keep their text and pass the verifier; random and damaged text gives an Error or a function, never anything else.
+// Random functions keep their text and pass the verifier; random and damaged text gives an Error or a
+// function, never anything else.
 #include <gtest/gtest.h>
 
 #include <random>
@@ -30,7 +31,8 @@ TEST(RandomFunctions, KeepTheirTextAndAreWellFormed) {
     EXPECT_EQ(ir::verify(r.func), std::vector<std::string>{});
     const ir::Func parsed = ir::parse(text);
     EXPECT_EQ(ir::print(parsed), text);
-    const auto expected = ir::evaluate(r.func, r.inputs, r.dims), actual = ir::evaluate(parsed, r.inputs, r.dims);
+    const auto expected = ir::evaluate(r.func, r.inputs, r.dims),
+               actual = ir::evaluate(parsed, r.inputs, r.dims);
     for (size_t i = 0; i < expected.size(); ++i) EXPECT_EQ(actual[i].data, expected[i].data);
     note_kinds(r.func, kinds);
   }
@@ -61,8 +63,10 @@ TEST(DamagedText, RandomBytes) {
 
 TEST(DamagedText, Mutations) {
   std::mt19937_64 random(2);
-  const std::string pieces[] = {"%x", "scan", "{",   "}",  "(",        ")",     "[",    "]",         ":",    "=",
-                                "-1", "0",    "nan", "->", "4294967296", "trip(T)", "f32[", "value=1e308", "%99", "axis=9223372036854775807"};
+  const std::string pieces[] = {"%x",      "scan", "{",           "}",   "(",
+                                ")",       "[",    "]",           ":",   "=",
+                                "-1",      "0",    "nan",         "->",  "4294967296",
+                                "trip(T)", "f32[", "value=1e308", "%99", "axis=9223372036854775807"};
   int accepted = 0;
   for (uint64_t seed = 0; seed < 300; ++seed) {
     const std::string original = ir::print(random_func(seed, 8).func);

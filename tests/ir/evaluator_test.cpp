@@ -84,14 +84,17 @@ TEST(Evaluator, SizesAreThoseOfTheCall) {
 }
 
 TEST(Evaluator, ArithmeticOnI32Wraps) {
-  const Func f = parse("func @f(%x: i32[2]) -> (i32[2], i32[2]) {\n %a = add %x, %x : i32[2]\n %m = mul %x, %x : i32[2]\n return %a, %m }");
+  const Func f = parse(
+      "func @f(%x: i32[2]) -> (i32[2], i32[2]) {\n %a = add %x, %x : i32[2]\n %m = mul %x, %x : i32[2]\n "
+      "return %a, %m }");
   const auto out = evaluate(f, std::vector<Array>{{DType::i32, {2}, {2147483647, 123456789}}});
   EXPECT_EQ(out[0].data, (Data{-2, 246913578}));
   EXPECT_EQ(out[1].data, (Data{1, -1757895751}));
 }
 
 TEST(Evaluator, RandomIsAFunctionOfKeyCounterAndPosition) {
-  const Func f = parse("func @f(%k: i32[], %c: i32[]) -> (f64[2,3]) { %r = random %k, %c : f64[2,3] return %r }");
+  const Func f =
+      parse("func @f(%k: i32[], %c: i32[]) -> (f64[2,3]) { %r = random %k, %c : f64[2,3] return %r }");
   const auto run = [&](double key, double counter) {
     return evaluate(f, std::vector<Array>{{DType::i32, {}, {key}}, {DType::i32, {}, {counter}}})[0].data;
   };
@@ -119,20 +122,34 @@ std::string error_of(const std::function<void()>& f) {
 
 TEST(Evaluator, SaysWhichInputDoesNotFit) {
   const Func f = parse("func @f(%x: f64[T,2], %y: f64[T]) -> (f64[T]) { return %y }");
-  EXPECT_EQ(error_of([&] { evaluate(f, std::vector<Array>{f64({1, 2}, {0, 0})}); }), "rondo: f takes 2 inputs, not 1");
-  EXPECT_EQ(error_of([&] { evaluate(f, std::vector<Array>{f64({1, 2}, {0, 0}), f64({2}, {0, 0})}); }),
+  EXPECT_EQ(error_of([&] {
+              evaluate(f, std::vector<Array>{f64({1, 2}, {0, 0})});
+            }),
+            "rondo: f takes 2 inputs, not 1");
+  EXPECT_EQ(error_of([&] {
+              evaluate(f, std::vector<Array>{f64({1, 2}, {0, 0}), f64({2}, {0, 0})});
+            }),
             "rondo: f: input 1 `y` is [T], not [2]: dim T is 1");
-  EXPECT_EQ(error_of([&] { evaluate(f, std::vector<Array>{f64({1, 3}, {0, 0, 0}), f64({1}, {0})}); }),
+  EXPECT_EQ(error_of([&] {
+              evaluate(f, std::vector<Array>{f64({1, 3}, {0, 0, 0}), f64({1}, {0})});
+            }),
             "rondo: f: input 0 `x` is [T,2], not [1,3]: dim 2 is 2");
-  EXPECT_EQ(error_of([&] { evaluate(f, std::vector<Array>{f64({2}, {0, 0}), f64({1}, {0})}); }),
+  EXPECT_EQ(error_of([&] {
+              evaluate(f, std::vector<Array>{f64({2}, {0, 0}), f64({1}, {0})});
+            }),
             "rondo: f: input 0 `x` is [T,2], not [2]: ranks differ");
-  EXPECT_EQ(error_of([&] { evaluate(f, std::vector<Array>{f64({1, 2}, {0, 0}), {DType::f32, {1}, {0}}}); }),
+  EXPECT_EQ(error_of([&] {
+              evaluate(f, std::vector<Array>{f64({1, 2}, {0, 0}), {DType::f32, {1}, {0}}});
+            }),
             "rondo: f: input 1 `y` is f64[T], not f32[1] with 1 elements");
 }
 
 TEST(Evaluator, RejectsIdsOutOfRange) {
-  const Func f = parse("func @f(%e: f64[3], %i: i32[2]) -> (f64[2]) { %r = gather %e, %i : f64[2] return %r }");
-  const auto run = [&](double id) { return evaluate(f, std::vector<Array>{f64({3}, {5, 6, 7}), {DType::i32, {2}, {1, id}}})[0].data; };
+  const Func f =
+      parse("func @f(%e: f64[3], %i: i32[2]) -> (f64[2]) { %r = gather %e, %i : f64[2] return %r }");
+  const auto run = [&](double id) {
+    return evaluate(f, std::vector<Array>{f64({3}, {5, 6, 7}), {DType::i32, {2}, {1, id}}})[0].data;
+  };
   EXPECT_EQ(run(2), (Data{6, 7}));
   EXPECT_EQ(error_of([&] { run(3); }), "rondo: id 3 at position 1 is outside [0, 3)");
   EXPECT_EQ(error_of([&] { run(-1); }), "rondo: id -1 at position 1 is outside [0, 3)");

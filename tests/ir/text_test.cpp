@@ -13,7 +13,8 @@
 namespace rondo::ir {
 namespace {
 
-constexpr const char* kLstm = R"(func @lstm(%wx: f32[8,8], %wh: f32[2,8], %b: f32[8], %h0: f32[B,2], %c0: f32[B,2], %x: f32[T,B,8]) -> (f32[T,B,2], f32[B,2]) {
+constexpr const char* kLstm =
+    R"(func @lstm(%wx: f32[8,8], %wh: f32[2,8], %b: f32[8], %h0: f32[B,2], %c0: f32[B,2], %x: f32[T,B,8]) -> (f32[T,B,2], f32[B,2]) {
   %hT, %cT, %hs = scan consts(%wx, %u = %wh, %b) carry(%h = %h0, %c = %c0) xs(%xt = %x) {
     %zx = matmul %xt, %wx : f32[B,8]
     %zh = matmul %h, %u : f32[B,8]
@@ -39,7 +40,8 @@ TEST(Text, PrintsWhatItParses) {
 }
 
 TEST(Text, KeepsEveryFormOfScan) {
-  const std::string text = R"(func @forms(%a: f64[3], %x: f64[4,3], %p: pred[]) -> (f64[3], f64[N,3], pred[5]) {
+  const std::string text =
+      R"(func @forms(%a: f64[3], %x: f64[4,3], %p: pred[]) -> (f64[3], f64[N,3], pred[5]) {
   %s, %ys = scan reverse trip(N) consts(%x) carry(%a) {
     %b = scan reverse carry(%s = %a) xs(%x) {
       %0 = add %s, %x : f64[3]
@@ -138,27 +140,37 @@ INSTANTIATE_TEST_SUITE_P(
         BadText{"func @f(%x: f32[0,1099511627776,2])", "m.rondo:1:13: the type has too many elements"},
         BadText{"func @f(%x: f32[], %x: f32[])", "m.rondo:1:20: `%x` is defined twice"},
         BadText{"func @f() -> () { return } \x01", "m.rondo:1:28: expected the end, found byte 0x01"},
-        BadText{"func @f(%x: f32[]) -> (f64[]) { return %x }", "m.rondo:1:33: result 0 is f32[], the text says f64[]"},
+        BadText{"func @f(%x: f32[]) -> (f64[]) { return %x }",
+                "m.rondo:1:33: result 0 is f32[], the text says f64[]"},
         BadText{"func @f(%x: f32[]) -> () { return %x }", "m.rondo:1:28: 1 results, but 0 types"},
         BadText{BODY("%y = matmull %x, %x : f32[2,2]"), "m.rondo:2:8: unknown op `matmull`"},
         BadText{BODY("%y = neg %z : f32[2]"), "m.rondo:2:12: `%z` is not defined"},
         BadText{BODY("%x = neg %x : f32[2,3]"), "m.rondo:2:3: `%x` is defined twice"},
         BadText{BODY("%y = neg %x : f32[2,4]"), "m.rondo:2:8: result 0 is f32[2,3], the text says f32[2,4]"},
-        BadText{BODY("%y = neg %x, %x : f32[2,3]"), "m.rondo:2:8: neg: f32[2,3] x f32[2,3]: takes 1 operands, has 2"},
-        BadText{BODY("%y = matmul %x, %x : f32[2,3]"), "m.rondo:2:8: matmul: f32[2,3] x f32[2,3]: inner dims 3 and 2 differ"},
-        BadText{BODY("%y = matmul %x, %x {tc} : f32[2,2]"), "m.rondo:2:23: `matmul` has no attribute `tc` here"},
-        BadText{BODY("%y = matmul %x, %x {tb, tb} : f32[2,2]"), "m.rondo:2:27: `matmul` has no attribute `tb` here"},
-        BadText{BODY("%y = slice %x {axis=0, lo=0} : f32[2,3]"), "m.rondo:2:26: `slice` lacks the attribute `hi`"},
+        BadText{BODY("%y = neg %x, %x : f32[2,3]"),
+                "m.rondo:2:8: neg: f32[2,3] x f32[2,3]: takes 1 operands, has 2"},
+        BadText{BODY("%y = matmul %x, %x : f32[2,3]"),
+                "m.rondo:2:8: matmul: f32[2,3] x f32[2,3]: inner dims 3 and 2 differ"},
+        BadText{BODY("%y = matmul %x, %x {tc} : f32[2,2]"),
+                "m.rondo:2:23: `matmul` has no attribute `tc` here"},
+        BadText{BODY("%y = matmul %x, %x {tb, tb} : f32[2,2]"),
+                "m.rondo:2:27: `matmul` has no attribute `tb` here"},
+        BadText{BODY("%y = slice %x {axis=0, lo=0} : f32[2,3]"),
+                "m.rondo:2:26: `slice` lacks the attribute `hi`"},
         BadText{BODY("%y = slice %x : f32[2,3]"), "m.rondo:2:17: `slice` lacks the attribute `axis`"},
         BadText{BODY("%y = const {value=x} : f32[]"), "m.rondo:2:21: expected a number, found `x`"},
         BadText{BODY("%y = const {value=1e999} : f32[]"), "m.rondo:2:21: the number does not fit a double"},
         BadText{BODY("%y = const {value=0.5} : i32[]"), "m.rondo:2:8: const: 0.5 is no i32"},
         BadText{BODY("%y, %z = neg %x : f32[2,3]"), "m.rondo:2:12: 1 results, but 2 names"},
-        BadText{BODY("%y = scan carry(%i) { yield carry(%i) } : i32[]"), "m.rondo:2:8: a scan without xs takes a trip count"},
-        BadText{BODY("%y = scan trip(3) xs(%x) { yield ys(%x) } : f32[2,3]"), "m.rondo:2:8: a scan with xs takes no trip count"},
-        BadText{BODY("%y = scan xs(%i) { yield ys(%i) } : i32[]"), "m.rondo:2:16: `%i` is a scalar and has no leading dim"},
+        BadText{BODY("%y = scan carry(%i) { yield carry(%i) } : i32[]"),
+                "m.rondo:2:8: a scan without xs takes a trip count"},
+        BadText{BODY("%y = scan trip(3) xs(%x) { yield ys(%x) } : f32[2,3]"),
+                "m.rondo:2:8: a scan with xs takes no trip count"},
+        BadText{BODY("%y = scan xs(%i) { yield ys(%i) } : i32[]"),
+                "m.rondo:2:16: `%i` is a scalar and has no leading dim"},
         BadText{BODY("%y = scan trip(3) { yield ys(%i) } : i32[3]"), "m.rondo:2:32: `%i` is not defined"},
-        BadText{BODY("%y = scan trip(3) carry(%i) { yield ys(%i) } : i32[3]"), "m.rondo:2:33: 1 carries, but 0 are yielded"},
+        BadText{BODY("%y = scan trip(3) carry(%i) { yield ys(%i) } : i32[3]"),
+                "m.rondo:2:33: 1 carries, but 0 are yielded"},
         BadText{BODY("%y = scan trip(3) consts(%x) carry(%i) { yield carry(%x) } : i32[]"),
                 "m.rondo:2:8: scan: carry 0 is i32[], the body yields f32[2,3]"},
         BadText{BODY("%y = scan trip(3) { yield } : i32[]"), "m.rondo:2:8: scan: has no results"}));

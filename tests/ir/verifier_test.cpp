@@ -41,18 +41,25 @@ void damage_body(Func& f, const std::function<void(Func&)>& damage) {
 
 using Rules = std::vector<std::string>;
 
-TEST(Verifier, AcceptsWhatIsWellFormed) { EXPECT_EQ(violated([](Func&) {}), Rules{}); }
+TEST(Verifier, AcceptsWhatIsWellFormed) {
+  EXPECT_EQ(violated([](Func&) {}), Rules{});
+}
 
 TEST(Verifier, FindsUseBeforeDefinition) {
-  EXPECT_EQ(violated([](Func& f) { f.ops[2].operands[0] = f.ops[2].first_result; }), Rules{"defined-before-use"});
+  EXPECT_EQ(violated([](Func& f) { f.ops[2].operands[0] = f.ops[2].first_result; }),
+            Rules{"defined-before-use"});
   EXPECT_EQ(violated([](Func& f) { f.ops[2].operands[0] = {1000}; }), Rules{"defined-before-use"});
   EXPECT_EQ(violated([](Func& f) { f.ops[2].operands[0] = {}; }), Rules{"defined-before-use"});
 }
 
 TEST(Verifier, FindsDoubleAndMissingDefinitions) {
   EXPECT_EQ(violated([](Func& f) { f.params.push_back(f.params[0]); }), Rules{"single-definition"});
-  EXPECT_EQ(violated([](Func& f) { f.values.push_back({{DType::f32, {}}, "", -1}); }), Rules{"single-definition"});
-  EXPECT_EQ(violated([](Func& f) { f.values.back().op = 0; }), (Rules{"single-definition", "single-definition", "results"}));
+  EXPECT_EQ(violated([](Func& f) {
+              f.values.push_back({{DType::f32, {}}, "", -1});
+            }),
+            Rules{"single-definition"});
+  EXPECT_EQ(violated([](Func& f) { f.values.back().op = 0; }),
+            (Rules{"single-definition", "single-definition", "results"}));
 }
 
 TEST(Verifier, FindsWrongArity) {
@@ -61,16 +68,20 @@ TEST(Verifier, FindsWrongArity) {
 
 TEST(Verifier, FindsWrongTypes) {
   EXPECT_EQ(violated([](Func& f) { f.values.back().type.dtype = DType::f64; }), Rules{"types"});
-  EXPECT_EQ(violated([](Func& f) { f.values[f.params[1].id].type.shape[0] = 3; }), Rules{});  // still one trip count
+  EXPECT_EQ(violated([](Func& f) { f.values[f.params[1].id].type.shape[0] = 3; }),
+            Rules{});  // still one trip count
   EXPECT_EQ(violated([](Func& f) { f.values[f.params[1].id].type.shape[1] = 3; }), Rules{"types"});
   EXPECT_EQ(violated([](Func& f) { f.ops[1].attrs.consts = 7; }), Rules{"types"});
 }
 
 TEST(Verifier, FindsBodiesThatAreNotIsolated) {
   EXPECT_EQ(violated([](Func& f) { f.ops[1].body = nullptr; }), Rules{"isolated"});
-  EXPECT_EQ(violated([](Func& f) { damage_body(f, [](Func& b) { b.ops[0].operands[0] = {50}; }); }), Rules{"isolated"});
-  EXPECT_EQ(violated([](Func& f) { damage_body(f, [](Func& b) { b.results[0] = {50}; }); }), Rules{"isolated"});
-  EXPECT_EQ(violated([](Func& f) { damage_body(f, [](Func& b) { b.results[0] = b.params[0]; }); }), Rules{"types"});
+  EXPECT_EQ(violated([](Func& f) { damage_body(f, [](Func& b) { b.ops[0].operands[0] = {50}; }); }),
+            Rules{"isolated"});
+  EXPECT_EQ(violated([](Func& f) { damage_body(f, [](Func& b) { b.results[0] = {50}; }); }),
+            Rules{"isolated"});
+  EXPECT_EQ(violated([](Func& f) { damage_body(f, [](Func& b) { b.results[0] = b.params[0]; }); }),
+            Rules{"types"});
 }
 
 TEST(Verifier, FindsWrongResults) {

@@ -1,4 +1,5 @@
-// Every op, by the rows of its table: the loop program, interpreted, and compiled code mean what the evaluator says.
+// Every op, by the rows of its table: the loop program, interpreted, and compiled code mean what the
+// evaluator says.
 #include <gtest/gtest.h>
 
 #include "codegen/compile.h"
@@ -18,9 +19,11 @@ TEST_P(CompiledOps, MeanWhatTheEvaluatorSays) {
     const std::vector<ir::Array> inputs = inputs_of(c), expected = ir::evaluate(c.func, inputs, row_dims());
     const auto shapes = ir::shapes_of(expected);
     const ir::LoopProgram program = codegen::lower(c.func);
-    EXPECT_LT(ir::difference(codegen::interpret(program, inputs, shapes, row_dims()), expected), 1e-12) << to_string(program);
+    EXPECT_LT(ir::difference(codegen::interpret(program, inputs, shapes, row_dims()), expected), 1e-12)
+        << to_string(program);
     const auto code = codegen::compile(c.func);
-    EXPECT_LT(ir::difference(execute(*code, inputs, shapes, row_dims()), expected), ir::tolerance(c.func)) << to_string(program);
+    EXPECT_LT(ir::difference(execute(*code, inputs, shapes, row_dims()), expected), ir::tolerance(c.func))
+        << to_string(program);
   }
 }
 

@@ -1,4 +1,5 @@
-// Every op, by the rows of its table: text round trip, verifier, gradient == finite differences of the evaluator.
+// Every op, by the rows of its table: text round trip, verifier, gradient == finite differences of the
+// evaluator.
 #include <gtest/gtest.h>
 
 #include <algorithm>

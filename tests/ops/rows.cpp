@@ -145,12 +145,19 @@ const std::vector<OpRow>& op_rows() {
 
       // recurrence; the gradient of a scan is a pass of its own
       {"%s: F[2], %x: F[T,2]",
-       "scan carry(%s) xs(%x) {\n%n = mul %s, %x : F[2]\n%m = add %n, %x : F[2]\nyield carry(%m)\n} : F[2]", -1, 1, true},
+       "scan carry(%s) xs(%x) {\n%n = mul %s, %x : F[2]\n%m = add %n, %x : F[2]\nyield carry(%m)\n} : F[2]",
+       -1, 1, true},
       {"%s: F[2], %x: F[T,2]",
-       "scan reverse carry(%s) xs(%x) {\n%n = mul %s, %x : F[2]\n%m = add %n, %x : F[2]\nyield carry(%m)\n} : F[2]", -1, 1, true},
-      {"%s: F[2]", "scan trip(T) consts(%c = %s) carry(%s) {\n%n = mul %s, %c : F[2]\nyield carry(%n)\n} : F[2]", -1, 1, true},
-      {"%s: F[2], %x: F[Z,2]", "scan carry(%s) xs(%x) {\n%n = mul %s, %x : F[2]\nyield carry(%n)\n} : F[2]", -1, 1, true},
-      {"%w: F[6,6], %x: F[T,B,6]", "scan consts(%w) xs(%x) {\n%y = matmul %x, %w : F[B,6]\nyield ys(%y)\n} : F[T,B,6]", -1, 1, true},
+       "scan reverse carry(%s) xs(%x) {\n%n = mul %s, %x : F[2]\n%m = add %n, %x : F[2]\nyield carry(%m)\n} "
+       ": F[2]",
+       -1, 1, true},
+      {"%s: F[2]",
+       "scan trip(T) consts(%c = %s) carry(%s) {\n%n = mul %s, %c : F[2]\nyield carry(%n)\n} : F[2]", -1, 1,
+       true},
+      {"%s: F[2], %x: F[Z,2]", "scan carry(%s) xs(%x) {\n%n = mul %s, %x : F[2]\nyield carry(%n)\n} : F[2]",
+       -1, 1, true},
+      {"%w: F[6,6], %x: F[T,B,6]",
+       "scan consts(%w) xs(%x) {\n%y = matmul %x, %w : F[B,6]\nyield ys(%y)\n} : F[T,B,6]", -1, 1, true},
   };
   return rows;
 }

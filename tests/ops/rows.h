@@ -11,10 +11,10 @@ namespace rondo::test {
 
 /// One op over params. `F[` stands for f32 and for f64: such a row is two.
 struct OpRow {
-  std::string params;            // "%x: F[T,3]"
-  std::string op;                // "neg %x : F[T,3]"
-  double lo = -1, hi = 1;        // the range of the inputs, ends included; ids and preds have their own
-  bool stops_gradient = false;   // no gradient flows on purpose, though the result depends on the operands
+  std::string params;           // "%x: F[T,3]"
+  std::string op;               // "neg %x : F[T,3]"
+  double lo = -1, hi = 1;       // the range of the inputs, ends included; ids and preds have their own
+  bool stops_gradient = false;  // no gradient flows on purpose, though the result depends on the operands
 };
 
 const std::vector<OpRow>& op_rows();

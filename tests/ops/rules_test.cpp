@@ -12,7 +12,8 @@ namespace rondo::ir {
 namespace {
 
 std::string with_op(const std::string& params, const std::string& op) {
-  return "func @f(" + params + ") -> (" + op.substr(op.rfind(" : ") + 3) + ") {\n%r = " + op + "\nreturn %r\n}";
+  return "func @f(" + params + ") -> (" + op.substr(op.rfind(" : ") + 3) + ") {\n%r = " + op +
+         "\nreturn %r\n}";
 }
 
 struct Rejected {
@@ -53,8 +54,10 @@ INSTANTIATE_TEST_SUITE_P(
         Rejected{"%p: f32[5]", "select %p, %p, %p : f32[5]", "the first operand chooses, it is a pred"},
         Rejected{"%p: pred[5], %x: f32[5], %y: f32[4]", "select %p, %x, %y : f32[5]", "operand types differ"},
         Rejected{"%p: pred[5], %x: f32[4]", "select %p, %x, %x : f32[4]", "operand shapes differ"},
-        Rejected{"%x: f32[2,3]", "reshape %x : f32[7]", "cannot become [7]: 6 and 7 elements between named dims"},
-        Rejected{"%x: f32[T,6]", "reshape %x : f32[2,T,3]", "cannot become [2,T,3]: 1 and 2 elements between named dims"},
+        Rejected{"%x: f32[2,3]", "reshape %x : f32[7]",
+                 "cannot become [7]: 6 and 7 elements between named dims"},
+        Rejected{"%x: f32[T,6]", "reshape %x : f32[2,T,3]",
+                 "cannot become [2,T,3]: 1 and 2 elements between named dims"},
         Rejected{"%x: f32[T,B]", "reshape %x : f32[B,T]", "cannot become [B,T]: named dims keep their place"},
         Rejected{"%x: f32[T]", "reshape %x : f32[]", "cannot become []: named dims keep their place"},
         Rejected{"%x: f32[2]", "reshape %x : f64[2]", "cannot become f64[2]"},
@@ -67,14 +70,17 @@ INSTANTIATE_TEST_SUITE_P(
         Rejected{"%x: f32[4]", "slice %x {axis=0, lo=3, hi=5} : f32[2]", "[3, 5) is not within [0, 4)"},
         Rejected{"%x: f32[4]", "slice %x {axis=0, lo=3, hi=2} : f32[1]", "[3, 2) is not within [0, 4)"},
         Rejected{"%x: f32[4]", "pad %x {axis=0, lo=-1, hi=2} : f32[5]", "the extent -1 is not in [0, 2^40]"},
-        Rejected{"%x: f32[4,2], %y: f32[4,3]", "concat %x, %y {axis=0} : f32[8,2]", "f32[4,2] and f32[4,3] differ beside axis 0"},
+        Rejected{"%x: f32[4,2], %y: f32[4,3]", "concat %x, %y {axis=0} : f32[8,2]",
+                 "f32[4,2] and f32[4,3] differ beside axis 0"},
         Rejected{"", "concat {axis=0} : f32[8,2]", "takes at least one operand"},
         Rejected{"%e: f32[], %i: i32[]", "gather %e, %i : f32[]", "a scalar has no rows"},
         Rejected{"%e: f32[3], %i: f32[]", "gather %e, %i : f32[]", "ids are i32, not f32"},
-        Rejected{"%i: i32[2], %u: f32[2,3]", "scatter_add %i, %u : f32[9,4]", "updates for f32[9,4] are f32[2,4]"},
+        Rejected{"%i: i32[2], %u: f32[2,3]", "scatter_add %i, %u : f32[9,4]",
+                 "updates for f32[9,4] are f32[2,4]"},
         Rejected{"%a: f32[B,64], %b: f32[256,8]", "matmul %a, %b : f32[B,8]", "inner dims 64 and 256 differ"},
         Rejected{"%a: f32[2,2]", "matmul %a, %a {ta, tb} : f32[2,2]", "ta and tb do not go together"},
-        Rejected{"%a: f32[2,2], %b: f32[3,2]", "matmul %a, %b {ta} : f32[2,2]", "leading dims [2] and [3] differ"},
+        Rejected{"%a: f32[2,2], %b: f32[3,2]", "matmul %a, %b {ta} : f32[2,2]",
+                 "leading dims [2] and [3] differ"},
         Rejected{"%a: f32[2]", "matmul %a, %a {ta} : f32[2,2]", "the left operand has too few dims"},
         Rejected{"%a: f32[2]", "matmul %a, %a : f32[]", "the right operand is a matrix"},
         Rejected{"%a: i32[2,2]", "matmul %a, %a : i32[2,2]", "takes f32 or f64, not i32"},
@@ -96,7 +102,8 @@ TEST(Values, CastsSaturate) {
 }
 
 TEST(Values, ArgmaxIsTheFirst) {
-  EXPECT_EQ(value("%x: f64[2,3]", "argmax %x {axis=1} : i32[2]", {{DType::f64, {2, 3}, {1, 5, 5, -kInfinity, -kInfinity, -kInfinity}}}),
+  EXPECT_EQ(value("%x: f64[2,3]", "argmax %x {axis=1} : i32[2]",
+                  {{DType::f64, {2, 3}, {1, 5, 5, -kInfinity, -kInfinity, -kInfinity}}}),
             (Data{1, 0}));
 }
 
@@ -117,13 +124,17 @@ TEST(Values, MovementGoesWhereItSays) {
   const Array x = {DType::f64, {2, 3}, {0, 1, 2, 3, 4, 5}};
   EXPECT_EQ(value("%x: f64[2,3]", "transpose %x {axes=[1,0]} : f64[3,2]", {x}), (Data{0, 3, 1, 4, 2, 5}));
   EXPECT_EQ(value("%x: f64[2,3]", "slice %x {axis=1, lo=1, hi=3} : f64[2,2]", {x}), (Data{1, 2, 4, 5}));
-  EXPECT_EQ(value("%x: f64[2,3]", "pad %x {axis=0, lo=1, hi=0} : f64[3,3]", {x}), (Data{0, 0, 0, 0, 1, 2, 3, 4, 5}));
-  EXPECT_EQ(value("%x: f64[2,3]", "concat %x, %x {axis=1} : f64[2,6]", {x}), (Data{0, 1, 2, 0, 1, 2, 3, 4, 5, 3, 4, 5}));
-  EXPECT_EQ(value("%x: f64[2,3]", "broadcast %x {axes=[0,2]} : f64[2,2,3]", {x}), (Data{0, 1, 2, 0, 1, 2, 3, 4, 5, 3, 4, 5}));
+  EXPECT_EQ(value("%x: f64[2,3]", "pad %x {axis=0, lo=1, hi=0} : f64[3,3]", {x}),
+            (Data{0, 0, 0, 0, 1, 2, 3, 4, 5}));
+  EXPECT_EQ(value("%x: f64[2,3]", "concat %x, %x {axis=1} : f64[2,6]", {x}),
+            (Data{0, 1, 2, 0, 1, 2, 3, 4, 5, 3, 4, 5}));
+  EXPECT_EQ(value("%x: f64[2,3]", "broadcast %x {axes=[0,2]} : f64[2,2,3]", {x}),
+            (Data{0, 1, 2, 0, 1, 2, 3, 4, 5, 3, 4, 5}));
 }
 
 TEST(Values, ScatterAddSumsEqualIds) {
-  EXPECT_EQ(value("%i: i32[3], %u: f64[3]", "scatter_add %i, %u : f64[2]", {{DType::i32, {3}, {1, 0, 1}}, {DType::f64, {3}, {1, 2, 4}}}),
+  EXPECT_EQ(value("%i: i32[3], %u: f64[3]", "scatter_add %i, %u : f64[2]",
+                  {{DType::i32, {3}, {1, 0, 1}}, {DType::f64, {3}, {1, 2, 4}}}),
             (Data{2, 5}));
 }
 

@@ -37,7 +37,8 @@ using Random = std::mt19937_64;
 /// Builds one function or body.
 class Generator {
  public:
-  Generator(Random& random, const ir::DimValues& dims, int depth) : random_(random), dims_(dims), depth_(depth), b_("random") {}
+  Generator(Random& random, const ir::DimValues& dims, int depth)
+      : random_(random), dims_(dims), depth_(depth), b_("random") {}
 
   void param(Type type, Item like, std::string name = "") {
     like.v = b_.param(std::move(type), std::move(name));
@@ -46,12 +47,13 @@ class Generator {
 
   void grow(int ops) {
     using Step = void (Generator::*)();
-    static constexpr Step kSteps[] = {&Generator::unary,     &Generator::unary,   &Generator::binary,  &Generator::binary,
-                                      &Generator::positive,  &Generator::choose,  &Generator::reshape, &Generator::transpose,
-                                      &Generator::broadcast, &Generator::slice,   &Generator::pad,     &Generator::concat,
-                                      &Generator::gather,    &Generator::scatter, &Generator::matmul,  &Generator::matmul,
-                                      &Generator::outer,     &Generator::reduce,  &Generator::convert, &Generator::leaf,
-                                      &Generator::scan,      &Generator::scan};
+    static constexpr Step kSteps[] = {
+        &Generator::unary,     &Generator::unary,   &Generator::binary,  &Generator::binary,
+        &Generator::positive,  &Generator::choose,  &Generator::reshape, &Generator::transpose,
+        &Generator::broadcast, &Generator::slice,   &Generator::pad,     &Generator::concat,
+        &Generator::gather,    &Generator::scatter, &Generator::matmul,  &Generator::matmul,
+        &Generator::outer,     &Generator::reduce,  &Generator::convert, &Generator::leaf,
+        &Generator::scan,      &Generator::scan};
     for (int i = 0; i < ops; ++i) (this->*kSteps[below(std::size(kSteps))])();
   }
 
@@ -207,7 +209,8 @@ class Generator {
     const Item* x = pick([&](const Item& i) { return b_.type(i.v).rank() > 1; });
     if (!x) return;
     std::vector<int64_t> axes;
-    for (int64_t i = 0; i < b_.type(x->v).rank(); ++i) axes.insert(axes.begin() + static_cast<int64_t>(below(axes.size() + 1)), i);
+    for (int64_t i = 0; i < b_.type(x->v).rank(); ++i)
+      axes.insert(axes.begin() + static_cast<int64_t>(below(axes.size() + 1)), i);
     add(b_.transpose(x->v, axes), x->bound, x->exact, x->ids);
   }
 
@@ -237,7 +240,8 @@ class Generator {
     const auto found = pick_numeric_axis();
     if (!found) return;
     const auto& [x, axis] = *found;
-    add(b_.pad(x.v, axis, static_cast<int64_t>(below(3)), static_cast<int64_t>(below(3))), x.bound, x.exact, x.ids);
+    add(b_.pad(x.v, axis, static_cast<int64_t>(below(3)), static_cast<int64_t>(below(3))), x.bound, x.exact,
+        x.ids);
   }
 
   void concat() {
@@ -247,7 +251,8 @@ class Generator {
     Type other = b_.type(x.v);
     other.shape[axis] = static_cast<int64_t>(below(4));
     const Item y = partner(other);
-    add(below(2) ? b_.concat({x.v, y.v, x.v}, axis) : b_.concat({y.v, x.v}, axis), std::max(x.bound, y.bound), x.exact && y.exact);
+    add(below(2) ? b_.concat({x.v, y.v, x.v}, axis) : b_.concat({y.v, x.v}, axis), std::max(x.bound, y.bound),
+        x.exact && y.exact);
   }
 
   const Item* pick_ids() {
@@ -281,7 +286,8 @@ class Generator {
     if (!x) return;
     const Dim inner = shape(x->v).back(), width = any_dim();
     const Item* known = pick([&](const Item& i) {
-      return is_float_item(i) && i.bound <= 1 && b_.type(i.v).rank() == 2 && (shape(i.v)[0] == inner || shape(i.v)[1] == inner);
+      return is_float_item(i) && i.bound <= 1 && b_.type(i.v).rank() == 2 &&
+             (shape(i.v)[0] == inner || shape(i.v)[1] == inner);
     });
     const Item w = known ? *known : fresh(below(2) ? Type{F, {inner, width}} : Type{F, {width, inner}});
     const bool transposed = shape(w.v)[0] != inner;
@@ -352,7 +358,8 @@ void Generator::scan() {
   auto pass = [&](const Item* i, Type type, bool carry) {
     if (!i) return false;
     operands.push_back(i->v);
-    body.param(std::move(type), carry ? Item{{}, std::max(i->bound, 1.0), b_.type(i->v).dtype != F, i->ids} : *i);
+    body.param(std::move(type),
+               carry ? Item{{}, std::max(i->bound, 1.0), b_.type(i->v).dtype != F, i->ids} : *i);
     return true;
   };
   auto any = [](const Item&) { return true; };
@@ -367,7 +374,8 @@ void Generator::scan() {
   Dim trip = below(2) ? Dim("N") : Dim(static_cast<int64_t>(below(4)));
   size_t xs = 0;
   for (size_t n = below(3); n > 0; --n) {
-    const Item* i = pick([&](const Item& x) { return b_.type(x.v).rank() > 0 && (xs == 0 || shape(x.v)[0] == trip); });
+    const Item* i =
+        pick([&](const Item& x) { return b_.type(x.v).rank() > 0 && (xs == 0 || shape(x.v)[0] == trip); });
     if (!i) continue;
     Type t = b_.type(i->v);
     trip = t.shape[0];
