@@ -65,7 +65,8 @@ Signature signature_of(const Func& func, const LoopProgram& program, const Compi
     return a;
   };
   for (size_t i = 0; i < func.params.size(); ++i) s.inputs.push_back(arg(func.params[i], "in", i));
-  RONDO_CHECK(options.outputs.empty() || options.outputs.size() == func.results.size(), "each result has one name");
+  RONDO_CHECK(options.outputs.empty() || options.outputs.size() == func.results.size(),
+              "each result has one name");
   for (size_t i = 0; i < func.results.size(); ++i) {
     s.outputs.push_back(arg(func.results[i], "out", i));
     if (!options.outputs.empty()) s.outputs.back().name = options.outputs[i];
@@ -76,7 +77,8 @@ Signature signature_of(const Func& func, const LoopProgram& program, const Compi
       continue;
     }
     const auto& [names, coefficient] = *b.bound.terms().begin();
-    RONDO_CHECK(b.bound.terms().size() == 1 && names.size() == 1 && coefficient == 1, "bound " + to_string(b.bound));
+    RONDO_CHECK(b.bound.terms().size() == 1 && names.size() == 1 && coefficient == 1,
+                "bound " + to_string(b.bound));
     s.bounds.push_back({b.input, arg_dim(Dim(names.front()))});
   }
   return s;
@@ -97,7 +99,9 @@ class Compiled : public Executable {
     return static_cast<size_t>(sum);
   }
 
-  void call(void* const* args, const int64_t* dims, void* scratch) const override { entry_(args, dims, scratch); }
+  void call(void* const* args, const int64_t* dims, void* scratch) const override {
+    entry_(args, dims, scratch);
+  }
 
  private:
   Signature signature_;
@@ -108,7 +112,8 @@ class Compiled : public Executable {
 
 }  // namespace
 
-std::shared_ptr<const Executable> compile(const Func& func, const CompileOptions& original, CompileTimes* times) {
+std::shared_ptr<const Executable> compile(const Func& func, const CompileOptions& original,
+                                          CompileTimes* times) {
   CompileOptions options = original;
   if (const char* dir = std::getenv("RONDO_DUMP"); options.dump_dir.empty() && dir) options.dump_dir = dir;
   CompileTimes own;

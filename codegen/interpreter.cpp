@@ -21,7 +21,8 @@ double to_i32(double x) {
 
 /// Calls visit(variables) for every point of the box, row-major, writing variables[first...].
 template <class Visit>
-void for_each_point(const std::vector<int64_t>& extents, std::vector<int64_t>& variables, size_t first, Visit&& visit) {
+void for_each_point(const std::vector<int64_t>& extents, std::vector<int64_t>& variables, size_t first,
+                    Visit&& visit) {
   if (std::ranges::any_of(extents, [](int64_t n) { return n <= 0; })) return;
   for (size_t i = 0; i < extents.size(); ++i) variables[first + i] = 0;
   for (;;) {
@@ -32,7 +33,8 @@ void for_each_point(const std::vector<int64_t>& extents, std::vector<int64_t>& v
   }
 }
 
-/// Where one buffer's elements are: cell `base + step * i` holds element i, and the cells between are its further bytes.
+/// Where one buffer's elements are: cell `base + step * i` holds element i, and the cells between are its
+/// further bytes.
 struct Cells {
   std::vector<double>* memory = nullptr;
   int64_t base = 0, step = 1;
@@ -56,7 +58,8 @@ class Interpreter {
   void bind_buffers(std::vector<std::vector<double>>& in, std::vector<Array>& out,
                     std::span<const std::vector<int64_t>> output_shapes) {
     std::vector<int64_t> starts = {0};
-    for (const Poly& bytes : program_.slots) starts.push_back(starts.back() + (bytes.evaluate(dims_) + 63) / 64 * 64);
+    for (const Poly& bytes : program_.slots)
+      starts.push_back(starts.back() + (bytes.evaluate(dims_) + 63) / 64 * 64);
     arena_.assign(starts.back(), kNaN);
     for (const Buffer& b : program_.buffers) {
       int64_t count = b.size.evaluate(dims_), bytes = static_cast<int64_t>(size_of(b.dtype));
@@ -70,7 +73,8 @@ class Interpreter {
         cells.memory = &out[index].data;
       } else if (b.slot != kNone) {
         cells = {&arena_, starts.at(b.slot), bytes};
-        RONDO_CHECK(cells.base + count * bytes <= starts.at(b.slot + 1), "slot too small for buffer " + b.name);
+        RONDO_CHECK(cells.base + count * bytes <= starts.at(b.slot + 1),
+                    "slot too small for buffer " + b.name);
       }
       cells_.push_back(cells);
     }
@@ -152,7 +156,8 @@ class Interpreter {
     const Cells& cells = cells_.at(access.buffer);
     RONDO_CHECK(cells.memory, "buffer without memory: " + program_.buffers[access.buffer].name);
     int64_t count = program_.buffers[access.buffer].size.evaluate(dims_);
-    RONDO_CHECK(index >= 0 && index < count, "access outside of buffer " + program_.buffers[access.buffer].name);
+    RONDO_CHECK(index >= 0 && index < count,
+                "access outside of buffer " + program_.buffers[access.buffer].name);
     return (*cells.memory)[cells.base + cells.step * index];
   }
 
@@ -175,7 +180,9 @@ class Interpreter {
       case ScalarOp::index: return static_cast<double>(affine(n.access));
       case ScalarOp::size: return static_cast<double>(n.access.offset.evaluate(dims_));
       case ScalarOp::cast:
-        return n.dtype == DType::i32 ? to_i32(x[0]) : n.dtype == DType::pred ? static_cast<double>(x[0] != 0) : x[0];
+        return n.dtype == DType::i32    ? to_i32(x[0])
+               : n.dtype == DType::pred ? static_cast<double>(x[0] != 0)
+                                        : x[0];
       case ScalarOp::neg: return -x[0];
       case ScalarOp::exp: return std::exp(x[0]);
       case ScalarOp::log: return std::log(x[0]);
@@ -204,10 +211,10 @@ class Interpreter {
 
   const LoopProgram& program_;
   const DimValues& dims_;
-  std::vector<double> arena_;        // one cell per byte of scratch
-  std::vector<Cells> cells_;         // per buffer
+  std::vector<double> arena_;  // one cell per byte of scratch
+  std::vector<Cells> cells_;   // per buffer
   std::map<LoopId, int64_t> loop_values_;
-  std::vector<int64_t> variables_;   // the kernel's dims, then those of the accumulator in evaluation
+  std::vector<int64_t> variables_;  // the kernel's dims, then those of the accumulator in evaluation
 };
 
 }  // namespace

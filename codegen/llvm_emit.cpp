@@ -9,7 +9,8 @@ using namespace ir;
 
 namespace {
 
-// Programs of this many kernels or fewer are one function: there, a call and its set-up cost as much as a small kernel.
+// Programs of this many kernels or fewer are one function: there, a call and its set-up cost as much as a
+// small kernel.
 constexpr size_t kInlineKernels = 4;
 
 size_t count_kernels(const std::vector<Stmt>& stmts) {
@@ -20,7 +21,8 @@ size_t count_kernels(const std::vector<Stmt>& stmts) {
 
 class ProgramEmitter {
  public:
-  ProgramEmitter(llvm::Module& module, const LoopProgram& program, const Target& target, const std::string& entry)
+  ProgramEmitter(llvm::Module& module, const LoopProgram& program, const Target& target,
+                 const std::string& entry)
       : module_(module), program_(program), target_(target), main_(module, program, target, entry, {}) {
     inline_ = count_kernels(program.stmts) <= kInlineKernels;
     emit(program.stmts);
@@ -78,7 +80,8 @@ class ProgramEmitter {
 
 }  // namespace
 
-void emit_program(llvm::Module& module, const LoopProgram& program, const Target& target, const std::string& entry) {
+void emit_program(llvm::Module& module, const LoopProgram& program, const Target& target,
+                  const std::string& entry) {
   ProgramEmitter(module, program, target, entry);
 }
 

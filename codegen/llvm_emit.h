@@ -5,7 +5,8 @@
 
 namespace rondo::codegen {
 
-/// Adds the program's functions to the module; the entry has the given name, each kernel a function of its own.
+/// Adds the program's functions to the module; the entry has the given name, each kernel a function of its
+/// own.
 void emit_program(llvm::Module&, const ir::LoopProgram&, const Target&, const std::string& entry);
 
 /// Loops over the kernel's dims, one of them, or the reduced one, in lanes.

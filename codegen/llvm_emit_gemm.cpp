@@ -1,187 +1,31 @@
 #include <algorithm>
 
 #include "codegen/llvm_emit.h"
-#include "codegen/schedule_gemm.h"
-#include "codegen/simplify_kernel.h"
+#include "codegen/llvm_pack.h"
 #include "support/error.h"
 
-// The blocks are those of K. Goto and R. van de Geijn, Anatomy of High-Performance Matrix Multiplication, 2008: a panel of right
-// operands in the first-level cache, a block of left operands in the second. Unlike there, the sum over k is one chain in
-// every form, so that all forms give the same bits.
+// The blocks are those of K. Goto and R. van de Geijn, Anatomy of High-Performance Matrix Multiplication,
+// 2008: a panel of right operands in the first-level cache, a block of left operands in the second. Unlike
+// there, the sum over k is one chain in every form, so that all forms give the same bits.
 namespace rondo::codegen {
 
 using namespace ir;
 
 namespace {
 
-/// What the gemm and the pack statements of one kernel share.
-struct GemmShape {
-  explicit GemmShape(FunctionBuilder& f, const Kernel& original)
-      : kernel(merge_dims(original, true)),
-        groups(gemm_groups(original)),
-        tile(gemm_tile(original, f.target)),
-        blocks(gemm_blocks(original, f.target)),
-        workspace(gemm_workspace(original, f.target)),
-        lanes(gemm_lanes(original, f.target)),
-        element(f.type(original.accs[0].dtype)),
-        vector(f.type(original.accs[0].dtype, lanes)),
-        align(size_of(original.accs[0].dtype)) {}
-
-  Kernel kernel;
-  std::vector<GemmGroup> groups;
-  GemmTile tile;
-  GemmBlocks blocks;
-  GemmWorkspace workspace;
-  unsigned lanes;
-  llvm::Type* element;
-  llvm::Type* vector;
-  llvm::Align align;
-
-  int column() const { return static_cast<int>(kernel.dims.size()) - 1; }
-  const Poly& columns() const { return kernel.dims.back(); }
-  int64_t block_columns() const { return static_cast<int64_t>(tile.vectors) * lanes; }
-  /// Whether the last block of columns is less than full.
-  bool ragged() const { return !columns().is_constant() || columns().constant() % block_columns() != 0; }
-  const std::vector<Poly>& k_dims(const GemmGroup& g) const { return kernel.accs[g.accs[0]].dims; }
-};
-
-Node load_node(DType dtype, const Access& access) {
-  Node n;
-  n.op = ScalarOp::load;
-  n.dtype = dtype;
-  n.access = access;
-  return n;
-}
-
-/// One vector of a right operand: columns `first`.. at the other variables given.
-llvm::Value* load_right(FunctionBuilder& f, const GemmShape& s, uint32_t acc, Values at, llvm::Value* first) {
-  at[s.column()] = first;
-  llvm::Value* mask = s.ragged() ? f.lanes_below(first, f.poly(s.columns()), s.lanes) : nullptr;
-  Nodes nodes = {load_node(s.kernel.accs[acc].dtype, *gemm_operands(s.kernel, acc).right)};
-  return NodeValues(f, nodes, Scope{at, s.column(), s.lanes, mask}).lanes(0);
-}
-
-/// The transpose of a square of vectors: a perfect shuffle of all elements, once for each bit of their number.
-Values transpose(FunctionBuilder& f, Values v) {
-  auto n = static_cast<int>(v.size());
-  std::vector<int> low(v.size()), high(v.size());
-  for (int i = 0; i < n; ++i) {
-    low[i] = i / 2 + i % 2 * n;
-    high[i] = low[i] + n / 2;
-  }
-  for (int width = 1; width < n; width *= 2) {
-    Values next;
-    for (int i = 0; i < n / 2; ++i)
-      for (const std::vector<int>& half : {low, high}) next.push_back(f.b.CreateShuffleVector(v[i], v[i + n / 2], half));
-    v = std::move(next);
-  }
-  return v;
-}
-
-/// Copies the right operands of a group to their packed form.
-class RightPacker {
- public:
-  /// `panel`: the terms of k that each block of columns has room for.
-  RightPacker(FunctionBuilder& f, const GemmShape& s, const GemmGroup& g, llvm::Value* packed, llvm::Value* panel)
-      : f_(f), s_(s), g_(g), packed_(packed), panel_(panel), accs_(static_cast<int64_t>(g.accs.size())) {}
-
-  /// Terms [k0, k1) of the innermost k, to terms first.. of the panel; `at` holds the variables around it.
-  void run(const Values& at, llvm::Value* k0, llvm::Value* k1, llvm::Value* first) const {
-    auto term = [&](llvm::Value* k) { return f_.add(first, f_.b.CreateNSWSub(k, k0)); };
-    auto copy_terms = [&](llvm::Value* n, llvm::Value* from, llvm::Value* to) {
-      f_.for_each(from, to, 1, [&](llvm::Value* k) { copy(n, with(at, k), term(k)); });
-    };
-    if (!runs_along_k())
-      return f_.for_each(k0, k1, 1, [&](llvm::Value* k) {
-        for_columns([&](llvm::Value* n) { copy(n, with(at, k), term(k)); });
-      });
-    llvm::Value* whole = f_.add(k0, f_.b.CreateAnd(f_.b.CreateNSWSub(k1, k0), f_.i64(-static_cast<int64_t>(s_.lanes))));
-    for_columns([&](llvm::Value* n) {
-      llvm::Value* last = f_.add(n, f_.i64(s_.block_columns()));
-      llvm::Value* full = f_.b.CreateICmpSLE(last, f_.poly(s_.columns()));
-      llvm::Value* done = f_.b.CreateSelect(full, whole, k0);
-      f_.for_each(k0, done, s_.lanes, [&](llvm::Value* k) { copy_square(n, at, k, term(k)); });
-      copy_terms(n, done, k1);
-    });
-  }
-
-  /// The one term of a product without reduced dims.
-  void run_single(const Values& at) const {
-    for_columns([&](llvm::Value* n) { copy(n, at, f_.i64(0)); });
-  }
-
- private:
-  static Values with(const Values& at, llvm::Value* k) {
-    Values all = at;
-    all.push_back(k);
-    return all;
-  }
-
-  void for_columns(const std::function<void(llvm::Value*)>& visit) const {
-    f_.for_each(f_.i64(0), f_.poly(s_.columns()), s_.block_columns(), visit);
-  }
-
-  /// Whether elements follow each other along k, as in a transposed matrix.
-  bool runs_along_k() const {
-    size_t k = s_.kernel.dims.size() + s_.k_dims(g_).size() - 1;
-    return std::ranges::all_of(g_.accs, [&](uint32_t acc) {
-      const Access& right = *gemm_operands(s_.kernel, acc).right;
-      return stride_of(right, k) == Poly(1) && stride_of(right, s_.column()) != Poly(1);
-    });
-  }
-
-  /// Where vector v of accumulator a of a term of column block n is.
-  llvm::Value* place(llvm::Value* n, llvm::Value* term, int64_t a, unsigned v) const {
-    llvm::Value* run = f_.add(f_.mul(n, panel_), f_.mul(term, f_.i64(s_.block_columns())));
-    llvm::Value* to = f_.element(s_.element, packed_, f_.mul(run, f_.i64(accs_)));
-    return f_.element(s_.element, to, f_.i64(a * s_.block_columns() + v * s_.lanes));
-  }
-
-  void copy(llvm::Value* n, const Values& at, llvm::Value* term) const {
-    for (int64_t a = 0; a < accs_; ++a)
-      for (unsigned v = 0; v < s_.tile.vectors; ++v) {
-        llvm::Value* from = load_right(f_, s_, g_.accs[a], at, f_.add(n, f_.i64(v * s_.lanes)));
-        f_.b.CreateAlignedStore(from, place(n, term, a, v), s_.align);
-      }
-  }
-
-  /// A square of lanes columns and lanes terms, read along k.
-  void copy_square(llvm::Value* n, const Values& outer, llvm::Value* k, llvm::Value* term) const {
-    for (int64_t a = 0; a < accs_; ++a)
-      for (unsigned v = 0; v < s_.tile.vectors; ++v) {
-        const Access& right = *gemm_operands(s_.kernel, g_.accs[a]).right;
-        Values at = with(outer, k), rows;
-        for (unsigned r = 0; r < s_.lanes; ++r) {
-          at[s_.column()] = f_.add(n, f_.i64(v * s_.lanes + r));
-          llvm::Value* from = f_.element(s_.element, f_.base(right.buffer), affine_index(f_, right, at));
-          rows.push_back(f_.b.CreateAlignedLoad(s_.vector, from, s_.align));
-        }
-        Values columns = transpose(f_, rows);
-        for (unsigned t = 0; t < s_.lanes; ++t)
-          f_.b.CreateAlignedStore(columns[t], place(n, f_.add(term, f_.i64(t)), a, v), s_.align);
-      }
-  }
-
-  FunctionBuilder& f_;
-  const GemmShape& s_;
-  const GemmGroup& g_;
-  llvm::Value* packed_;
-  llvm::Value* panel_;
-  int64_t accs_;
-};
-
 /// Where a tile's operands and sums are.
 struct TilePlace {
-  Values at;                           // variables of the outer rows
-  llvm::Value* row;                    // first row of the tile, first column
+  Values at;         // variables of the outer rows
+  llvm::Value* row;  // first row of the tile, first column
   llvm::Value* column;
-  unsigned vectors;                    // of columns, over all blocks of the tile
-  llvm::Value* sums;                   // [row][accumulator][column]
+  unsigned vectors;   // of columns, over all blocks of the tile
+  llvm::Value* sums;  // [row][accumulator][column]
 };
 
 class GemmEmitter {
  public:
-  GemmEmitter(FunctionBuilder& f, const Kernel& original) : f_(f), s_(f, original), accs_(original.accs.size()) {
+  GemmEmitter(FunctionBuilder& f, const Kernel& original)
+      : f_(f), s_(f, original), accs_(original.accs.size()) {
     const std::vector<Poly>& dims = s_.kernel.dims;
     outer_.assign(dims.begin(), dims.end() - std::min<int64_t>(2, static_cast<int64_t>(dims.size())));
     if (dims.size() > 1) rows_ = dims[dims.size() - 2];
@@ -252,7 +96,8 @@ class GemmEmitter {
   }
 
   /// The rows of one tile: all, or what is left at the end in pieces of constant size.
-  void for_tile_rows(llvm::Value* row, llvm::Value* end, const std::function<void(unsigned rows, llvm::Value* done)>& visit) {
+  void for_tile_rows(llvm::Value* row, llvm::Value* end,
+                     const std::function<void(unsigned rows, llvm::Value* done)>& visit) {
     auto whole = static_cast<int64_t>(s_.tile.rows);
     int64_t left = rows_.is_constant() ? rows_.constant() % whole : -1;
     if (left == 0) return visit(s_.tile.rows, f_.i64(0));
@@ -269,7 +114,8 @@ class GemmEmitter {
     });
   }
 
-  using LoadVector = std::function<llvm::Value*(size_t acc, unsigned vector, const Values& at, llvm::Value* k)>;
+  using LoadVector =
+      std::function<llvm::Value*(size_t acc, unsigned vector, const Values& at, llvm::Value* k)>;
   using LoadScalar = std::function<llvm::Value*(unsigned row, const Values& at, llvm::Value* k)>;
 
   void direct_tile(const TilePlace& place, uint32_t group, unsigned rows, llvm::Value* done) {
@@ -282,7 +128,9 @@ class GemmEmitter {
       right = packed_right(g, f_.base(schedule.packed[group]), place.column, f_.poly(k_extent(g)));
     llvm::Value* row = f_.add(place.row, done);
     tile(place, group, rows, done, f_.i64(0), left_in_place(g, row), right,
-         [&](const Values& init, const auto& body) { return f_.fold_box(s_.k_dims(g), variables(place.at), init, body); });
+         [&](const Values& init, const auto& body) {
+           return f_.fold_box(s_.k_dims(g), variables(place.at), init, body);
+         });
   }
 
   LoadVector packed_right(const GemmGroup& g, llvm::Value* packed, llvm::Value* column, llvm::Value* extent) {
@@ -322,7 +170,8 @@ class GemmEmitter {
   /// Where the sums of a row and accumulator stand in the tile.
   llvm::Value* sum_at(const TilePlace& place, llvm::Value* row, size_t order, llvm::Value* column) {
     int64_t width = place.vectors * s_.lanes;
-    llvm::Value* at = f_.add(f_.mul(row, f_.i64(static_cast<int64_t>(accs_) * width)), f_.i64(static_cast<int64_t>(order) * width));
+    llvm::Value* at = f_.add(f_.mul(row, f_.i64(static_cast<int64_t>(accs_) * width)),
+                             f_.i64(static_cast<int64_t>(order) * width));
     return f_.element(s_.element, place.sums, f_.add(at, column));
   }
 
@@ -332,8 +181,8 @@ class GemmEmitter {
     return order;
   }
 
-  /// The sums of one group over a run of k, in registers: rows x accumulators x vectors. They start at 0, or where the sums
-  /// in memory stand if `continues`.
+  /// The sums of one group over a run of k, in registers: rows x accumulators x vectors. They start at 0, or
+  /// where the sums in memory stand if `continues`.
   template <class FoldK>
   void tile(const TilePlace& place, uint32_t group, unsigned rows, llvm::Value* done, llvm::Value* k_start,
             const LoadScalar& left, const LoadVector& right, const FoldK& fold_k) {
@@ -349,7 +198,8 @@ class GemmEmitter {
     llvm::Value* zero = llvm::Constant::getNullValue(s_.vector);
     Values init;
     for_each_sum([&](llvm::Value* at) {
-      init.push_back(starts ? zero : f_.b.CreateSelect(fresh, zero, f_.b.CreateAlignedLoad(s_.vector, at, s_.align)));
+      init.push_back(
+          starts ? zero : f_.b.CreateSelect(fresh, zero, f_.b.CreateAlignedLoad(s_.vector, at, s_.align)));
     });
     Values sums = fold_k(init, [&](const Values& at, llvm::Value* k, const Values& carried) {
       Values operands, next = carried;
@@ -379,27 +229,31 @@ class GemmEmitter {
         Values accs(accs_);
         for (size_t order = 0; order < accs_; ++order)
           accs[order_[order]] = f_.b.CreateAlignedLoad(s_.vector, sum_at(place, r, order, v), s_.align);
-        Scope scope{at, s_.column(), s_.lanes, s_.ragged() ? f_.lanes_below(n, f_.poly(s_.columns()), s_.lanes) : nullptr};
+        Scope scope{at, s_.column(), s_.lanes,
+                    s_.ragged() ? f_.lanes_below(n, f_.poly(s_.columns()), s_.lanes) : nullptr};
         NodeValues values(f_, s_.kernel.nodes, scope, accs);
         for (const Store& store : s_.kernel.stores) values.store(store);
       });
     });
   }
 
-  // ---- Blocks of rows and of k; both operands packed on the way, sums kept in the workspace from block to block.
+  // ---- Blocks of rows and of k; both operands packed on the way, sums kept in the workspace from block to
+  // block.
 
   void run_blocked(const Values& at) {
     BufferId workspace = s_.kernel.schedule.workspace;
     llvm::Value* packed_left = f_.base(workspace);
     llvm::Value* packed_right_at = f_.element(s_.element, packed_left, f_.poly(s_.workspace.left));
     llvm::Value* sums = f_.element(s_.element, packed_right_at, f_.poly(s_.workspace.right));
-    auto for_tiles = [&](llvm::Value* first, llvm::Value* end, const std::function<void(const TilePlace&)>& visit) {
+    auto for_tiles = [&](llvm::Value* first, llvm::Value* end,
+                         const std::function<void(const TilePlace&)>& visit) {
       f_.for_each(f_.i64(0), f_.poly(s_.columns()), s_.block_columns(), [&](llvm::Value* n) {
         f_.for_each(first, end, s_.tile.rows, [&](llvm::Value* row) {
           // [column block][row of the block of rows][accumulator][column]
           llvm::Value* line = f_.add(f_.mul(n, f_.i64(s_.blocks.rows)),
                                      f_.mul(f_.b.CreateNSWSub(row, first), f_.i64(s_.block_columns())));
-          llvm::Value* tile_sums = f_.element(s_.element, sums, f_.mul(line, f_.i64(static_cast<int64_t>(accs_))));
+          llvm::Value* tile_sums =
+              f_.element(s_.element, sums, f_.mul(line, f_.i64(static_cast<int64_t>(accs_))));
           visit({at, row, n, s_.tile.vectors, tile_sums});
         });
       });
@@ -417,7 +271,8 @@ class GemmEmitter {
           bool in_place = stride_of(left_of(g), s_.kernel.dims.size()) == Poly(1);
           if (!in_place) pack_left(g, at, packed_left, first, end, k0, k1);
           for_tiles(first, end, [&](const TilePlace& place) {
-            blocked_tile(place, group, {first, end, k0, k1}, in_place ? nullptr : packed_left, packed_right_at);
+            blocked_tile(place, group, {first, end, k0, k1}, in_place ? nullptr : packed_left,
+                         packed_right_at);
           });
         });
       }
@@ -462,8 +317,8 @@ class GemmEmitter {
   }
 
   /// Copies rows [first, end) and terms [k0, k1) of a left operand as [tile of rows][k][row in the tile].
-  void pack_left(const GemmGroup& g, const Values& outer, llvm::Value* packed, llvm::Value* first, llvm::Value* end,
-                 llvm::Value* k0, llvm::Value* k1) {
+  void pack_left(const GemmGroup& g, const Values& outer, llvm::Value* packed, llvm::Value* first,
+                 llvm::Value* end, llvm::Value* k0, llvm::Value* k1) {
     llvm::Value* run = f_.b.CreateNSWSub(k1, k0);
     auto rows = static_cast<int64_t>(s_.tile.rows);
     Nodes nodes = {load_node(s_.kernel.accs[g.accs[0]].dtype, left_of(g))};
@@ -473,7 +328,8 @@ class GemmEmitter {
       Values at = with_k(outer, k);
       if (row_variable >= 0) at[row_variable] = f_.add(tile_row, r);
       llvm::Value* value = NodeValues(f_, nodes, Scope{at, row_variable, lanes, nullptr}).lanes(0);
-      llvm::Value* to = f_.add(f_.mul(f_.b.CreateNSWSub(tile_row, first), run), f_.mul(f_.b.CreateNSWSub(k, k0), f_.i64(rows)));
+      llvm::Value* to = f_.add(f_.mul(f_.b.CreateNSWSub(tile_row, first), run),
+                               f_.mul(f_.b.CreateNSWSub(k, k0), f_.i64(rows)));
       f_.b.CreateAlignedStore(value, f_.element(s_.element, packed, f_.add(to, r)), s_.align);
     };
     f_.for_each(k0, k1, 1, [&](llvm::Value* k) {
@@ -500,22 +356,5 @@ class GemmEmitter {
 }  // namespace
 
 void emit_gemm_kernel(FunctionBuilder& f, const Kernel& kernel) { GemmEmitter(f, kernel).run(); }
-
-void emit_pack(FunctionBuilder& f, const Pack& pack) {
-  GemmShape s(f, *pack.kernel);
-  const GemmGroup& g = s.groups.at(pack.group);
-  std::vector<Poly> outer = s.k_dims(g);
-  Values at(s.kernel.dims.size(), f.i64(0));
-  Poly extent = 1;
-  for (const Poly& d : outer) extent = extent * d;
-  RightPacker packer(f, s, g, f.base(pack.kernel->schedule.packed.at(pack.group)), f.poly(extent));
-  if (outer.empty()) return packer.run_single(at);
-  llvm::Value* inner = f.poly(outer.back());
-  outer.pop_back();
-  f.fold_box(outer, at, {}, [&](const Values& around, llvm::Value* number, const Values&) {
-    packer.run(around, f.i64(0), inner, f.mul(number, inner));
-    return Values{};
-  });
-}
 
 }  // namespace rondo::codegen

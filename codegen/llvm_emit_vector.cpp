@@ -14,7 +14,8 @@ namespace {
 // The order of a sum in lanes is defined with this many, whatever the target.
 constexpr unsigned kSumLanes = 16;
 
-/// Calls visit(first, lanes, mask) for runs of lanes that cover [0, extent): whole ones, then what is left with a mask.
+/// Calls visit(first, lanes, mask) for runs of lanes that cover [0, extent): whole ones, then what is left
+/// with a mask.
 void for_lanes(FunctionBuilder& f, const Poly& extent, std::initializer_list<unsigned> widths,
                const std::function<void(llvm::Value* first, unsigned lanes, llvm::Value* mask)>& visit) {
   llvm::Value* end = f.poly(extent);
@@ -31,7 +32,8 @@ void for_lanes(FunctionBuilder& f, const Poly& extent, std::initializer_list<uns
 
 class VectorEmitter {
  public:
-  VectorEmitter(FunctionBuilder& f, const Kernel& kernel) : f_(f), kernel_(kernel), rank_(kernel.dims.size()) {}
+  VectorEmitter(FunctionBuilder& f, const Kernel& kernel)
+      : f_(f), kernel_(kernel), rank_(kernel.dims.size()) {}
 
   void run() {
     if (rank_ == 0 || reduces_in_lanes() || adds_may_meet())
@@ -41,7 +43,8 @@ class VectorEmitter {
   }
 
  private:
-  /// Sums in lanes, and maxima over elements that are consecutive along the reduced dim but not along the kernel's.
+  /// Sums in lanes, and maxima over elements that are consecutive along the reduced dim but not along the
+  /// kernel's.
   bool reduces_in_lanes() const {
     for (const Accumulator& a : kernel_.accs) {
       if (a.lanes) return true;
@@ -69,7 +72,8 @@ class VectorEmitter {
     auto wide = [](const Nodes& nodes) {
       return std::ranges::any_of(nodes, [](const Node& n) { return n.dtype == DType::f64; });
     };
-    return wide(kernel_.nodes) || std::ranges::any_of(kernel_.accs, [&](const Accumulator& a) { return wide(a.nodes); });
+    return wide(kernel_.nodes) ||
+           std::ranges::any_of(kernel_.accs, [&](const Accumulator& a) { return wide(a.nodes); });
   }
 
   void emit_columns(const Values& outer) {
@@ -84,7 +88,8 @@ class VectorEmitter {
       auto extent = static_cast<uint64_t>(std::max<int64_t>(columns.constant(), 1));
       lanes = static_cast<unsigned>(std::min<uint64_t>(lanes, std::bit_ceil(extent)));
     }
-    // Accumulators take several vectors at once: more than one chain of additions, and longer runs in each row.
+    // Accumulators take several vectors at once: more than one chain of additions, and longer runs in each
+    // row.
     if (!kernel_.accs.empty() && lanes >= 8)
       for_lanes(f_, columns, {4 * lanes, lanes}, visit);
     else
@@ -106,9 +111,9 @@ class VectorEmitter {
   Values initial(const Accumulator& acc, unsigned lanes) {
     llvm::Type* type = f_.type(acc.dtype, lanes);
     if (acc.kind == AccKind::sum) return {llvm::Constant::getNullValue(type)};
-    llvm::Value* least = is_float(acc.dtype)
-        ? llvm::ConstantFP::getInfinity(type, true)
-        : static_cast<llvm::Value*>(llvm::ConstantInt::getSigned(type, std::numeric_limits<int32_t>::min()));
+    llvm::Value* least = is_float(acc.dtype) ? llvm::ConstantFP::getInfinity(type, true)
+                                             : static_cast<llvm::Value*>(llvm::ConstantInt::getSigned(
+                                                   type, std::numeric_limits<int32_t>::min()));
     if (acc.kind == AccKind::max) return {least};
     return {least, llvm::Constant::getNullValue(f_.type(DType::i32, lanes))};
   }
@@ -127,26 +132,28 @@ class VectorEmitter {
     Values next = state;
     if (acc.kind == AccKind::sum) {
       const Node& n = acc.nodes[acc.value];
-      bool fused = n.op == ScalarOp::mul && is_float(acc.dtype) && acc.nodes[n.args[0]].op == ScalarOp::load &&
-                   acc.nodes[n.args[1]].op == ScalarOp::load;
+      bool fused = n.op == ScalarOp::mul && is_float(acc.dtype) &&
+                   acc.nodes[n.args[0]].op == ScalarOp::load && acc.nodes[n.args[1]].op == ScalarOp::load;
       next[0] = fused ? f_.fma(values.lanes(n.args[0]), values.lanes(n.args[1]), state[0])
                       : plus(acc.dtype, state[0], values.lanes(acc.value));
     } else {
       llvm::Value* term = values.lanes(acc.value);
       llvm::Value* better = greater(acc.dtype, term, state[0]);
       next[0] = f_.b.CreateSelect(better, term, state[0]);
-      if (acc.kind == AccKind::argmax) next[1] = f_.b.CreateSelect(better, f_.splat(index, scope.lanes), state[1]);
+      if (acc.kind == AccKind::argmax)
+        next[1] = f_.b.CreateSelect(better, f_.splat(index, scope.lanes), state[1]);
     }
     return next;
   }
 
   llvm::Value* accumulate(const Accumulator& acc, const Scope& scope) {
-    Values state = f_.fold_box(acc.dims, scope.variables, initial(acc, scope.lanes),
-                            [&](const Values& variables, llvm::Value* number, const Values& carried) {
-                              Scope inner = scope;
-                              inner.variables = variables;
-                              return step(acc, inner, carried, f_.b.CreateTrunc(number, f_.b.getInt32Ty()));
-                            });
+    Values state =
+        f_.fold_box(acc.dims, scope.variables, initial(acc, scope.lanes),
+                    [&](const Values& variables, llvm::Value* number, const Values& carried) {
+                      Scope inner = scope;
+                      inner.variables = variables;
+                      return step(acc, inner, carried, f_.b.CreateTrunc(number, f_.b.getInt32Ty()));
+                    });
     return state.back();
   }
 
@@ -162,11 +169,13 @@ class VectorEmitter {
         inner.variables.push_back(i);
         llvm::Value* index = f_.b.CreateTrunc(f_.add(f_.mul(number, extent), i), f_.b.getInt32Ty());
         Values next = step(acc, inner, before, numbered(index));
-        for (size_t v = 0; mask && v < next.size(); ++v) next[v] = f_.b.CreateSelect(mask, next[v], before[v]);
+        for (size_t v = 0; mask && v < next.size(); ++v)
+          next[v] = f_.b.CreateSelect(mask, next[v], before[v]);
         return next;
       };
-      Values sums = f_.fold(f_.i64(0), whole, kSumLanes, carried,
-                            [&](llvm::Value* i, const Values& before) { return advance(i, nullptr, before); });
+      Values sums = f_.fold(f_.i64(0), whole, kSumLanes, carried, [&](llvm::Value* i, const Values& before) {
+        return advance(i, nullptr, before);
+      });
       return f_.fold(whole, extent, kSumLanes, sums, [&](llvm::Value* i, const Values& before) {
         return advance(i, f_.lanes_below(i, extent, kSumLanes), before);
       });
@@ -177,10 +186,12 @@ class VectorEmitter {
   llvm::Value* numbered(llvm::Value* first) {
     std::vector<uint32_t> numbers(kSumLanes);
     for (unsigned l = 0; l < kSumLanes; ++l) numbers[l] = l;
-    return f_.b.CreateAdd(f_.splat(first, kSumLanes), llvm::ConstantDataVector::get(f_.b.getContext(), numbers));
+    return f_.b.CreateAdd(f_.splat(first, kSumLanes),
+                          llvm::ConstantDataVector::get(f_.b.getContext(), numbers));
   }
 
-  /// Adds lane l + width to lane l for width 8, 4, 2, 1; of maxima takes the greater, of equal ones that with the lower index.
+  /// Adds lane l + width to lane l for width 8, 4, 2, 1; of maxima takes the greater, of equal ones that with
+  /// the lower index.
   llvm::Value* combine(const Accumulator& acc, Values state) {
     for (unsigned width = kSumLanes / 2; width > 0; width /= 2) {
       Values low, high;

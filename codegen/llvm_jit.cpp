@@ -42,14 +42,17 @@ void initialize_targets() {
   });
 }
 
-std::unique_ptr<llvm::TargetMachine> machine_for(const std::string& triple, const std::string& cpu, const std::string& features) {
+std::unique_ptr<llvm::TargetMachine> machine_for(const std::string& triple, const std::string& cpu,
+                                                 const std::string& features) {
   initialize_targets();
   std::string problem;
   const llvm::Target* found = llvm::TargetRegistry::lookupTarget(triple, problem);
   if (!found) throw Error(fmt::format("rondo: no code generator for {}: {}", triple, problem));
-  std::unique_ptr<llvm::TargetMachine> machine(found->createTargetMachine(
-      triple, cpu, features, llvm::TargetOptions(), llvm::Reloc::PIC_, llvm::CodeModel::Small, llvm::CodeGenOptLevel::Default));
-  if (!machine->getMCSubtargetInfo()->isCPUStringValid(cpu)) throw Error(fmt::format("rondo: {} has no CPU {}", triple, cpu));
+  std::unique_ptr<llvm::TargetMachine> machine(
+      found->createTargetMachine(triple, cpu, features, llvm::TargetOptions(), llvm::Reloc::PIC_,
+                                 llvm::CodeModel::Small, llvm::CodeGenOptLevel::Default));
+  if (!machine->getMCSubtargetInfo()->isCPUStringValid(cpu))
+    throw Error(fmt::format("rondo: {} has no CPU {}", triple, cpu));
   return machine;
 }
 
@@ -66,7 +69,8 @@ class Stopwatch {
   std::chrono::steady_clock::time_point last_ = std::chrono::steady_clock::now();
 };
 
-/// The few passes that pay: vectors, tiles and unrolling come from the emission, so that no loop needs to be found again.
+/// The few passes that pay: vectors, tiles and unrolling come from the emission, so that no loop needs to be
+/// found again.
 void optimize(llvm::Module& module, llvm::TargetMachine& machine) {
   llvm::LoopAnalysisManager loops;
   llvm::FunctionAnalysisManager functions;
@@ -90,7 +94,8 @@ void optimize(llvm::Module& module, llvm::TargetMachine& machine) {
   all.run(module, modules);
 }
 
-std::unique_ptr<llvm::MemoryBuffer> machine_code(llvm::Module& module, llvm::TargetMachine& machine, llvm::CodeGenFileType type) {
+std::unique_ptr<llvm::MemoryBuffer> machine_code(llvm::Module& module, llvm::TargetMachine& machine,
+                                                 llvm::CodeGenFileType type) {
   llvm::SmallVector<char, 0> bytes;
   llvm::raw_svector_ostream out(bytes);
   llvm::legacy::PassManager passes;
@@ -119,7 +124,8 @@ void expect(llvm::Error error) {
 
 class JitCode : public NativeCode {
  public:
-  explicit JitCode(std::unique_ptr<llvm::MemoryBuffer> object) : jit_(expect(llvm::orc::LLJITBuilder().create())) {
+  explicit JitCode(std::unique_ptr<llvm::MemoryBuffer> object)
+      : jit_(expect(llvm::orc::LLJITBuilder().create())) {
     expect(jit_->addObjectFile(std::move(object)));
     entry_ = expect(jit_->lookup(kEntry)).toPtr<Entry>();
   }
@@ -168,7 +174,8 @@ Target target_for(const std::string& cpu, const std::string& features) {
   target.features = features;
   if (cpu.empty() && features.empty()) {
     for (const auto& feature : llvm::sys::getHostCPUFeatures())
-      target.features += (target.features.empty() ? "" : ",") + std::string(feature.getValue() ? "+" : "-") + feature.getKey().str();
+      target.features += (target.features.empty() ? "" : ",") + std::string(feature.getValue() ? "+" : "-") +
+                         feature.getKey().str();
   }
   std::unique_ptr<llvm::TargetMachine> machine = machine_for(target.triple, target.cpu, target.features);
   auto has = [&](const char* feature) { return machine->getMCSubtargetInfo()->checkFeatures(feature); };
@@ -184,8 +191,8 @@ Target target_for(const std::string& cpu, const std::string& features) {
   return target;
 }
 
-std::unique_ptr<NativeCode> jit(const ir::LoopProgram& program, const Target& target, const CompileOptions& options,
-                                CompileTimes* times) {
+std::unique_ptr<NativeCode> jit(const ir::LoopProgram& program, const Target& target,
+                                const CompileOptions& options, CompileTimes* times) {
   CompileTimes own;
   auto object = compile_object(program, target, options, times ? *times : own);
   Stopwatch watch;

@@ -13,7 +13,7 @@ namespace rondo::codegen {
 /// What the schedule needs to know of the machine.
 struct Target {
   std::string triple, cpu, features;
-  int vector_bytes = 16;      // widest vector that is worth using
+  int vector_bytes = 16;  // widest vector that is worth using
   int vector_registers = 16;
   bool fma = false;
 };

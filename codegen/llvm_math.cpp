@@ -8,8 +8,8 @@
 
 #include "support/threefry.h"
 
-// Polynomials are minimax fits of relative error (Remez); the range reductions are those of W. J. Cody and W. Waite,
-// Software Manual for the Elementary Functions, 1980. Where FMA exists it is used throughout.
+// Polynomials are minimax fits of relative error (Remez); the range reductions are those of W. J. Cody and W.
+// Waite, Software Manual for the Elementary Functions, 1980. Where FMA exists it is used throughout.
 namespace rondo::codegen {
 
 namespace {
@@ -42,7 +42,8 @@ llvm::Value* VectorMath::polynomial(llvm::Value* x, std::initializer_list<double
   return terms.front();
 }
 
-VectorMath::Reduced VectorMath::reduce(llvm::Value* x, double inverse_period, std::initializer_list<double> parts) {
+VectorMath::Reduced VectorMath::reduce(llvm::Value* x, double inverse_period,
+                                       std::initializer_list<double> parts) {
   // Adding 1.5 * 2^(mantissa bits) rounds to an integer, which then stands in the low bits of the sum.
   llvm::Value* magic = number(x, is_double(x) ? 6755399441055744.0 : 12582912.0);
   llvm::Value* shifted = fma(x, number(x, inverse_period), magic);
@@ -63,12 +64,13 @@ llvm::Value* VectorMath::power_of_two(llvm::Value* n) {
 }
 
 llvm::Value* VectorMath::expm1_core(llvm::Value* r) {
-  llvm::Value* q = is_double(r)
-      ? polynomial(r, {0.5000000000000012, 0.16666666666666385, 0.04166666666651916, 0.00833333333350766,
-                       0.0013888888946919833, 0.0001984126948616445, 2.4801489352359715e-05, 2.755759718259311e-06,
-                       2.7631687323769324e-07, 2.499899431907327e-08})
-      : polynomial(r, {0.4999999403953552, 0.16666515171527863, 0.04166845604777336, 0.008369418792426586,
-                       0.0013813143596053123});
+  llvm::Value* q =
+      is_double(r)
+          ? polynomial(r, {0.5000000000000012, 0.16666666666666385, 0.04166666666651916, 0.00833333333350766,
+                           0.0013888888946919833, 0.0001984126948616445, 2.4801489352359715e-05,
+                           2.755759718259311e-06, 2.7631687323769324e-07, 2.499899431907327e-08})
+          : polynomial(r, {0.4999999403953552, 0.16666515171527863, 0.04166845604777336, 0.008369418792426586,
+                           0.0013813143596053123});
   return fma(b_.CreateFMul(r, r), q, r);
 }
 
@@ -100,7 +102,8 @@ VectorMath::Reduced VectorMath::reduce_exp(llvm::Value* x) {
 llvm::Value* VectorMath::tanh(llvm::Value* x) {
   bool wide = is_double(x);
   llvm::Value* size = b_.CreateUnaryIntrinsic(llvm::Intrinsic::fabs, x);
-  // From 0.55 on, 1 - 2 / (e^2|x| + 1): the quotient is at most a half, and so is its error. Past the bound it rounds to 1.
+  // From 0.55 on, 1 - 2 / (e^2|x| + 1): the quotient is at most a half, and so is its error. Past the bound
+  // it rounds to 1.
   llvm::Value* y = clamp(size, 0, wide ? 20 : 10);
   auto [n, r] = reduce_exp(b_.CreateFAdd(y, y));
   llvm::Value* scale = power_of_two(n);
@@ -110,12 +113,13 @@ llvm::Value* VectorMath::tanh(llvm::Value* x) {
   llvm::Value* large = b_.CreateFSub(one, b_.CreateFDiv(number(x, 2), denominator));
   // Below, x + x^3 p(x^2).
   llvm::Value* z = b_.CreateFMul(x, x);
-  llvm::Value* p = wide ? polynomial(z, {-0.33333333333333287, 0.13333333333324252, -0.0539682539623545,
-                                         0.021869488344814007, -0.008863231916940028, 0.003592085003547483,
-                                         -0.0014554969283301343, 0.0005882530186563523, -0.0002328884188521464,
-                                         8.260175379482714e-05, -1.904903062504295e-05})
-                        : polynomial(z, {-0.33333316445350647, 0.13332499563694, -0.05384227633476257,
-                                         0.02102721855044365, -0.006207429803907871});
+  llvm::Value* p = wide
+                       ? polynomial(z, {-0.33333333333333287, 0.13333333333324252, -0.0539682539623545,
+                                        0.021869488344814007, -0.008863231916940028, 0.003592085003547483,
+                                        -0.0014554969283301343, 0.0005882530186563523, -0.0002328884188521464,
+                                        8.260175379482714e-05, -1.904903062504295e-05})
+                       : polynomial(z, {-0.33333316445350647, 0.13332499563694, -0.05384227633476257,
+                                        0.02102721855044365, -0.006207429803907871});
   llvm::Value* small = fma(b_.CreateFMul(x, z), p, x);
   llvm::Value* result = b_.CreateSelect(b_.CreateFCmpOLT(size, number(x, 0.55)), small, large);
   return b_.CreateBinaryIntrinsic(llvm::Intrinsic::copysign, result, x);
@@ -123,8 +127,9 @@ llvm::Value* VectorMath::tanh(llvm::Value* x) {
 
 llvm::Value* VectorMath::sigmoid(llvm::Value* x) {
   bool wide = is_double(x);
-  // 1 / (1 + e^-x) with 1 + e^-x = (e^r - 1) 2^n + (2^n + 1), in units of 2^shift, so that nothing overflows where the result is
-  // a denormal number. For large n, 2^n + 1 would round; there the 1 goes to the other term, as (e^r - 1 + 2^-n) 2^n + 2^n.
+  // 1 / (1 + e^-x) with 1 + e^-x = (e^r - 1) 2^n + (2^n + 1), in units of 2^shift, so that nothing overflows
+  // where the result is a denormal number. For large n, 2^n + 1 would round; there the 1 goes to the other
+  // term, as (e^r - 1 + 2^-n) 2^n + 2^n.
   int shift = wide ? 64 : 32;
   llvm::Value* y = wide ? clamp(b_.CreateFNeg(x), -600, 746) : clamp(b_.CreateFNeg(x), -60, 104);
   auto [n, r] = reduce_exp(y);
@@ -157,8 +162,9 @@ llvm::Value* VectorMath::log32(llvm::Value* x) {
   llvm::Value* f = b_.CreateFSub(mantissa, number(x, 1));
   e = b_.CreateSelect(denormal, b_.CreateSub(e, integer(x, 25)), e);
   llvm::Value* exponent = b_.CreateSIToFP(e, x->getType());
-  llvm::Value* p = polynomial(f, {0.33333316445350647, -0.25000810623168945, 0.2000228613615036, -0.16624553501605988,
-                                  0.14181192219257355, -0.13128753006458282, 0.12881650030612946, -0.07859618216753006});
+  llvm::Value* p =
+      polynomial(f, {0.33333316445350647, -0.25000810623168945, 0.2000228613615036, -0.16624553501605988,
+                     0.14181192219257355, -0.13128753006458282, 0.12881650030612946, -0.07859618216753006});
   llvm::Value* square = b_.CreateFMul(f, f);
   llvm::Value* small = fma(exponent, number(x, kLn2Low32), b_.CreateFMul(b_.CreateFMul(square, f), p));
   small = fma(square, number(x, -0.5), small);
@@ -166,7 +172,8 @@ llvm::Value* VectorMath::log32(llvm::Value* x) {
 }
 
 llvm::Value* VectorMath::log64(llvm::Value* x) {
-  // x = 2^e * (1 + f) as for f32; with s = f / (2 + f), log(1 + f) = 2 atanh s = f - f^2/2 + s (f^2/2 + s^2 p(s^2)).
+  // x = 2^e * (1 + f) as for f32; with s = f / (2 + f), log(1 + f) = 2 atanh s = f - f^2/2 + s (f^2/2 + s^2
+  // p(s^2)).
   llvm::Value* denormal = b_.CreateFCmpOLT(x, number(x, 0x1p-1022));
   llvm::Value* scaled = b_.CreateSelect(denormal, b_.CreateFMul(x, number(x, 0x1p54)), x);
   llvm::Value* bits = b_.CreateBitCast(scaled, integer_type(x));
@@ -177,8 +184,9 @@ llvm::Value* VectorMath::log64(llvm::Value* x) {
   llvm::Value* exponent = b_.CreateSIToFP(e, x->getType());
   llvm::Value* s = b_.CreateFDiv(f, b_.CreateFAdd(f, number(x, 2)));
   llvm::Value* z = b_.CreateFMul(s, s);
-  llvm::Value* p = polynomial(z, {0.6666666666666734, 0.3999999999941355, 0.2857142874266374, 0.22222198542496902,
-                                  0.18183566036185475, 0.15314004000663087, 0.1479644226800755});
+  llvm::Value* p =
+      polynomial(z, {0.6666666666666734, 0.3999999999941355, 0.2857142874266374, 0.22222198542496902,
+                     0.18183566036185475, 0.15314004000663087, 0.1479644226800755});
   llvm::Value* half_square = b_.CreateFMul(b_.CreateFMul(f, f), number(x, 0.5));
   llvm::Value* low = b_.CreateFMul(exponent, number(x, kLn2Low64));
   llvm::Value* tail = fma(s, fma(z, p, half_square), low);
@@ -201,8 +209,9 @@ llvm::Value* VectorMath::cos64(llvm::Value* x) {
   llvm::Value* sine = polynomial(z, {-0.1666666666666663, 0.008333333333321868, -0.0001984126982935169,
                                      2.755731352769802e-06, -2.5050731545315087e-08, 1.589520967648664e-10});
   sine = fma(b_.CreateFMul(r, z), sine, r);
-  llvm::Value* cosine = polynomial(z, {0.041666666666666595, -0.0013888888888873385, 2.4801587289000416e-05,
-                                       -2.755731420769723e-07, 2.087570292884579e-09, -1.1358561567512944e-11});
+  llvm::Value* cosine =
+      polynomial(z, {0.041666666666666595, -0.0013888888888873385, 2.4801587289000416e-05,
+                     -2.755731420769723e-07, 2.087570292884579e-09, -1.1358561567512944e-11});
   cosine = fma(b_.CreateFMul(z, z), cosine, fma(z, number(x, -0.5), number(x, 1)));
   llvm::Value* zero = integer(x, 0);
   llvm::Value* odd = b_.CreateICmpNE(b_.CreateAnd(q, integer(x, 1)), zero);
@@ -212,7 +221,8 @@ llvm::Value* VectorMath::cos64(llvm::Value* x) {
 }
 
 llvm::Value* VectorMath::floor(llvm::Value* x) {
-  // Not the instruction, which SSE2 lacks: adding 2^(mantissa bits) rounds to an integer, which may be one too many.
+  // Not the instruction, which SSE2 lacks: adding 2^(mantissa bits) rounds to an integer, which may be one
+  // too many.
   llvm::Value* large = number(x, is_double(x) ? 0x1p52 : 0x1p23);
   llvm::Value* size = b_.CreateUnaryIntrinsic(llvm::Intrinsic::fabs, x);
   llvm::Value* rounded = b_.CreateFSub(b_.CreateFAdd(size, large), large);
@@ -221,15 +231,17 @@ llvm::Value* VectorMath::floor(llvm::Value* x) {
   return b_.CreateSelect(b_.CreateFCmpOLT(size, large), rounded, x);
 }
 
-llvm::Value* VectorMath::uniform(llvm::Value* key, llvm::Value* counter, llvm::Value* index, llvm::Type* type) {
+llvm::Value* VectorMath::uniform(llvm::Value* key, llvm::Value* counter, llvm::Value* index,
+                                 llvm::Type* type) {
   auto constant = [&](uint32_t v) { return llvm::ConstantInt::get(key->getType(), v); };
   llvm::Value* keys[3] = {key, counter, b_.CreateXor(b_.CreateXor(key, counter), constant(kThreefryParity))};
   llvm::Value* x0 = b_.CreateAdd(index, key);
   llvm::Value* x1 = counter;
   for (uint32_t round = 0; round < 20; ++round) {
     x0 = b_.CreateAdd(x0, x1);
-    llvm::Value* turned = b_.CreateIntrinsic(llvm::Intrinsic::fshl, {key->getType()},
-                                             {x1, x1, constant(static_cast<uint32_t>(kThreefryRotations[round % 8]))});
+    llvm::Value* turned =
+        b_.CreateIntrinsic(llvm::Intrinsic::fshl, {key->getType()},
+                           {x1, x1, constant(static_cast<uint32_t>(kThreefryRotations[round % 8]))});
     x1 = b_.CreateXor(turned, x0);
     if (round % 4 == 3) {
       uint32_t s = round / 4 + 1;

@@ -1,11 +1,13 @@
-// Elementary functions as LLVM instructions, on scalars and vectors of f32 and f64: no call, no table, no branch.
+// Elementary functions as LLVM instructions, on scalars and vectors of f32 and f64: no call, no table, no
+// branch.
 #pragma once
 
 #include "codegen/llvm_values.h"
 
 namespace rondo::codegen {
 
-/// At most 2 ULP over all f32 (cos: for |x| up to 1e5) and about 2 ULP for f64; infinities, NaN and denormals as libm has them.
+/// At most 2 ULP over all f32 (cos: for |x| up to 1e5) and about 2 ULP for f64; infinities, NaN and denormals
+/// as libm has them.
 class VectorMath {
  public:
   explicit VectorMath(FunctionBuilder& f) : f_(f), b_(f.b) {}

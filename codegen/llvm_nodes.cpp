@@ -21,7 +21,8 @@ bool varies_with(const Nodes& nodes, NodeId id, size_t variable) {
 
 llvm::Value* affine_index(FunctionBuilder& f, const Access& access, const Values& variables) {
   llvm::Value* index = f.poly(access.offset);
-  for (const auto& [loop, stride] : access.outer) index = f.add(index, f.mul(f.loop_variable(loop), f.poly(stride)));
+  for (const auto& [loop, stride] : access.outer)
+    index = f.add(index, f.mul(f.loop_variable(loop), f.poly(stride)));
   for (size_t v = 0; v < variables.size(); ++v)
     if (Poly stride = stride_of(access, v); !stride.is_zero())
       index = f.add(index, f.mul(variables[v], f.poly(stride)));
@@ -38,14 +39,16 @@ llvm::Value* NodeValues::lanes(NodeId id) const { return f_.splat(values_[id], s
 llvm::Value* NodeValues::emit(const Node& n) {
   switch (n.op) {
     case ScalarOp::constant:
-      return is_float(n.dtype) ? llvm::ConstantFP::get(f_.type(n.dtype), n.number)
-                               : llvm::ConstantInt::getSigned(f_.type(n.dtype), static_cast<int64_t>(n.number));
+      return is_float(n.dtype)
+                 ? llvm::ConstantFP::get(f_.type(n.dtype), n.number)
+                 : llvm::ConstantInt::getSigned(f_.type(n.dtype), static_cast<int64_t>(n.number));
     case ScalarOp::acc: return accs_.at(n.acc);
     case ScalarOp::load: return load(n);
     case ScalarOp::index: return index(n);
     case ScalarOp::size: {
       llvm::Value* size = f_.poly(n.access.offset);
-      return is_float(n.dtype) ? f_.b.CreateSIToFP(size, f_.type(n.dtype)) : f_.b.CreateTrunc(size, f_.type(n.dtype));
+      return is_float(n.dtype) ? f_.b.CreateSIToFP(size, f_.type(n.dtype))
+                               : f_.b.CreateTrunc(size, f_.type(n.dtype));
     }
     default: break;
   }
@@ -59,7 +62,8 @@ llvm::Value* NodeValues::emit(const Node& n) {
 llvm::Value* NodeValues::apply(const Node& n, DType from, const Values& x) {
   llvm::IRBuilder<>& b = f_.b;
   bool real = is_float(n.dtype);
-  RONDO_CHECK(real || from != DType::pred || n.op == ScalarOp::cast || n.op == ScalarOp::equal || n.op == ScalarOp::select,
+  RONDO_CHECK(real || from != DType::pred || n.op == ScalarOp::cast || n.op == ScalarOp::equal ||
+                  n.op == ScalarOp::select,
               "arithmetic on pred");
   VectorMath math(f_);
   switch (n.op) {
@@ -73,7 +77,8 @@ llvm::Value* NodeValues::apply(const Node& n, DType from, const Values& x) {
     case ScalarOp::floor: return math.floor(x[0]);
     case ScalarOp::sqrt: return b.CreateUnaryIntrinsic(llvm::Intrinsic::sqrt, x[0]);
     case ScalarOp::rsqrt:
-      return b.CreateFDiv(llvm::ConstantFP::get(x[0]->getType(), 1), b.CreateUnaryIntrinsic(llvm::Intrinsic::sqrt, x[0]));
+      return b.CreateFDiv(llvm::ConstantFP::get(x[0]->getType(), 1),
+                          b.CreateUnaryIntrinsic(llvm::Intrinsic::sqrt, x[0]));
     case ScalarOp::abs:
       return real ? b.CreateUnaryIntrinsic(llvm::Intrinsic::fabs, x[0])
                   : b.CreateBinaryIntrinsic(llvm::Intrinsic::abs, x[0], b.getFalse());
@@ -83,7 +88,8 @@ llvm::Value* NodeValues::apply(const Node& n, DType from, const Values& x) {
     case ScalarOp::div: {
       if (real) return b.CreateFDiv(x[0], x[1]);
       // Exact in f64, and without the trap of an integer division by zero.
-      llvm::Value* quotient = b.CreateFDiv(cast(x[0], DType::i32, DType::f64), cast(x[1], DType::i32, DType::f64));
+      llvm::Value* quotient =
+          b.CreateFDiv(cast(x[0], DType::i32, DType::f64), cast(x[1], DType::i32, DType::f64));
       return cast(quotient, DType::f64, DType::i32);
     }
     case ScalarOp::max:
@@ -171,7 +177,8 @@ llvm::Value* NodeValues::pointers(const Access& access, llvm::Type* type) const 
     llvm::Value* numbered = llvm::ConstantDataVector::get(b.getContext(), numbers);
     index = b.CreateAdd(index, b.CreateMul(numbered, f_.splat(f_.poly(stride), scope_.lanes)));
   }
-  if (access.row != kNone && values_[access.row]->getType()->isVectorTy()) index = b.CreateAdd(index, clamped_row(access));
+  if (access.row != kNone && values_[access.row]->getType()->isVectorTy())
+    index = b.CreateAdd(index, clamped_row(access));
   return b.CreateInBoundsGEP(type, f_.base(access.buffer), index);
 }
 
@@ -191,7 +198,8 @@ llvm::Value* NodeValues::load(const Node& n) {
   llvm::Align align(size_of(n.dtype));
   llvm::Value* loaded;
   if (!varies(access)) {
-    loaded = b.CreateAlignedLoad(element, f_.element(element, f_.base(access.buffer), first_index(access)), align);
+    loaded =
+        b.CreateAlignedLoad(element, f_.element(element, f_.base(access.buffer), first_index(access)), align);
   } else {
     auto* type = llvm::FixedVectorType::get(element, scope_.lanes);
     bool row_varies = access.row != kNone && values_[access.row]->getType()->isVectorTy();
@@ -215,7 +223,9 @@ void NodeValues::store(const Store& s) const {
   llvm::Align align(size_of(dtype));
   llvm::Value* value = lanes(s.value);
   if (dtype == DType::pred) value = b.CreateZExt(value, f_.memory_type(dtype, scope_.lanes));
-  auto plus = [&](llvm::Value* old) { return is_float(dtype) ? b.CreateFAdd(old, value) : b.CreateAdd(old, value); };
+  auto plus = [&](llvm::Value* old) {
+    return is_float(dtype) ? b.CreateFAdd(old, value) : b.CreateAdd(old, value);
+  };
   if (scope_.lanes == 1) {
     llvm::Value* at = f_.element(element, f_.base(access.buffer), first_index(access));
     if (s.add) value = plus(b.CreateAlignedLoad(element, at, align));
@@ -235,7 +245,8 @@ void NodeValues::store(const Store& s) const {
     b.CreateAlignedStore(value, at, align);
     return;
   }
-  if (s.add) value = plus(b.CreateMaskedLoad(type, at, align, scope_.mask, llvm::Constant::getNullValue(type)));
+  if (s.add)
+    value = plus(b.CreateMaskedLoad(type, at, align, scope_.mask, llvm::Constant::getNullValue(type)));
   b.CreateMaskedStore(value, at, align, scope_.mask);
 }
 

@@ -19,7 +19,8 @@ FunctionBuilder::FunctionBuilder(llvm::Module& module, const LoopProgram& progra
   function_->addFnAttr("prefer-vector-width", std::to_string(target.vector_bytes * 8));
   function_->addFnAttr("min-legal-vector-width", std::to_string(target.vector_bytes * 8));
   function_->setDoesNotThrow();
-  for (size_t i = 0; i < loops.size(); ++i) loops_[loops[i]] = function_->getArg(3 + static_cast<unsigned>(i));
+  for (size_t i = 0; i < loops.size(); ++i)
+    loops_[loops[i]] = function_->getArg(3 + static_cast<unsigned>(i));
   entry_.SetInsertPoint(llvm::BasicBlock::Create(module.getContext(), "entry", function_));
   start_ = llvm::BasicBlock::Create(module.getContext(), "start", function_);
   b.SetInsertPoint(start_);
@@ -45,7 +46,8 @@ llvm::Value* FunctionBuilder::poly(const Poly& p) {
       if (!dim) {
         auto at = std::find(program.dims.begin(), program.dims.end(), name) - program.dims.begin();
         RONDO_CHECK(static_cast<size_t>(at) < program.dims.size(), "no dim " + name);
-        dim = entry_.CreateLoad(b.getInt64Ty(), entry_.CreateConstInBoundsGEP1_64(b.getInt64Ty(), argument(1), at), name);
+        dim = entry_.CreateLoad(b.getInt64Ty(),
+                                entry_.CreateConstInBoundsGEP1_64(b.getInt64Ty(), argument(1), at), name);
       }
       product = entry_.CreateNSWMul(dim, product);
     }
@@ -92,7 +94,8 @@ llvm::Type* FunctionBuilder::type(DType t, unsigned lanes) {
 
 llvm::Type* FunctionBuilder::memory_type(DType t, unsigned lanes) {
   if (t != DType::pred) return type(t, lanes);
-  return lanes == 1 ? static_cast<llvm::Type*>(b.getInt8Ty()) : llvm::FixedVectorType::get(b.getInt8Ty(), lanes);
+  return lanes == 1 ? static_cast<llvm::Type*>(b.getInt8Ty())
+                    : llvm::FixedVectorType::get(b.getInt8Ty(), lanes);
 }
 
 llvm::Value* FunctionBuilder::splat(llvm::Value* v, unsigned lanes) {
@@ -105,7 +108,8 @@ llvm::Value* FunctionBuilder::lanes_below(llvm::Value* first, llvm::Value* end, 
   llvm::Value* count = b.CreateTrunc(left, b.getInt32Ty());
   std::vector<uint32_t> numbers(lanes);
   for (unsigned l = 0; l < lanes; ++l) numbers[l] = l;
-  return b.CreateICmpSLT(llvm::ConstantDataVector::get(b.getContext(), numbers), b.CreateVectorSplat(lanes, count));
+  return b.CreateICmpSLT(llvm::ConstantDataVector::get(b.getContext(), numbers),
+                         b.CreateVectorSplat(lanes, count));
 }
 
 llvm::Value* FunctionBuilder::fma(llvm::Value* x, llvm::Value* y, llvm::Value* z) {
@@ -163,7 +167,8 @@ void FunctionBuilder::for_each(llvm::Value* begin, llvm::Value* end, int64_t ste
   });
 }
 
-void FunctionBuilder::for_box(const std::vector<Poly>& extents, const std::function<void(const Values&)>& body) {
+void FunctionBuilder::for_box(const std::vector<Poly>& extents,
+                              const std::function<void(const Values&)>& body) {
   Values at;
   std::function<void()> next = [&] {
     if (at.size() == extents.size()) return body(at);
@@ -176,11 +181,12 @@ void FunctionBuilder::for_box(const std::vector<Poly>& extents, const std::funct
   next();
 }
 
-Values FunctionBuilder::fold_box(const std::vector<Poly>& extents, const Values& outer, Values init,
-                                 const std::function<Values(const Values&, llvm::Value*, const Values&)>& body) {
+Values FunctionBuilder::fold_box(
+    const std::vector<Poly>& extents, const Values& outer, Values init,
+    const std::function<Values(const Values&, llvm::Value*, const Values&)>& body) {
   Values at = outer;
   std::function<Values(size_t, llvm::Value*, const Values&)> next = [&](size_t depth, llvm::Value* number,
-                                                                       const Values& carried) {
+                                                                        const Values& carried) {
     if (depth == extents.size()) return body(at, number, carried);
     llvm::Value* extent = poly(extents[depth]);
     return fold(i64(0), extent, 1, carried, [&](llvm::Value* i, const Values& inner) {

@@ -16,7 +16,8 @@ namespace rondo::codegen {
 
 using Values = std::vector<llvm::Value*>;
 
-/// The function f(args, dims, scratch, loop variables...) under construction. What depends on the dims alone is computed once, in its entry block.
+/// The function f(args, dims, scratch, loop variables...) under construction. What depends on the dims alone
+/// is computed once, in its entry block.
 class FunctionBuilder {
  public:
   FunctionBuilder(llvm::Module&, const ir::LoopProgram&, const Target&, const std::string& name,
@@ -54,13 +55,16 @@ class FunctionBuilder {
   /// a * b + c: fused where the target can; elsewhere a library call would be the only way to.
   llvm::Value* fma(llvm::Value* x, llvm::Value* y, llvm::Value* z);
 
-  /// for (i = begin; i < end; i += step) with values carried from one iteration to the next; returns the last ones.
+  /// for (i = begin; i < end; i += step) with values carried from one iteration to the next; returns the last
+  /// ones.
   Values fold(llvm::Value* begin, llvm::Value* end, int64_t step, Values init,
               const std::function<Values(llvm::Value* i, const Values&)>& body);
-  void for_each(llvm::Value* begin, llvm::Value* end, int64_t step, const std::function<void(llvm::Value* i)>& body);
+  void for_each(llvm::Value* begin, llvm::Value* end, int64_t step,
+                const std::function<void(llvm::Value* i)>& body);
   /// Loops over a box, outermost first; `at` gets one variable per extent.
   void for_box(const std::vector<ir::Poly>& extents, const std::function<void(const Values& at)>& body);
-  /// The same with values carried through; `number` is the row-major number of the point, `at` is `outer` and one variable per extent.
+  /// The same with values carried through; `number` is the row-major number of the point, `at` is `outer` and
+  /// one variable per extent.
   Values fold_box(const std::vector<ir::Poly>& extents, const Values& outer, Values init,
                   const std::function<Values(const Values& at, llvm::Value* number, const Values&)>& body);
   void if_then(llvm::Value* condition, const std::function<void()>& body);
@@ -79,10 +83,11 @@ class FunctionBuilder {
 
 /// Where an expression is evaluated: the variables in scope, one of which may run over the lanes.
 struct Scope {
-  Values variables;              // the kernel's dims, then the accumulator's own; of the lane variable, the value in lane 0
+  Values
+      variables;  // the kernel's dims, then the accumulator's own; of the lane variable, the value in lane 0
   int lane_variable = -1;
   unsigned lanes = 1;
-  llvm::Value* mask = nullptr;   // lanes that exist; null: all
+  llvm::Value* mask = nullptr;  // lanes that exist; null: all
 };
 
 /// The values of `nodes`; those that vary over the lanes are vectors of scope.lanes, the others scalars.
@@ -115,7 +120,8 @@ class NodeValues {
   Values values_;
 };
 
-/// Whether node `id` takes different values as variable `variable` changes. Accumulators of a kernel vary with all its dims.
+/// Whether node `id` takes different values as variable `variable` changes. Accumulators of a kernel vary
+/// with all its dims.
 bool varies_with(const ir::Nodes&, ir::NodeId id, size_t variable);
 /// The stride of an access over a variable; variables past its strides have stride 0.
 inline ir::Poly stride_of(const ir::Access& a, size_t variable) {

@@ -30,7 +30,8 @@ std::optional<GemmOperands> operands(const Kernel& kernel, const Accumulator& ac
   for (int swap : {0, 1}) {
     const Access& left = factors[swap]->access;
     const Access& right = factors[1 - swap]->access;
-    if (all_zero(left.strides, column, rank) && all_zero(right.strides, 0, column)) return GemmOperands{&left, &right};
+    if (all_zero(left.strides, column, rank) && all_zero(right.strides, 0, column))
+      return GemmOperands{&left, &right};
   }
   return std::nullopt;
 }
@@ -100,13 +101,17 @@ uint32_t gemm_lanes(const Kernel& kernel, const Target& target) {
 GemmTile gemm_tile(const Kernel& kernel, const Target& target) {
   if (kernel.schedule.rows > 1) return {kernel.schedule.rows, kernel.schedule.vectors};
   uint32_t gates = 1;
-  for (const GemmGroup& g : gemm_groups(kernel)) gates = std::max(gates, static_cast<uint32_t>(g.accs.size()));
-  // Four vectors a row where there are 32 registers, two where there are 16: the fewest loads for each multiply-add.
+  for (const GemmGroup& g : gemm_groups(kernel))
+    gates = std::max(gates, static_cast<uint32_t>(g.accs.size()));
+  // Four vectors a row where there are 32 registers, two where there are 16: the fewest loads for each
+  // multiply-add.
   uint32_t vectors = std::max(1u, (target.vector_registers >= 32 ? 4u : 2u) / gates);
   const Poly& columns = kernel.dims.back();
   if (columns.is_constant()) {
     int64_t lanes = gemm_lanes(kernel, target);
-    auto padded = [&](uint32_t v) { return (columns.constant() + v * lanes - 1) / (v * lanes) * (v * lanes); };
+    auto padded = [&](uint32_t v) {
+      return (columns.constant() + v * lanes - 1) / (v * lanes) * (v * lanes);
+    };
     while (vectors > 1 && padded(vectors) * 10 > padded(vectors / 2) * 11) vectors /= 2;
   }
   GemmTile tile{rows_of(gates * vectors, target), vectors};
@@ -117,12 +122,13 @@ GemmTile gemm_tile(const Kernel& kernel, const Target& target) {
 
 Poly packed_size(const Kernel& kernel, uint32_t group, const Target& target) {
   GemmGroup g = gemm_groups(kernel).at(group);
-  return product(kernel.accs[g.accs[0]].dims) * padded_columns(kernel, target) * Poly(static_cast<int64_t>(g.accs.size()));
+  return product(kernel.accs[g.accs[0]].dims) * padded_columns(kernel, target) *
+         Poly(static_cast<int64_t>(g.accs.size()));
 }
 
 GemmBlocks gemm_blocks(const Kernel& kernel, const Target& target) {
-  // A panel of right operands, k x one tile's columns, is meant for the first-level cache; a block of left operands,
-  // rows x k, for a good half of a second level of 512 KB; so that 512 rows make two blocks.
+  // A panel of right operands, k x one tile's columns, is meant for the first-level cache; a block of left
+  // operands, rows x k, for a good half of a second level of 512 KB; so that 512 rows make two blocks.
   int64_t k = 256, rows = gemm_tile(kernel, target).rows;
   int64_t most = (int64_t{272} << 10) / (k * static_cast<int64_t>(size_of(kernel.accs[0].dtype)));
   return {std::max<int64_t>(1, most / rows) * rows, k};

@@ -1,4 +1,5 @@
-// Which kernels are matrix products, and the tiles, packed layouts and workspace that the gemm form uses for them.
+// Which kernels are matrix products, and the tiles, packed layouts and workspace that the gemm form uses for
+// them.
 #pragma once
 
 #include <vector>
@@ -14,8 +15,9 @@ struct GemmOperands {
   const ir::Access* right;
 };
 
-/// Accumulators (ascending indices into kernel.accs, at most 4) with the same reduced dims and the same left operand:
-/// the gates of a cell. A register tile holds all of them, so that one broadcast of the left operand serves all.
+/// Accumulators (ascending indices into kernel.accs, at most 4) with the same reduced dims and the same left
+/// operand: the gates of a cell. A register tile holds all of them, so that one broadcast of the left operand
+/// serves all.
 struct GemmGroup {
   std::vector<uint32_t> accs;
 };
@@ -26,8 +28,9 @@ struct GemmTile {
   uint32_t vectors = 1;  // of the target's lanes, for each accumulator
 };
 
-/// Whether the gemm form fits: the last dim is the columns, all others are rows, and every accumulator is a chain over
-/// products of two loads, one that does not vary with the column and one that does not vary with the rows.
+/// Whether the gemm form fits: the last dim is the columns, all others are rows, and every accumulator is a
+/// chain over products of two loads, one that does not vary with the column and one that does not vary with
+/// the rows.
 bool is_gemm(const ir::Kernel&);
 /// The groups of a kernel that is_gemm.
 std::vector<GemmGroup> gemm_groups(const ir::Kernel&);
@@ -35,11 +38,12 @@ GemmOperands gemm_operands(const ir::Kernel&, uint32_t acc);
 
 /// Lanes of one native vector of the kernel's accumulators.
 uint32_t gemm_lanes(const ir::Kernel&, const Target&);
-/// The tile that all groups of the kernel share: its rows, and vectors such that it spans vectors * lanes columns.
+/// The tile that all groups of the kernel share: its rows, and vectors such that it spans vectors * lanes
+/// columns.
 GemmTile gemm_tile(const ir::Kernel&, const Target&);
 
-/// Elements of the packed right operands of a group: [column block][k][accumulator][column in block], where a block is
-/// vectors * lanes columns and columns past the end are zeros.
+/// Elements of the packed right operands of a group: [column block][k][accumulator][column in block], where a
+/// block is vectors * lanes columns and columns past the end are zeros.
 ir::Poly packed_size(const ir::Kernel&, uint32_t group, const Target&);
 
 /// Blocks of the gemm form with Schedule::block.
@@ -49,7 +53,8 @@ struct GemmBlocks {
 };
 GemmBlocks gemm_blocks(const ir::Kernel&, const Target&);
 
-/// The regions of Schedule::workspace, in elements: packed blocks of the left and right operands, and partial sums.
+/// The regions of Schedule::workspace, in elements: packed blocks of the left and right operands, and partial
+/// sums.
 struct GemmWorkspace {
   ir::Poly left, right, sums;
 };

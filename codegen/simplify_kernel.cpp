@@ -34,7 +34,8 @@ bool merges(const Access& a, size_t variable, const Poly& inner_extent) {
 }
 
 /// Merges dims[0, end); their variables start at `first`.
-void merge(std::vector<Poly>& dims, size_t end, size_t first, const std::function<void(const Visit&)>& accesses) {
+void merge(std::vector<Poly>& dims, size_t end, size_t first,
+           const std::function<void(const Visit&)>& accesses) {
   auto erase = [&](size_t i) {
     accesses([&](Access& a) { remove_variable(a, first + i); });
     dims.erase(dims.begin() + static_cast<int64_t>(i));

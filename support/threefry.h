@@ -1,4 +1,5 @@
-// Threefry-2x32-20, the counter-based generator behind `random` (Salmon et al., Parallel random numbers: as easy as 1, 2, 3, 2011).
+// Threefry-2x32-20, the counter-based generator behind `random` (Salmon et al., Parallel random numbers: as
+// easy as 1, 2, 3, 2011).
 #pragma once
 
 #include <array>

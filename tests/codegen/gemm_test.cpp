@@ -21,7 +21,8 @@ struct Shape {
   std::vector<std::string> dims = {};
 };
 
-/// out[m,n] = sum over gates g of (g + 1) * (left_1[m,:] right_1g[:,n] + left_2[m,:] right_2g[:,n]) + bias[n].
+/// out[m,n] = sum over gates g of (g + 1) * (left_1[m,:] right_1g[:,n] + left_2[m,:] right_2g[:,n]) +
+/// bias[n].
 LoopProgram product(const Shape& s, Variant variant, const Target& target) {
   Loops l(s.dims);
   auto kernel = std::make_shared<Kernel>();
@@ -37,9 +38,11 @@ LoopProgram product(const Shape& s, Variant variant, const Target& target) {
       a.dtype = s.dtype;
       a.dims = {s.k};
       Expr t(a.nodes);
-      NodeId x = t.load(s.dtype, left, s.left_transposed ? std::vector<Poly>{1, 0, s.m} : std::vector<Poly>{s.k, 0, 1});
+      NodeId x = t.load(s.dtype, left,
+                        s.left_transposed ? std::vector<Poly>{1, 0, s.m} : std::vector<Poly>{s.k, 0, 1});
       BufferId right = l.input(s.dtype, s.k * s.n);
-      NodeId y = t.load(s.dtype, right, s.right_transposed ? std::vector<Poly>{0, s.k, 1} : std::vector<Poly>{0, 1, s.n});
+      NodeId y = t.load(s.dtype, right,
+                        s.right_transposed ? std::vector<Poly>{0, s.k, 1} : std::vector<Poly>{0, 1, s.n});
       a.value = t.apply(ScalarOp::mul, s.dtype, {x, y});
       kernel->accs.push_back(a);
       NodeId scaled = e.apply(ScalarOp::mul, s.dtype, {e.acc(s.dtype, index++), e.constant(s.dtype, g + 1)});

@@ -20,7 +20,8 @@ BufferId Loops::input(DType dtype, Poly size) {
 }
 
 BufferId Loops::output(DType dtype, Poly size) {
-  program.buffers.push_back({"out", dtype, size, Buffer::Kind::output, program.inputs + program.outputs++, kNone});
+  program.buffers.push_back(
+      {"out", dtype, size, Buffer::Kind::output, program.inputs + program.outputs++, kNone});
   return static_cast<BufferId>(program.buffers.size() - 1);
 }
 
@@ -31,7 +32,9 @@ BufferId Loops::scratch(DType dtype, Poly size) {
   return static_cast<BufferId>(program.buffers.size() - 1);
 }
 
-void Loops::add(const Kernel& kernel) { program.stmts.push_back({std::make_shared<Kernel>(kernel), nullptr, nullptr}); }
+void Loops::add(const Kernel& kernel) {
+  program.stmts.push_back({std::make_shared<Kernel>(kernel), nullptr, nullptr});
+}
 
 NodeId Expr::add(Node n) {
   nodes_.push_back(std::move(n));
@@ -48,7 +51,8 @@ NodeId Expr::load(DType dtype, BufferId buffer, std::vector<Poly> strides, Poly 
   return add(n);
 }
 
-NodeId Expr::row(DType dtype, BufferId buffer, NodeId row, Poly row_stride, Poly rows, std::vector<Poly> strides) {
+NodeId Expr::row(DType dtype, BufferId buffer, NodeId row, Poly row_stride, Poly rows,
+                 std::vector<Poly> strides) {
   NodeId id = load(dtype, buffer, std::move(strides));
   nodes_[id].access.row = row;
   nodes_[id].access.row_stride = std::move(row_stride);
@@ -98,7 +102,9 @@ Array random_array(DType dtype, int64_t count, uint32_t seed) {
   Array a{dtype, {count}, std::vector<double>(static_cast<size_t>(count))};
   for (int64_t i = 0; i < count; ++i) {
     double u = threefry_uniform(seed, 0, static_cast<double>(i));
-    double v = dtype == DType::i32 ? std::floor(u * 40) - 20 : dtype == DType::pred ? (u < 0.5 ? 0 : 1) : u * 4 - 2;
+    double v = dtype == DType::i32    ? std::floor(u * 40) - 20
+               : dtype == DType::pred ? (u < 0.5 ? 0 : 1)
+                                      : u * 4 - 2;
     a.data[i] = v;
   }
   return a;
@@ -155,7 +161,8 @@ std::vector<Array> run_native(const LoopProgram& p, const std::vector<Array>& in
   for (size_t i = 0; i < args.size(); ++i) {
     memory.push_back(allocate(static_cast<size_t>(args[i]->size.evaluate(dims)) * size_of(args[i]->dtype)));
     pointers.push_back(memory.back().get());
-    if (i < inputs.size()) for_dtype(args[i]->dtype, [&](auto t) { write<decltype(t)>(memory[i].get(), inputs[i]); });
+    if (i < inputs.size())
+      for_dtype(args[i]->dtype, [&](auto t) { write<decltype(t)>(memory[i].get(), inputs[i]); });
   }
   size_t bytes = 0;
   for (const Poly& slot : p.slots) bytes += static_cast<size_t>((slot.evaluate(dims) + 63) / 64 * 64);
@@ -170,13 +177,15 @@ std::vector<Array> run_native(const LoopProgram& p, const std::vector<Array>& in
     for_dtype(a.dtype, [&](auto t) { read<decltype(t)>(memory[i].get(), a); });
     // Nothing is written past the end.
     size_t end = static_cast<size_t>(count) * size_of(a.dtype);
-    for (size_t byte = end; byte < end + 64; ++byte) EXPECT_EQ(static_cast<uint8_t>(memory[i].get()[byte]), 0xff) << "past output";
+    for (size_t byte = end; byte < end + 64; ++byte)
+      EXPECT_EQ(static_cast<uint8_t>(memory[i].get()[byte]), 0xff) << "past output";
     outputs.push_back(std::move(a));
   }
   return outputs;
 }
 
-std::vector<Array> run_interpreted(const LoopProgram& p, const std::vector<Array>& inputs, const DimValues& dims) {
+std::vector<Array> run_interpreted(const LoopProgram& p, const std::vector<Array>& inputs,
+                                   const DimValues& dims) {
   std::vector<std::vector<int64_t>> shapes;
   std::vector<const Buffer*> args = arguments(p);
   for (size_t i = inputs.size(); i < args.size(); ++i) shapes.push_back({args[i]->size.evaluate(dims)});
@@ -199,12 +208,15 @@ void expect_near(const std::vector<Array>& expected, const std::vector<Array>& g
   for (size_t o = 0; o < expected.size(); ++o)
     for (size_t i = 0; i < expected[o].data.size(); ++i) {
       double want = expected[o].data[i], have = got[o].data[i];
-      bool same = std::isnan(want) ? std::isnan(have) : std::abs(want - have) <= tolerance * (1 + std::abs(want)) || want == have;
+      bool same = std::isnan(want)
+                      ? std::isnan(have)
+                      : std::abs(want - have) <= tolerance * (1 + std::abs(want)) || want == have;
       ASSERT_TRUE(same) << "output " << o << " element " << i << ": " << have << " is not " << want;
     }
 }
 
-void expect_same(const LoopProgram& p, const DimValues& dims, double tolerance, const codegen::Target& target) {
+void expect_same(const LoopProgram& p, const DimValues& dims, double tolerance,
+                 const codegen::Target& target) {
   SCOPED_TRACE("on " + target.cpu);
   std::vector<Array> inputs = random_inputs(p, dims);
   expect_near(run_interpreted(p, inputs, dims), run_native(p, inputs, dims, target), tolerance);

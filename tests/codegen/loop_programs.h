@@ -28,7 +28,8 @@ class Expr {
  public:
   explicit Expr(ir::Nodes& nodes) : nodes_(nodes) {}
   ir::NodeId load(DType, ir::BufferId, std::vector<ir::Poly> strides, ir::Poly offset = 0);
-  ir::NodeId row(DType, ir::BufferId, ir::NodeId row, ir::Poly row_stride, ir::Poly rows, std::vector<ir::Poly> strides);
+  ir::NodeId row(DType, ir::BufferId, ir::NodeId row, ir::Poly row_stride, ir::Poly rows,
+                 std::vector<ir::Poly> strides);
   ir::NodeId constant(DType, double);
   ir::NodeId index(DType, std::vector<ir::Poly> strides, ir::Poly offset = 0);
   ir::NodeId acc(DType, uint32_t);
@@ -45,9 +46,10 @@ ir::Store store(ir::BufferId, ir::NodeId value, std::vector<ir::Poly> strides, i
 ir::Array random_array(DType, int64_t count, uint32_t seed);
 
 /// The outputs, flat; scratch starts as NaN.
-std::vector<ir::Array> run_native(const ir::LoopProgram&, const std::vector<ir::Array>& inputs, const ir::DimValues&,
-                                  const codegen::Target& = codegen::target_for());
-std::vector<ir::Array> run_interpreted(const ir::LoopProgram&, const std::vector<ir::Array>& inputs, const ir::DimValues&);
+std::vector<ir::Array> run_native(const ir::LoopProgram&, const std::vector<ir::Array>& inputs,
+                                  const ir::DimValues&, const codegen::Target& = codegen::target_for());
+std::vector<ir::Array> run_interpreted(const ir::LoopProgram&, const std::vector<ir::Array>& inputs,
+                                       const ir::DimValues&);
 std::vector<ir::Array> random_inputs(const ir::LoopProgram&, const ir::DimValues&);
 
 /// Expects results equal to `tolerance`, relative to 1 + |value|.

@@ -57,7 +57,8 @@ class Compiled {
   std::unique_ptr<codegen::NativeCode> code_;
 };
 
-/// The distance of y from the exact value in units of the last place of T there. Where T overflows or denormals end, a rounded result counts as 0.
+/// The distance of y from the exact value in units of the last place of T there. Where T overflows or
+/// denormals end, a rounded result counts as 0.
 template <class T, class Wide>
 double ulps(T y, Wide exact) {
   T rounded = static_cast<T>(exact);
@@ -71,7 +72,8 @@ double ulps(T y, Wide exact) {
 
 #ifdef RONDO_EVERY_FLOAT
 
-// Against the f64 form of the same function, which Math.Doubles compares to libm: a vector at a time, where libm would take minutes.
+// Against the f64 form of the same function, which Math.Doubles compares to libm: a vector at a time, where
+// libm would take minutes.
 TEST(Math, EveryFloat) {
   for (const Function& f : kFunctions) {
     if (f.op == ScalarOp::floor || f.op == ScalarOp::cos) continue;
@@ -91,7 +93,8 @@ TEST(Math, EveryFloat) {
       // One float beside the rounded value is at most 1.5 ULP away.
       uint32_t farthest = 0;
       for (size_t i = 0; i < kBlock; ++i)
-        farthest = std::max(farthest, std::bit_cast<uint32_t>(y[i]) - std::bit_cast<uint32_t>(rounded[i]) + 1);
+        farthest =
+            std::max(farthest, std::bit_cast<uint32_t>(y[i]) - std::bit_cast<uint32_t>(rounded[i]) + 1);
       if (farthest <= 2) continue;
       for (size_t i = 0; i < kBlock; ++i) worst = std::max(worst, ulps(y[i], exact[i]));
     }
@@ -153,8 +156,9 @@ TEST(Math, Doubles) {
 template <class T>
 void check_ends() {
   using L = std::numeric_limits<T>;
-  const std::vector<T> x = {0, T(-0.0), L::infinity(), -L::infinity(), L::quiet_NaN(), L::max(), L::lowest(),
-                            L::min(), L::denorm_min(), -L::denorm_min(), 1, -1};
+  const std::vector<T> x = {0,        T(-0.0),     L::infinity(), -L::infinity(),  L::quiet_NaN(),
+                            L::max(), L::lowest(), L::min(),      L::denorm_min(), -L::denorm_min(),
+                            1,        -1};
   for (const codegen::Target& target : targets())
     for (const Function& f : kFunctions) {
       if (f.op == ScalarOp::cos) continue;

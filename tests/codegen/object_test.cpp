@@ -8,7 +8,8 @@ namespace {
 
 using namespace ir;
 
-/// Zeros, copies, every elementary function, casts and a random number, of both float types: what a compiler likes to make calls of.
+/// Zeros, copies, every elementary function, casts and a random number, of both float types: what a compiler
+/// likes to make calls of.
 LoopProgram everything(DType t) {
   Loops l({"N"});
   Poly n = Dim("N");
@@ -25,14 +26,15 @@ LoopProgram everything(DType t) {
   Expr e(k.nodes);
   NodeId x = e.load(t, in, {1});
   int64_t place = 0;
-  for (ScalarOp op : {ScalarOp::exp, ScalarOp::log, ScalarOp::tanh, ScalarOp::sigmoid, ScalarOp::sqrt, ScalarOp::rsqrt,
-                      ScalarOp::abs, ScalarOp::cos, ScalarOp::floor, ScalarOp::neg})
+  for (ScalarOp op : {ScalarOp::exp, ScalarOp::log, ScalarOp::tanh, ScalarOp::sigmoid, ScalarOp::sqrt,
+                      ScalarOp::rsqrt, ScalarOp::abs, ScalarOp::cos, ScalarOp::floor, ScalarOp::neg})
     k.stores.push_back(store(out, e.apply(op, t, {x}), {1}, n * Poly(place++)));
   k.stores.push_back(store(out, x, {1}, n * Poly(place++)));
   NodeId integer = e.apply(ScalarOp::cast, DType::i32, {x});
   k.stores.push_back(store(ids, integer, {1}));
   NodeId quotient = e.apply(ScalarOp::div, DType::i32, {integer, integer});
-  k.stores.push_back(store(out, e.apply(ScalarOp::random, t, {integer, quotient, e.index(DType::i32, {1})}), {1}, n * Poly(place++)));
+  k.stores.push_back(store(out, e.apply(ScalarOp::random, t, {integer, quotient, e.index(DType::i32, {1})}),
+                           {1}, n * Poly(place++)));
   // Backwards, so that it needs gathers.
   k.stores.push_back(store(out, e.load(t, in, {-1}, n - Poly(1)), {1}, n * Poly(place++)));
   l.add(k);

@@ -11,7 +11,8 @@ using namespace ir;
 const std::vector<int64_t> kSizes = {0, 1, 3, 7, 13, 16, 17, 31, 64, 65, 130};
 
 /// out = op(in...) over n elements.
-LoopProgram pointwise(ScalarOp op, DType result, const std::vector<DType>& args, Poly n, std::vector<std::string> dims = {}) {
+LoopProgram pointwise(ScalarOp op, DType result, const std::vector<DType>& args, Poly n,
+                      std::vector<std::string> dims = {}) {
   Loops l(std::move(dims));
   Kernel k;
   k.name = "pointwise";
@@ -33,22 +34,27 @@ TEST(Vector, EveryPointwiseOp) {
   };
   std::vector<Row> rows;
   for (DType t : {DType::f32, DType::f64}) {
-    for (ScalarOp op : {ScalarOp::neg, ScalarOp::exp, ScalarOp::log, ScalarOp::tanh, ScalarOp::sigmoid, ScalarOp::sqrt,
-                        ScalarOp::rsqrt, ScalarOp::abs, ScalarOp::cos, ScalarOp::floor})
+    for (ScalarOp op : {ScalarOp::neg, ScalarOp::exp, ScalarOp::log, ScalarOp::tanh, ScalarOp::sigmoid,
+                        ScalarOp::sqrt, ScalarOp::rsqrt, ScalarOp::abs, ScalarOp::cos, ScalarOp::floor})
       rows.push_back({op, t, {t}});
-    for (ScalarOp op : {ScalarOp::add, ScalarOp::sub, ScalarOp::mul, ScalarOp::div, ScalarOp::max, ScalarOp::min})
+    for (ScalarOp op :
+         {ScalarOp::add, ScalarOp::sub, ScalarOp::mul, ScalarOp::div, ScalarOp::max, ScalarOp::min})
       rows.push_back({op, t, {t, t}});
     rows.push_back({ScalarOp::less, DType::pred, {t, t}});
     rows.push_back({ScalarOp::equal, DType::pred, {t, t}});
     rows.push_back({ScalarOp::select, t, {DType::pred, t, t}});
     rows.push_back({ScalarOp::random, t, {DType::i32, DType::i32, DType::i32}});
-    for (DType from : {DType::f32, DType::f64, DType::i32, DType::pred}) rows.push_back({ScalarOp::cast, t, {from}});
+    for (DType from : {DType::f32, DType::f64, DType::i32, DType::pred})
+      rows.push_back({ScalarOp::cast, t, {from}});
   }
   for (ScalarOp op : {ScalarOp::neg, ScalarOp::abs}) rows.push_back({op, DType::i32, {DType::i32}});
-  for (ScalarOp op : {ScalarOp::add, ScalarOp::sub, ScalarOp::mul, ScalarOp::div, ScalarOp::max, ScalarOp::min})
+  for (ScalarOp op :
+       {ScalarOp::add, ScalarOp::sub, ScalarOp::mul, ScalarOp::div, ScalarOp::max, ScalarOp::min})
     rows.push_back({op, DType::i32, {DType::i32, DType::i32}});
-  for (DType from : {DType::f32, DType::f64, DType::pred}) rows.push_back({ScalarOp::cast, DType::i32, {from}});
-  for (DType from : {DType::f32, DType::f64, DType::i32}) rows.push_back({ScalarOp::cast, DType::pred, {from}});
+  for (DType from : {DType::f32, DType::f64, DType::pred})
+    rows.push_back({ScalarOp::cast, DType::i32, {from}});
+  for (DType from : {DType::f32, DType::f64, DType::i32})
+    rows.push_back({ScalarOp::cast, DType::pred, {from}});
   rows.push_back({ScalarOp::equal, DType::pred, {DType::i32, DType::i32}});
   rows.push_back({ScalarOp::equal, DType::pred, {DType::pred, DType::pred}});
   rows.push_back({ScalarOp::less, DType::pred, {DType::i32, DType::i32}});
@@ -63,11 +69,13 @@ TEST(Vector, EveryPointwiseOp) {
 TEST(Vector, Tails) {
   for (const codegen::Target& target : targets()) {
     LoopProgram named = pointwise(ScalarOp::tanh, DType::f32, {DType::f32}, Poly(Dim("N")), {"N"});
-    LoopProgram predicate = pointwise(ScalarOp::less, DType::pred, {DType::f32, DType::f32}, Poly(Dim("N")), {"N"});
+    LoopProgram predicate =
+        pointwise(ScalarOp::less, DType::pred, {DType::f32, DType::f32}, Poly(Dim("N")), {"N"});
     for (int64_t n : kSizes) {
       expect_same(pointwise(ScalarOp::tanh, DType::f32, {DType::f32}, n), {}, 1e-6, target);
       expect_same(pointwise(ScalarOp::tanh, DType::f64, {DType::f64}, n), {}, 1e-15, target);
-      expect_same(pointwise(ScalarOp::select, DType::i32, {DType::pred, DType::i32, DType::i32}, n), {}, 0, target);
+      expect_same(pointwise(ScalarOp::select, DType::i32, {DType::pred, DType::i32, DType::i32}, n), {}, 0,
+                  target);
       expect_same(named, {{"N", n}}, 1e-6, target);
       expect_same(predicate, {{"N", n}}, 0, target);
     }
@@ -88,7 +96,8 @@ LoopProgram broadcasts(int64_t h) {
   NodeId column = e.load(DType::f32, l.input(DType::f32, b), {0, 1, 0});
   NodeId y = e.apply(ScalarOp::add, DType::f32, {e.apply(ScalarOp::mul, DType::f32, {x, row}), column});
   NodeId number = e.index(DType::f32, {100, 10, 1}, 5);
-  k.stores = {store(l.output(DType::f32, t * b * Poly(h)), y, dense), store(l.output(DType::f32, t * b * Poly(h)), number, dense)};
+  k.stores = {store(l.output(DType::f32, t * b * Poly(h)), y, dense),
+              store(l.output(DType::f32, t * b * Poly(h)), number, dense)};
   l.add(k);
   return l.program;
 }
@@ -107,7 +116,8 @@ TEST(Vector, Transposes) {
     k.dims = {n, m};
     Expr e(k.nodes);
     NodeId x = e.load(DType::f32, l.input(DType::f32, n * m), {1, n});
-    k.stores = {store(l.output(DType::f32, n * m), x, {m, 1}), store(l.output(DType::f32, n * m * 2), x, {2 * m, 2})};
+    k.stores = {store(l.output(DType::f32, n * m), x, {m, 1}),
+                store(l.output(DType::f32, n * m * 2), x, {2 * m, 2})};
     Kernel zero;
     zero.name = "zero";
     zero.dims = {n * m * 2};
@@ -124,13 +134,16 @@ TEST(Vector, NoDims) {
   Kernel k;
   k.name = "scalar";
   Expr e(k.nodes);
-  k.stores = {store(l.output(DType::f32, 1), e.apply(ScalarOp::tanh, DType::f32, {e.load(DType::f32, l.input(DType::f32, 1), {})}), {})};
+  k.stores = {store(l.output(DType::f32, 1),
+                    e.apply(ScalarOp::tanh, DType::f32, {e.load(DType::f32, l.input(DType::f32, 1), {})}),
+                    {})};
   l.add(k);
   for (const codegen::Target& target : targets()) expect_same(l.program, {}, 1e-6, target);
 }
 
 /// out[m] reduces in[m,k] (or in[k,m] if `across`) by the accumulator.
-LoopProgram reduction(AccKind kind, DType t, bool lanes, bool across, Poly m, Poly n, std::vector<std::string> dims = {}) {
+LoopProgram reduction(AccKind kind, DType t, bool lanes, bool across, Poly m, Poly n,
+                      std::vector<std::string> dims = {}) {
   Loops l(std::move(dims));
   Kernel k;
   k.name = "reduction";
@@ -176,7 +189,8 @@ TEST(Vector, LanesOfASum) {
   for (int64_t i = 0; i < n; ++i) partial[i % 16] += static_cast<float>(inputs[0].data[i]);
   for (int width = 8; width > 0; width /= 2)
     for (int i = 0; i < width; ++i) partial[i] += partial[i + width];
-  for (const codegen::Target& target : targets()) EXPECT_EQ(run_native(p, inputs, {}, target)[0].data[0], partial[0]);
+  for (const codegen::Target& target : targets())
+    EXPECT_EQ(run_native(p, inputs, {}, target)[0].data[0], partial[0]);
 }
 
 TEST(Vector, FirstOfEqualMaxima) {
@@ -195,7 +209,8 @@ TEST(Vector, GatherAndScatter) {
     Loops l({"N"});
     Poly n = Dim("N");
     int64_t rows = 7;
-    BufferId table = l.input(DType::f32, rows * width), ids = l.input(DType::i32, n), updates = l.input(DType::f32, n * Poly(width));
+    BufferId table = l.input(DType::f32, rows * width), ids = l.input(DType::i32, n),
+             updates = l.input(DType::f32, n * Poly(width));
     BufferId gathered = l.output(DType::f32, n * Poly(width)), summed = l.output(DType::f32, rows * width);
     Kernel zero;
     zero.name = "zero";
@@ -232,7 +247,8 @@ TEST(Vector, Loops) {
     Loops l({"T"});
     Poly t = Dim("T");
     int64_t h = 19;
-    BufferId x = l.input(DType::f32, t * Poly(h)), ys = l.output(DType::f32, t * Poly(h)), state = l.scratch(DType::f32, h);
+    BufferId x = l.input(DType::f32, t * Poly(h)), ys = l.output(DType::f32, t * Poly(h)),
+             state = l.scratch(DType::f32, h);
     Kernel init;
     init.name = "init";
     init.dims = {h};
@@ -245,11 +261,13 @@ TEST(Vector, Loops) {
     Expr e(step.nodes);
     NodeId now = e.load(DType::f32, x, {1});
     step.nodes[now].access.outer = {{0, h}};
-    NodeId half = e.apply(ScalarOp::mul, DType::f32, {e.load(DType::f32, state, {1}), e.constant(DType::f32, 0.5)});
+    NodeId half =
+        e.apply(ScalarOp::mul, DType::f32, {e.load(DType::f32, state, {1}), e.constant(DType::f32, 0.5)});
     NodeId next = e.apply(ScalarOp::add, DType::f32, {half, now});
     step.stores = {store(state, next, {1}), store(ys, next, {1})};
     step.stores[1].access.outer = {{0, h}};
-    auto loop = std::make_shared<Loop>(Loop{0, t, reverse, {{std::make_shared<Kernel>(step), nullptr, nullptr}}});
+    auto loop =
+        std::make_shared<Loop>(Loop{0, t, reverse, {{std::make_shared<Kernel>(step), nullptr, nullptr}}});
     l.program.stmts.push_back({nullptr, loop, nullptr});
     for (int64_t steps : {0, 1, 9}) expect_same(l.program, {{"T", steps}});
   }

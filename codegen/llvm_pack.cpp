@@ -1,0 +1,152 @@
+#include "codegen/llvm_pack.h"
+
+#include <algorithm>
+
+#include "codegen/llvm_emit.h"
+#include "codegen/simplify_kernel.h"
+
+namespace rondo::codegen {
+
+using namespace ir;
+
+GemmShape::GemmShape(FunctionBuilder& f, const Kernel& original)
+    : kernel(merge_dims(original, true)),
+      groups(gemm_groups(original)),
+      tile(gemm_tile(original, f.target)),
+      blocks(gemm_blocks(original, f.target)),
+      workspace(gemm_workspace(original, f.target)),
+      lanes(gemm_lanes(original, f.target)),
+      element(f.type(original.accs[0].dtype)),
+      vector(f.type(original.accs[0].dtype, lanes)),
+      align(size_of(original.accs[0].dtype)) {}
+
+Node load_node(DType dtype, const Access& access) {
+  Node n;
+  n.op = ScalarOp::load;
+  n.dtype = dtype;
+  n.access = access;
+  return n;
+}
+
+/// One vector of a right operand: columns `first`.. at the other variables given.
+llvm::Value* load_right(FunctionBuilder& f, const GemmShape& s, uint32_t acc, Values at, llvm::Value* first) {
+  at[s.column()] = first;
+  llvm::Value* mask = s.ragged() ? f.lanes_below(first, f.poly(s.columns()), s.lanes) : nullptr;
+  Nodes nodes = {load_node(s.kernel.accs[acc].dtype, *gemm_operands(s.kernel, acc).right)};
+  return NodeValues(f, nodes, Scope{at, s.column(), s.lanes, mask}).lanes(0);
+}
+
+namespace {
+
+/// The transpose of a square of vectors: a perfect shuffle of all elements, once for each bit of their
+/// number.
+Values transpose(FunctionBuilder& f, Values v) {
+  auto n = static_cast<int>(v.size());
+  std::vector<int> low(v.size()), high(v.size());
+  for (int i = 0; i < n; ++i) {
+    low[i] = i / 2 + i % 2 * n;
+    high[i] = low[i] + n / 2;
+  }
+  for (int width = 1; width < n; width *= 2) {
+    Values next;
+    for (int i = 0; i < n / 2; ++i)
+      for (const std::vector<int>& half : {low, high})
+        next.push_back(f.b.CreateShuffleVector(v[i], v[i + n / 2], half));
+    v = std::move(next);
+  }
+  return v;
+}
+
+/// The variables with that of the innermost k.
+Values with(const Values& at, llvm::Value* k) {
+  Values all = at;
+  all.push_back(k);
+  return all;
+}
+
+}  // namespace
+
+void RightPacker::run(const Values& at, llvm::Value* k0, llvm::Value* k1, llvm::Value* first) const {
+  auto term = [&](llvm::Value* k) { return f_.add(first, f_.b.CreateNSWSub(k, k0)); };
+  auto copy_terms = [&](llvm::Value* n, llvm::Value* from, llvm::Value* to) {
+    f_.for_each(from, to, 1, [&](llvm::Value* k) { copy(n, with(at, k), term(k)); });
+  };
+  if (!runs_along_k())
+    return f_.for_each(k0, k1, 1, [&](llvm::Value* k) {
+      for_columns([&](llvm::Value* n) { copy(n, with(at, k), term(k)); });
+    });
+  llvm::Value* whole =
+      f_.add(k0, f_.b.CreateAnd(f_.b.CreateNSWSub(k1, k0), f_.i64(-static_cast<int64_t>(s_.lanes))));
+  for_columns([&](llvm::Value* n) {
+    llvm::Value* last = f_.add(n, f_.i64(s_.block_columns()));
+    llvm::Value* full = f_.b.CreateICmpSLE(last, f_.poly(s_.columns()));
+    llvm::Value* done = f_.b.CreateSelect(full, whole, k0);
+    f_.for_each(k0, done, s_.lanes, [&](llvm::Value* k) { copy_square(n, at, k, term(k)); });
+    copy_terms(n, done, k1);
+  });
+}
+
+void RightPacker::run_single(const Values& at) const {
+  for_columns([&](llvm::Value* n) { copy(n, at, f_.i64(0)); });
+}
+
+void RightPacker::for_columns(const std::function<void(llvm::Value*)>& visit) const {
+  f_.for_each(f_.i64(0), f_.poly(s_.columns()), s_.block_columns(), visit);
+}
+
+bool RightPacker::runs_along_k() const {
+  size_t k = s_.kernel.dims.size() + s_.k_dims(g_).size() - 1;
+  return std::ranges::all_of(g_.accs, [&](uint32_t acc) {
+    const Access& right = *gemm_operands(s_.kernel, acc).right;
+    return stride_of(right, k) == Poly(1) && stride_of(right, s_.column()) != Poly(1);
+  });
+}
+
+llvm::Value* RightPacker::place(llvm::Value* n, llvm::Value* term, int64_t a, unsigned v) const {
+  llvm::Value* run = f_.add(f_.mul(n, panel_), f_.mul(term, f_.i64(s_.block_columns())));
+  llvm::Value* to = f_.element(s_.element, packed_, f_.mul(run, f_.i64(accs_)));
+  return f_.element(s_.element, to, f_.i64(a * s_.block_columns() + v * s_.lanes));
+}
+
+void RightPacker::copy(llvm::Value* n, const Values& at, llvm::Value* term) const {
+  for (int64_t a = 0; a < accs_; ++a)
+    for (unsigned v = 0; v < s_.tile.vectors; ++v) {
+      llvm::Value* from = load_right(f_, s_, g_.accs[a], at, f_.add(n, f_.i64(v * s_.lanes)));
+      f_.b.CreateAlignedStore(from, place(n, term, a, v), s_.align);
+    }
+}
+
+void RightPacker::copy_square(llvm::Value* n, const Values& outer, llvm::Value* k, llvm::Value* term) const {
+  for (int64_t a = 0; a < accs_; ++a)
+    for (unsigned v = 0; v < s_.tile.vectors; ++v) {
+      const Access& right = *gemm_operands(s_.kernel, g_.accs[a]).right;
+      Values at = with(outer, k), rows;
+      for (unsigned r = 0; r < s_.lanes; ++r) {
+        at[s_.column()] = f_.add(n, f_.i64(v * s_.lanes + r));
+        llvm::Value* from = f_.element(s_.element, f_.base(right.buffer), affine_index(f_, right, at));
+        rows.push_back(f_.b.CreateAlignedLoad(s_.vector, from, s_.align));
+      }
+      Values columns = transpose(f_, rows);
+      for (unsigned t = 0; t < s_.lanes; ++t)
+        f_.b.CreateAlignedStore(columns[t], place(n, f_.add(term, f_.i64(t)), a, v), s_.align);
+    }
+}
+
+void emit_pack(FunctionBuilder& f, const Pack& pack) {
+  GemmShape s(f, *pack.kernel);
+  const GemmGroup& g = s.groups.at(pack.group);
+  std::vector<Poly> outer = s.k_dims(g);
+  Values at(s.kernel.dims.size(), f.i64(0));
+  Poly extent = 1;
+  for (const Poly& d : outer) extent = extent * d;
+  RightPacker packer(f, s, g, f.base(pack.kernel->schedule.packed.at(pack.group)), f.poly(extent));
+  if (outer.empty()) return packer.run_single(at);
+  llvm::Value* inner = f.poly(outer.back());
+  outer.pop_back();
+  f.fold_box(outer, at, {}, [&](const Values& around, llvm::Value* number, const Values&) {
+    packer.run(around, f.i64(0), inner, f.mul(number, inner));
+    return Values{};
+  });
+}
+
+}  // namespace rondo::codegen

@@ -1,0 +1,66 @@
+// Operands of the gemm form: where they are, and their packed copies.
+#pragma once
+
+#include "codegen/llvm_values.h"
+#include "codegen/schedule_gemm.h"
+
+namespace rondo::codegen {
+
+/// What the gemm and the pack statements of one kernel share.
+struct GemmShape {
+  GemmShape(FunctionBuilder& f, const ir::Kernel& original);
+
+  ir::Kernel kernel;
+  std::vector<GemmGroup> groups;
+  GemmTile tile;
+  GemmBlocks blocks;
+  GemmWorkspace workspace;
+  unsigned lanes;
+  llvm::Type* element;
+  llvm::Type* vector;
+  llvm::Align align;
+
+  int column() const { return static_cast<int>(kernel.dims.size()) - 1; }
+  const ir::Poly& columns() const { return kernel.dims.back(); }
+  int64_t block_columns() const { return static_cast<int64_t>(tile.vectors) * lanes; }
+  /// Whether the last block of columns is less than full.
+  bool ragged() const { return !columns().is_constant() || columns().constant() % block_columns() != 0; }
+  const std::vector<ir::Poly>& k_dims(const GemmGroup& g) const { return kernel.accs[g.accs[0]].dims; }
+};
+
+ir::Node load_node(DType, const ir::Access&);
+/// One vector of a right operand: columns `first`.. at the other variables given.
+llvm::Value* load_right(FunctionBuilder&, const GemmShape&, uint32_t acc, Values at, llvm::Value* first);
+
+/// Copies the right operands of a group to their packed form.
+class RightPacker {
+ public:
+  /// `panel`: the terms of k that each block of columns has room for.
+  RightPacker(FunctionBuilder& f, const GemmShape& s, const GemmGroup& g, llvm::Value* packed,
+              llvm::Value* panel)
+      : f_(f), s_(s), g_(g), packed_(packed), panel_(panel), accs_(static_cast<int64_t>(g.accs.size())) {}
+
+  /// Terms [k0, k1) of the innermost k, to terms first.. of the panel; `at` holds the variables around it.
+  void run(const Values& at, llvm::Value* k0, llvm::Value* k1, llvm::Value* first) const;
+  /// The one term of a product without reduced dims.
+  void run_single(const Values& at) const;
+
+ private:
+  void for_columns(const std::function<void(llvm::Value*)>& visit) const;
+  /// Whether elements follow each other along k, as in a transposed matrix.
+  bool runs_along_k() const;
+  /// Where vector v of accumulator a of a term of column block n is.
+  llvm::Value* place(llvm::Value* n, llvm::Value* term, int64_t a, unsigned v) const;
+  void copy(llvm::Value* n, const Values& at, llvm::Value* term) const;
+  /// A square of lanes columns and lanes terms, read along k.
+  void copy_square(llvm::Value* n, const Values& outer, llvm::Value* k, llvm::Value* term) const;
+
+  FunctionBuilder& f_;
+  const GemmShape& s_;
+  const GemmGroup& g_;
+  llvm::Value* packed_;
+  llvm::Value* panel_;
+  int64_t accs_;
+};
+
+}  // namespace rondo::codegen
