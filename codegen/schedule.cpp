@@ -1,5 +1,6 @@
 #include "codegen/schedule.h"
 
+#include <algorithm>
 #include <set>
 
 #include "codegen/schedule_gemm.h"
@@ -13,6 +14,10 @@ using namespace ir;
 constexpr int64_t kFewColumns = 4;
 /// Multiply-adds from which blocking pays for its copies.
 constexpr int64_t kLargeProduct = 1 << 18;
+/// Rows from which a copy of the right operand pays.
+constexpr int64_t kFewRows = 12;
+/// What a named dim (T, B) is taken for where it matters only to speed.
+constexpr int64_t kTypicalExtent = 16;
 
 void written_buffers(const std::vector<Stmt>& stmts, std::set<BufferId>& out) {
   for (const Stmt& s : stmts) {
@@ -61,25 +66,35 @@ class Scheduler {
     if (loops_.empty()) {
       if (!is_large(*kernel)) return;
       kernel->schedule.block = true;
-      kernel->schedule.workspace =
-          p_.new_buffer(kernel->name + ".workspace", kernel->accs[0].dtype, gemm_scratch_size(*kernel, target_));
+      kernel->schedule.workspace = p_.new_buffer(kernel->name + ".workspace", kernel->accs[0].dtype,
+                                                 gemm_scratch_size(*kernel, target_));
       return;
     }
     for (uint32_t g = 0; g < groups.size(); ++g) pack(kernel, groups[g], g);
   }
 
-  /// Work that grows with two named dims (T and B) is large whatever it is worth in numbers.
+  /// Whether there is enough work, with kTypicalExtent for each named dim, and each right operand is used by
+  /// more than a few rows or can't be read along its columns.
   static bool is_large(const Kernel& kernel) {
-    Poly work = 1;
-    for (const Poly& d : kernel.dims) work = work * d;
-    for (const Poly& d : kernel.accs[0].dims) work = work * d;
-    size_t names = 0;
-    int64_t coefficient = 1;
-    for (const auto& [term, c] : work.terms()) {
-      names = std::max(names, term.size());
-      coefficient = c;
+    Poly rows = 1, terms = 1;
+    for (size_t d = 0; d + 1 < kernel.dims.size(); ++d) rows = rows * kernel.dims[d];
+    for (const Poly& d : kernel.accs[0].dims) terms = terms * d;
+    bool in_rows = std::ranges::all_of(gemm_groups(kernel), [&](const GemmGroup& g) {
+      const Access& right = *gemm_operands(kernel, g.accs[0]).right;
+      return right.strides.size() >= kernel.dims.size() && right.strides[kernel.dims.size() - 1] == Poly(1);
+    });
+    if (in_rows && typical(rows) < kFewRows) return false;
+    return typical(rows * kernel.dims.back() * terms) >= kLargeProduct;
+  }
+
+  static int64_t typical(const Poly& p) {
+    int64_t sum = 0;
+    for (const auto& [names, coefficient] : p.terms()) {
+      int64_t product = coefficient;
+      for (size_t i = 0; i < names.size(); ++i) product *= kTypicalExtent;
+      sum += product;
     }
-    return names >= 2 || (names == 0 && coefficient >= kLargeProduct);
+    return sum;
   }
 
   bool invariant(const Kernel& kernel, const GemmGroup& group, const Enclosing& in) const {
@@ -97,8 +112,9 @@ class Scheduler {
     size_t level = loops_.size();
     while (level > 0 && invariant(*kernel, group, loops_[level - 1])) --level;
     if (level == loops_.size()) return;
-    kernel->schedule.packed[g] = p_.new_buffer(kernel->name + ".packed" + std::to_string(g),
-                                               kernel->accs[group.accs[0]].dtype, packed_size(*kernel, g, target_));
+    kernel->schedule.packed[g] =
+        p_.new_buffer(kernel->name + ".packed" + std::to_string(g), kernel->accs[group.accs[0]].dtype,
+                      packed_size(*kernel, g, target_));
     loops_[level].packs.push_back({nullptr, nullptr, std::make_shared<Pack>(Pack{kernel, g})});
   }
 
