@@ -173,9 +173,11 @@ Target target_for(const std::string& cpu, const std::string& features) {
   target.cpu = cpu.empty() ? llvm::sys::getHostCPUName().str() : cpu;
   target.features = features;
   if (cpu.empty() && features.empty()) {
-    for (const auto& feature : llvm::sys::getHostCPUFeatures())
-      target.features += (target.features.empty() ? "" : ",") + std::string(feature.getValue() ? "+" : "-") +
-                         feature.getKey().str();
+    for (const auto& feature : llvm::sys::getHostCPUFeatures()) {
+      if (!target.features.empty()) target.features += ',';
+      target.features += feature.getValue() ? '+' : '-';
+      target.features += feature.getKey();
+    }
   }
   std::unique_ptr<llvm::TargetMachine> machine = machine_for(target.triple, target.cpu, target.features);
   auto has = [&](const char* feature) { return machine->getMCSubtargetInfo()->checkFeatures(feature); };
