@@ -119,7 +119,7 @@ class Interpreter {
       double term = evaluate(acc.nodes, {})[acc.value];
       if (acc.kind == AccKind::sum) {
         partial[acc.lanes ? variables_.back() % 16 : 0] += term;
-      } else if (index == 0 || best < term) {
+      } else if (best < term) {
         best = term;
         best_index = static_cast<double>(index);
       }

@@ -1,6 +1,7 @@
 #include "codegen/schedule_gemm.h"
 
 #include <algorithm>
+#include <bit>
 #include <optional>
 
 #include "support/error.h"
@@ -95,7 +96,12 @@ std::vector<GemmGroup> gemm_groups(const Kernel& kernel) {
 }
 
 uint32_t gemm_lanes(const Kernel& kernel, const Target& target) {
-  return static_cast<uint32_t>(target.vector_bytes / size_of(kernel.accs[0].dtype));
+  auto lanes = static_cast<uint64_t>(target.vector_bytes) / size_of(kernel.accs[0].dtype);
+  const Poly& columns = kernel.dims.back();
+  // Few columns take a shorter vector rather than a mask.
+  if (columns.is_constant())
+    lanes = std::min(lanes, std::bit_ceil(static_cast<uint64_t>(std::max<int64_t>(columns.constant(), 2))));
+  return static_cast<uint32_t>(lanes);
 }
 
 GemmTile gemm_tile(const Kernel& kernel, const Target& target) {

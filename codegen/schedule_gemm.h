@@ -36,7 +36,7 @@ bool is_gemm(const ir::Kernel&);
 std::vector<GemmGroup> gemm_groups(const ir::Kernel&);
 GemmOperands gemm_operands(const ir::Kernel&, uint32_t acc);
 
-/// Lanes of one native vector of the kernel's accumulators.
+/// Lanes of a vector of the kernel's accumulators: a native one, or a shorter one for few columns.
 uint32_t gemm_lanes(const ir::Kernel&, const Target&);
 /// The tile that all groups of the kernel share: its rows, and vectors such that it spans vectors * lanes
 /// columns.

@@ -87,7 +87,7 @@ void expect_product(const Shape& s, const DimValues& dims = {}, double tolerance
 
 TEST(Gemm, Sizes) {
   for (int64_t m : {1, 5, 13})
-    for (int64_t n : {1, 16, 17, 70}) expect_product({m, n, 9});
+    for (int64_t n : {1, 5, 8, 16, 17, 70}) expect_product({m, n, 9});
   expect_product({31, 65, 1});
   expect_product({64, 64, 31});
 }

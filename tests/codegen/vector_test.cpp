@@ -172,8 +172,8 @@ TEST(Vector, Reductions) {
           for (bool lanes : {false, true}) {
             if (lanes && kind != AccKind::sum) continue;
             LoopProgram named = reduction(kind, t, lanes, across, Poly(Dim("M")), Poly(Dim("N")), {"M", "N"});
-            for (int64_t n : {1, 7, 16, 65})
-              for (int64_t m : {1, 3, 21, 100}) {
+            for (int64_t n : {1, 65})
+              for (int64_t m : {3, 100}) {
                 expect_same(named, {{"M", m}, {"N", n}}, 1e-5, target);
               }
             expect_same(reduction(kind, t, lanes, across, 5, 33), {}, 1e-5, target);
