@@ -17,7 +17,7 @@ int main(int argc, char** argv) {
   app.add_option("--batch", s.batch, "rows trained at a time")->check(CLI::PositiveNumber)->capture_default_str();
   app.add_option("--steps", s.steps, "characters of a row that an update sees")->check(CLI::PositiveNumber)->capture_default_str();
   auto* epochs = app.add_option("--epochs", s.epochs, "passes over the text")->check(CLI::NonNegativeNumber);
-  app.add_option("--minutes", s.minutes, "or: how long to train")->check(CLI::NonNegativeNumber)->excludes(epochs);
+  app.add_option("--minutes", s.minutes, "or: how long to train; 1 by default, a resumed run ends where it would have")->check(CLI::NonNegativeNumber)->excludes(epochs);
   app.add_option("--sample", s.sample, "characters to write at the end")->check(CLI::NonNegativeNumber)->capture_default_str();
   app.add_option("--temperature", s.temperature, "of the writing; 0 takes the likeliest")->check(CLI::NonNegativeNumber)->capture_default_str();
   app.add_option("--prime", s.prime, "text that the writing goes on from");
@@ -27,12 +27,11 @@ int main(int argc, char** argv) {
   app.add_option("--protocol", protocol, "char-rnn: its initialisation and optimizer")->check(CLI::IsMember({"char-rnn"}));
   CLI11_PARSE(app, argc, argv);
   s.model.char_rnn = protocol == "char-rnn";
-  if (s.minutes == 0 && epochs->empty() && !s.resume) s.minutes = 1;
+  if (!s.epochs && !s.minutes) s.minutes = 1;
 
   try {
     Session session(s);
-    session.train();
-    if (s.sample > 0) fmt::print("\n{}\n", session.sample(s.sample));
+    if (session.train() && s.sample > 0) fmt::print("\n{}\n", session.sample(s.sample));
   } catch (const std::exception& e) {
     fmt::print(stderr, "char_lm: {}\n", e.what());
     return 1;

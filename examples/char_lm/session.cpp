@@ -65,20 +65,22 @@ int64_t Session::updates_in(double minutes) {
   return std::max<int64_t>(1, static_cast<int64_t>(minutes * 60 / seconds));
 }
 
-void Session::train() {
-  if (total_ == 0) total_ = settings_.minutes > 0 ? updates_in(settings_.minutes) : settings_.epochs * windows_.training();
+bool Session::train() {
+  if (settings_.epochs) total_ = *settings_.epochs * windows_.training();
+  if (total_ == 0 && settings_.minutes) total_ = updates_in(*settings_.minutes);
   const Interrupt interrupt;
   Progress progress(total_, windows_.symbols(), done_);
   while (done_ < total_) {
     const int64_t epoch = done_ / windows_.training() + 1;
     if (!train_until(std::min(total_, epoch * windows_.training()), progress, interrupt)) {
       log(fmt::format("stopped after update {} of {}; --resume goes on", done_, total_), &progress);
-      return;
+      return false;
     }
     const double loss = held_out_loss();
     log(fmt::format("epoch {:2}  update {:6}  held-out loss {:.4f} nats, {:.4f} bits a character", epoch, done_, loss,
                     loss / std::log(2.0)), &progress);
   }
+  return true;
 }
 
 bool Session::train_until(int64_t last, Progress& progress, const Interrupt& interrupt) {
@@ -140,8 +142,7 @@ void Session::load() {
   Checkpoint into = checkpoint();
   load_checkpoint(file("checkpoint.safetensors"), into);
   done_ = std::stoll(into.notes.at("updates"));
-  // A run by the clock keeps its length; a run by epochs may be made longer.
-  if (settings_.epochs == 0) total_ = std::stoll(into.notes.at("total"));
+  total_ = std::stoll(into.notes.at("total"));
 }
 
 void Session::log(const std::string& line, Progress* progress) {

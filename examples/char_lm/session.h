@@ -14,8 +14,10 @@
 struct Settings {
   ModelSettings model;
   std::string text, out = "out", prime;
-  int64_t batch = 50, steps = 50, epochs = 0, sample = 500;
-  double minutes = 0, temperature = 0.8;
+  int64_t batch = 50, steps = 50, sample = 500;
+  std::optional<int64_t> epochs;  // or else:
+  std::optional<double> minutes;
+  double temperature = 0.8;
   uint64_t seed = 1;
   bool resume = false;
 };
@@ -24,8 +26,8 @@ class Session {
  public:
   explicit Session(const Settings& settings);
 
-  /// Trains to the end or to Ctrl-C, with the held-out loss after each epoch and a checkpoint after each and at a stop.
-  void train();
+  /// Trains to the end, with the held-out loss and a checkpoint after each epoch. False if Ctrl-C stopped it, with a checkpoint.
+  bool train();
   /// The held-out loss, in nats a character, from a state of zeros that is carried through.
   double held_out_loss();
   /// `count` characters that follow the prime, in one native call.
@@ -34,7 +36,7 @@ class Session {
  private:
   double learning_rate(int64_t update) const;
   int64_t updates_in(double minutes);
-  /// Updates [first, last). False if Ctrl-C stopped it.
+  /// The updates before `last` that are not done. False if Ctrl-C stopped it.
   bool train_until(int64_t last, rondo::Progress& progress, const rondo::Interrupt& interrupt);
   void save();
   void load();
