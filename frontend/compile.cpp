@@ -18,8 +18,9 @@ Weights bind_weights(const Function& function, const Weights& weights) {
   for (const Param& p : function.params) {
     const Buffer& buffer = weights.at(p.name());
     if (buffer.dtype() != function.dtype || buffer.shape() != p.shape())
-      throw Error(fmt::format("rondo: {}: parameter `{}` is {}, and {} in the weights", function.func.name, p.name(),
-                              to_string(function.dtype, p.shape()), to_string(buffer.dtype(), buffer.shape())));
+      throw Error(fmt::format("rondo: {}: parameter `{}` is {}, and {} in the weights", function.func.name,
+                              p.name(), to_string(function.dtype, p.shape()),
+                              to_string(buffer.dtype(), buffer.shape())));
     bound.add(p.name(), buffer);
   }
   return bound;
@@ -48,8 +49,9 @@ void set_scalar(Program& program, const std::string& name, double value) {
 }  // namespace
 
 std::string to_string(const BuildTimes& t) {
-  return fmt::format("compiled in {:.2f} s: passes {:.2f}, lower {:.2f}, emit {:.2f}, optimize {:.2f}, machine {:.2f}",
-                     t.total(), t.passes, t.codegen.lower, t.codegen.emit, t.codegen.optimize, t.codegen.machine);
+  return fmt::format(
+      "compiled in {:.2f} s: passes {:.2f}, lower {:.2f}, emit {:.2f}, optimize {:.2f}, machine {:.2f}",
+      t.total(), t.passes, t.codegen.lower, t.codegen.emit, t.codegen.optimize, t.codegen.machine);
 }
 
 Program compile(const Function& function, const Weights& weights, const BuildOptions& options) {
@@ -58,7 +60,8 @@ Program compile(const Function& function, const Weights& weights, const BuildOpt
   ir::Func func = options.dims.empty() ? function.func : passes::bind_dims(function.func, options.dims);
   func = passes::run_pipeline(func, function.pipeline, {options.dump_dir});
   const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-  codegen::CompileOptions how{aliases_of(function, func), function.outputs, options.cpu, options.features, options.dump_dir};
+  codegen::CompileOptions how{aliases_of(function, func), function.outputs, options.cpu, options.features,
+                              options.dump_dir};
   codegen::CompileTimes times;
   auto executable = codegen::compile(func, how, &times);
   if (options.times) *options.times = {function.pass_seconds + seconds, times};

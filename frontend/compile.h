@@ -17,16 +17,18 @@ struct BuildTimes {
   codegen::CompileTimes codegen;
   double total() const { return passes + codegen.total(); }
 };
-std::string to_string(const BuildTimes&);  // "compiled in 0.21 s: passes 0.02, lower 0.01, emit 0.03, optimize 0.10, machine 0.05"
+std::string to_string(const BuildTimes&);  // "compiled in 0.21 s: passes 0.02, lower 0.01, emit 0.03,
+                                           // optimize 0.10, machine 0.05"
 
 struct BuildOptions {
-  ir::DimValues dims = {};                 // binds named dims now, which specialises the code
-  std::string cpu = {}, features = {};     // as LLVM names them; empty: the host's
-  std::string dump_dir = {};               // IR of each stage, machine code included; empty: none
+  ir::DimValues dims = {};              // binds named dims now, which specialises the code
+  std::string cpu = {}, features = {};  // as LLVM names them; empty: the host's
+  std::string dump_dir = {};            // IR of each stage, machine code included; empty: none
   BuildTimes* times = nullptr;
 };
 
-/// The function as a native program over these weights, which it shares. Throws Error for a parameter that is missing there.
+/// The function as a native program over these weights, which it shares. Throws Error for a parameter that is
+/// missing there.
 Program compile(const Function& function, const Weights& weights, const BuildOptions& options = {});
 
 /// The training step as a native program: each run is one update of the weights. The optimizer's slots are in

@@ -23,14 +23,16 @@ Function::Function(std::string name, DType dtype, const std::function<void(Trace
 size_t Function::output_index(const std::string& output) const {
   auto it = std::find(outputs.begin(), outputs.end(), output);
   if (it == outputs.end())
-    throw Error(fmt::format("rondo: {} has no output `{}`; outputs: {}", func.name, output, fmt::join(outputs, ", ")));
+    throw Error(fmt::format("rondo: {} has no output `{}`; outputs: {}", func.name, output,
+                            fmt::join(outputs, ", ")));
   return static_cast<size_t>(it - outputs.begin());
 }
 
 std::string Trace::member(const std::string& name, size_t index) { return fmt::format("{}.{}", name, index); }
 
 Tensor Trace::add_input(const std::string& name, Type type, Where where) {
-  if (inputs_.contains(name)) fail(fmt::format("{} has an input `{}` already", region_.builder().func().name, name), where);
+  if (inputs_.contains(name))
+    fail(fmt::format("{} has an input `{}` already", region_.builder().func().name, name), where);
   Tensor tensor = region_.param(std::move(type), name);
   order_.push_back(region_.use(tensor, where));
   return inputs_[name] = tensor;
@@ -69,7 +71,8 @@ Tensor Trace::slot(const std::string& name, Type type, Where where) {
 
 void Trace::add_output(const std::string& name, const Operand& value, Where where) {
   for (const Result& r : outputs_)
-    if (r.name == name) fail(fmt::format("{} has an output `{}` already", region_.builder().func().name, name), where);
+    if (r.name == name)
+      fail(fmt::format("{} has an output `{}` already", region_.builder().func().name, name), where);
   outputs_.push_back({name, region_.use(value.tensor(), where)});
 }
 
@@ -81,7 +84,8 @@ void Trace::update(const std::string& input, const Tensor& next, Where where) {
   if (!type) fail(fmt::format("keep: `{}` is no state, slot or parameter", input), where);
   if (*type != next.type())
     fail(fmt::format("keep: `{}` is {} before the call and {} after it", input, ir::to_string(*type),
-                     ir::to_string(next.type())), where);
+                     ir::to_string(next.type())),
+         where);
   updates_.push_back({input, region_.use(next, where)});
 }
 
@@ -89,7 +93,8 @@ std::vector<Tensor> Trace::call(const Function& callee, Where where) {
   std::vector<ir::Value> args;
   for (ir::Value p : callee.func.params) {
     const std::string& name = callee.func.value_name(p);
-    auto param = std::find_if(callee.params.begin(), callee.params.end(), [&](const Param& q) { return q.name() == name; });
+    auto param = std::find_if(callee.params.begin(), callee.params.end(),
+                              [&](const Param& q) { return q.name() == name; });
     Tensor arg;
     if (param != callee.params.end()) {
       arg = param->tensor(where);
@@ -123,7 +128,8 @@ void Trace::finish() {
     function_.outputs.push_back(r.name + ".next");
     results.push_back(r.value);
   }
-  // The order of first use is the compiler's choice where an expression uses two: C++ leaves the order of operands open.
+  // The order of first use is the compiler's choice where an expression uses two: C++ leaves the order of
+  // operands open.
   auto params = region_.params();
   std::stable_sort(params.begin(), params.end(),
                    [](const auto& a, const auto& b) { return a.first.order() < b.first.order(); });

@@ -33,14 +33,14 @@ struct Function {
 
   DType dtype = DType::f32;
   ir::Func func;
-  std::vector<std::string> outputs;        // one name per result
-  std::vector<Param> params;               // the parameters it reads, in the model's order
-  std::vector<std::string> slots;          // inputs that live beside the parameters: an optimizer's
-  std::vector<std::string> state;          // inputs that live in the program and start at zero
+  std::vector<std::string> outputs;  // one name per result
+  std::vector<Param> params;         // the parameters it reads, in the model's order
+  std::vector<std::string> slots;    // inputs that live beside the parameters: an optimizer's
+  std::vector<std::string> state;    // inputs that live in the program and start at zero
   std::vector<Update> updates;
-  std::map<std::string, double> defaults;  // first values of scalar inputs
+  std::map<std::string, double> defaults;    // first values of scalar inputs
   std::string pipeline{passes::kInference};  // the passes that compile runs
-  double pass_seconds = 0;                 // spent in passes already, to get here
+  double pass_seconds = 0;                   // spent in passes already, to get here
 };
 
 /// What the lambda of a Function declares its inputs and outputs with.
@@ -53,12 +53,13 @@ class Trace {
   Tensor setting(const std::string& name, double value, Where where = Where::here());
   Tensor setting(const std::string& name, DType dtype, double value, Where where = Where::here());
 
-  /// A state that survives calls: what `keep` was given by the last one, and zeros before the first. `initial` is a struct
-  /// of tensors, all zeros.
+  /// A state that survives calls: what `keep` was given by the last one, and zeros before the first.
+  /// `initial` is a struct of tensors, all zeros.
   template <class S>
   S state(const std::string& name, const S& initial, Where where = Where::here()) {
     std::vector<Tensor> tensors;
-    for (const Tensor& t : tensors_of(initial)) tensors.push_back(add_state(member(name, tensors.size()), t, where));
+    for (const Tensor& t : tensors_of(initial))
+      tensors.push_back(add_state(member(name, tensors.size()), t, where));
     return with_tensors(initial, tensors);
   }
   /// The state after the call.
@@ -102,7 +103,7 @@ class Trace {
   Function& function_;
   Region& region_;
   std::map<std::string, Tensor> inputs_;
-  std::vector<ir::Value> order_;   // of the inputs
+  std::vector<ir::Value> order_;  // of the inputs
   std::vector<Result> outputs_, updates_;
 };
 

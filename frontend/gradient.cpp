@@ -19,7 +19,8 @@ constexpr std::string_view kGrad = ",grad,";
 /// The passes before and after `grad`.
 std::pair<std::string_view, std::string_view> around_grad(std::string_view pipeline) {
   const size_t at = pipeline.find(kGrad);
-  if (at == std::string_view::npos) throw Error(fmt::format("rondo: pipeline without `,grad,`: {}", pipeline));
+  if (at == std::string_view::npos)
+    throw Error(fmt::format("rondo: pipeline without `,grad,`: {}", pipeline));
   return {pipeline.substr(0, at), pipeline.substr(at + kGrad.size())};
 }
 
@@ -30,8 +31,10 @@ Function gradient(const Function& function, const std::string& loss, std::string
   const auto at = static_cast<std::ptrdiff_t>(function.output_index(loss));
   const Type& type = function.func.type(function.func.results[at]);
   if (type.rank() != 0 || !is_float(type.dtype))
-    throw Error(fmt::format("rondo: {}: the loss `{}` is {}, not a scalar", function.func.name, loss, ir::to_string(type)));
-  std::rotate(result.func.results.begin(), result.func.results.begin() + at, result.func.results.begin() + at + 1);
+    throw Error(fmt::format("rondo: {}: the loss `{}` is {}, not a scalar", function.func.name, loss,
+                            ir::to_string(type)));
+  std::rotate(result.func.results.begin(), result.func.results.begin() + at,
+              result.func.results.begin() + at + 1);
   std::rotate(result.outputs.begin(), result.outputs.begin() + at, result.outputs.begin() + at + 1);
   std::vector<std::string> wrt;
   for (const Param& p : function.params) {
@@ -93,7 +96,8 @@ Function training_function(const Function& function, const UpdateRule& rule, std
 
     clip(gradients, rule);
     const Tensor lr = t.setting("lr", rule.lr);
-    const std::vector<Tensor> shared = rule.advance(declare_slots(t, "optimizer", rule.shared, {function.dtype, {}}));
+    const std::vector<Tensor> shared =
+        rule.advance(declare_slots(t, "optimizer", rule.shared, {function.dtype, {}}));
     update_slots(t, "optimizer", shared);
     for (size_t i = 0; i < gradients.size(); ++i) {
       const Param& p = function.params[i];

@@ -11,8 +11,9 @@
 
 namespace rondo {
 
-/// The function's outputs, and d_<parameter> for each parameter: the gradient of the loss, which is a scalar output. The state
-/// is not differentiated: gradients end where the call begins. Runs the pipeline up to its pass `grad`; compile runs the rest.
+/// The function's outputs, and d_<parameter> for each parameter: the gradient of the loss, which is a scalar
+/// output. The state is not differentiated: gradients end where the call begins. Runs the pipeline up to its
+/// pass `grad`; compile runs the rest.
 Function gradient(const Function& function, const std::string& loss = "loss",
                   std::string_view pipeline = passes::kTraining);
 
@@ -24,21 +25,29 @@ struct UpdateRule {
   size_t slots, shared;  // how many tensors it keeps for each parameter, and scalars in all
   std::function<std::vector<Tensor>(const std::vector<Tensor>& shared)> advance;
   /// The new parameter, and its new slots in place.
-  std::function<Tensor(Tensor w, Tensor g, Tensor lr, std::vector<Tensor>& slots, const std::vector<Tensor>& shared)> update;
+  std::function<Tensor(Tensor w, Tensor g, Tensor lr, std::vector<Tensor>& slots,
+                       const std::vector<Tensor>& shared)>
+      update;
 };
 Function training_function(const Function& function, const UpdateRule& rule, std::string_view pipeline);
 
 }  // namespace detail
 
-/// One update: forward, backward, clipping (by value, then by the global norm), and the optimizer's rule, which changes the
-/// parameters in place. The function has a scalar output "loss". Adds the input "lr", which starts as the optimizer's.
+/// One update: forward, backward, clipping (by value, then by the global norm), and the optimizer's rule,
+/// which changes the parameters in place. The function has a scalar output "loss". Adds the input "lr", which
+/// starts as the optimizer's.
 template <Optimizer O>
-Function training_function(const Function& function, const O& o, std::string_view pipeline = passes::kTraining) {
+Function training_function(const Function& function, const O& o,
+                           std::string_view pipeline = passes::kTraining) {
   const auto slots = o.slots();
   const auto shared = o.shared();
-  detail::UpdateRule rule{o.lr, o.clip_norm, o.clip_value, tensors_of(slots).size(), tensors_of(shared).size(), {}, {}};
-  rule.advance = [=](const std::vector<Tensor>& scalars) { return tensors_of(o.advance(with_tensors(shared, scalars))); };
-  rule.update = [=](Tensor w, Tensor g, Tensor lr, std::vector<Tensor>& tensors, const std::vector<Tensor>& scalars) {
+  detail::UpdateRule rule{
+      o.lr, o.clip_norm, o.clip_value, tensors_of(slots).size(), tensors_of(shared).size(), {}, {}};
+  rule.advance = [=](const std::vector<Tensor>& scalars) {
+    return tensors_of(o.advance(with_tensors(shared, scalars)));
+  };
+  rule.update = [=](Tensor w, Tensor g, Tensor lr, std::vector<Tensor>& tensors,
+                    const std::vector<Tensor>& scalars) {
     auto mine = with_tensors(slots, tensors);
     Tensor next = o(w, g, lr, mine, with_tensors(shared, scalars));
     tensors = tensors_of(mine);

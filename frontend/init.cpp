@@ -7,7 +7,8 @@
 namespace rondo {
 namespace {
 
-/// True with probability exp(-1/2): the parity of the length of a falling run of uniforms that starts below 1/2 (von Neumann).
+/// True with probability exp(-1/2): the parity of the length of a falling run of uniforms that starts below
+/// 1/2 (von Neumann).
 bool half_exponential(Random& random) {
   bool even = true;
   for (double last = 0.5;; even = !even) {
@@ -38,7 +39,8 @@ uint64_t Random::bits() {
 
 double Random::uniform() { return static_cast<double>(bits() >> 11) * 0x1p-53; }
 
-// Exact sampling by comparisons alone (Karney 2016, algorithm N): no libm, so every platform draws the same numbers.
+// Exact sampling by comparisons alone (Karney 2016, algorithm N): no libm, so every platform draws the same
+// numbers.
 double Random::normal() {
   for (;;) {
     int k = 0;
@@ -110,19 +112,21 @@ Init orthogonal() {
 }
 
 Init blocks(std::vector<Init> parts) {
-  return [parts = std::move(parts)](Random& random, const std::vector<int64_t>& shape, std::span<double> out) {
-    const int64_t count = static_cast<int64_t>(parts.size());
-    if (shape.empty() || shape.back() % count) throw Error("rondo: init::blocks: the last dim has no equal blocks");
-    std::vector<int64_t> part_shape = shape;
-    const int64_t width = part_shape.back() /= count;
-    const int64_t rows = width ? static_cast<int64_t>(out.size()) / shape.back() : 0;
-    std::vector<double> part(rows * width);
-    for (int64_t p = 0; p < count; ++p) {
-      parts[p](random, part_shape, part);
-      for (int64_t r = 0; r < rows; ++r)
-        for (int64_t i = 0; i < width; ++i) out[(r * count + p) * width + i] = part[r * width + i];
-    }
-  };
+  return
+      [parts = std::move(parts)](Random& random, const std::vector<int64_t>& shape, std::span<double> out) {
+        const int64_t count = static_cast<int64_t>(parts.size());
+        if (shape.empty() || shape.back() % count)
+          throw Error("rondo: init::blocks: the last dim has no equal blocks");
+        std::vector<int64_t> part_shape = shape;
+        const int64_t width = part_shape.back() /= count;
+        const int64_t rows = width ? static_cast<int64_t>(out.size()) / shape.back() : 0;
+        std::vector<double> part(rows * width);
+        for (int64_t p = 0; p < count; ++p) {
+          parts[p](random, part_shape, part);
+          for (int64_t r = 0; r < rows; ++r)
+            for (int64_t i = 0; i < width; ++i) out[(r * count + p) * width + i] = part[r * width + i];
+        }
+      };
 }
 
 }  // namespace init

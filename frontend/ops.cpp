@@ -15,7 +15,8 @@ using ir::OpKind;
 using Values = std::vector<ir::Value>;
 
 int64_t normalize(int64_t axis, int rank, const Tensor& x, Where where) {
-  if (axis < -rank || axis >= rank) fail(fmt::format("{} has no axis {}", ir::to_string(x.type()), axis), where);
+  if (axis < -rank || axis >= rank)
+    fail(fmt::format("{} has no axis {}", ir::to_string(x.type()), axis), where);
   return axis < 0 ? axis + rank : axis;
 }
 
@@ -23,7 +24,8 @@ bool is_suffix(const Shape& part, const Shape& whole) {
   return part.size() <= whole.size() && std::equal(part.rbegin(), part.rend(), whole.rbegin());
 }
 
-/// Repeats x along the leading dims that it lacks; as it is where its shape is no suffix, for the op's own rule to refuse.
+/// Repeats x along the leading dims that it lacks; as it is where its shape is no suffix, for the op's own
+/// rule to refuse.
 Tensor repeat_leading(const Operand& operand, const Tensor& x, const Shape& shape) {
   if (x.rank() == static_cast<int>(shape.size()) || !is_suffix(x.shape(), shape)) return x;
   return emit(operand.where(), {operand}, [&](Builder& b, const Values& v) {
@@ -33,8 +35,8 @@ Tensor repeat_leading(const Operand& operand, const Tensor& x, const Shape& shap
   });
 }
 
-/// An op element by element: numbers and lower ranks take the shape of the operand with the most dims; numbers take the
-/// dtype of the last operand that is none (the first operand of select is its condition).
+/// An op element by element: numbers and lower ranks take the shape of the operand with the most dims;
+/// numbers take the dtype of the last operand that is none (the first operand of select is its condition).
 Tensor pointwise(OpKind kind, std::vector<Operand> operands) {
   Type common{Region::current(operands[0].where()).dtype(), {}};
   for (const Operand& operand : operands) {
@@ -106,7 +108,9 @@ Tensor min(Operand a, Operand b) { return pointwise(OpKind::min, {a, b}); }
 Tensor less(Operand a, Operand b) { return pointwise(OpKind::less, {a, b}); }
 Tensor greater(Operand a, Operand b) { return pointwise(OpKind::less, {b, a}); }
 Tensor equal(Operand a, Operand b) { return pointwise(OpKind::equal, {a, b}); }
-Tensor select(Operand condition, Operand a, Operand b) { return pointwise(OpKind::select, {condition, a, b}); }
+Tensor select(Operand condition, Operand a, Operand b) {
+  return pointwise(OpKind::select, {condition, a, b});
+}
 
 Tensor reshape(Operand x, Shape shape) {
   return emit(x.where(), {x}, [&](Builder& b, const Values& v) { return b.reshape(v[0], shape); });
@@ -124,13 +128,15 @@ Tensor expand(Operand operand, int64_t axis, Dim n) {
   std::vector<int64_t> axes;
   for (int64_t i = 0; i <= x.rank(); ++i)
     if (i != at) axes.push_back(i);
-  return emit(operand.where(), {operand}, [&](Builder& b, const Values& v) { return b.broadcast(v[0], shape, axes); });
+  return emit(operand.where(), {operand},
+              [&](Builder& b, const Values& v) { return b.broadcast(v[0], shape, axes); });
 }
 
 Tensor slice(Operand operand, int64_t axis, int64_t lo, int64_t hi) {
   const Tensor x = operand.tensor();
   const int64_t at = normalize(axis, x.rank(), x, operand.where());
-  return emit(operand.where(), {operand}, [&](Builder& b, const Values& v) { return b.slice(v[0], at, lo, hi); });
+  return emit(operand.where(), {operand},
+              [&](Builder& b, const Values& v) { return b.slice(v[0], at, lo, hi); });
 }
 
 Tensor concat(const std::vector<Tensor>& parts, int64_t axis, Where where) {
@@ -151,7 +157,8 @@ std::vector<Tensor> split(Operand operand, int64_t parts, int64_t axis) {
   const Tensor x = operand.tensor();
   const Dim& dim = x.dim(axis, operand.where());
   if (dim.is_named() || parts <= 0 || dim.size() % parts)
-    fail(fmt::format("split: {}: axis {} has no {} equal parts", ir::to_string(x.type()), axis, parts), operand.where());
+    fail(fmt::format("split: {}: axis {} has no {} equal parts", ir::to_string(x.type()), axis, parts),
+         operand.where());
   const int64_t width = dim.size() / parts;
   std::vector<Tensor> result;
   for (int64_t i = 0; i < parts; ++i) result.push_back(slice(operand, axis, i * width, (i + 1) * width));
@@ -159,7 +166,8 @@ std::vector<Tensor> split(Operand operand, int64_t parts, int64_t axis) {
 }
 
 Tensor matmul(Operand x, Operand y, MatmulOptions options) {
-  return emit(x.where(), {x, y}, [&](Builder& b, const Values& v) { return b.matmul(v[0], v[1], options.ta, options.tb); });
+  return emit(x.where(), {x, y},
+              [&](Builder& b, const Values& v) { return b.matmul(v[0], v[1], options.ta, options.tb); });
 }
 
 std::vector<int64_t> Axes::of(const Tensor& x, Where where) const {
@@ -181,7 +189,8 @@ Tensor sum(Operand x, Axes axes) {
 Tensor mean(Operand operand, Axes axes) {
   const Tensor x = operand.tensor();
   Tensor count = constant(1, Type{x.dtype(), {}}, operand.where());
-  for (int64_t axis : axes.of(x, operand.where())) count = count * cast(size(x.dim(axis), operand.where()), x.dtype());
+  for (int64_t axis : axes.of(x, operand.where()))
+    count = count * cast(size(x.dim(axis), operand.where()), x.dtype());
   return sum(operand, axes) / count;
 }
 
@@ -210,8 +219,8 @@ Tensor one_hot(Operand ids, int64_t n) {
   return select(equal({repeated, ids.where()}, iota(repeated.shape(), -1)), ones(repeated.shape()), 0);
 }
 
-// With m the largest element: log sum exp x = m + log sum exp(x - m), where no exp overflows. The result does not depend
-// on m, so m is a constant for the gradient.
+// With m the largest element: log sum exp x = m + log sum exp(x - m), where no exp overflows. The result does
+// not depend on m, so m is a constant for the gradient.
 Tensor logsumexp(Operand operand, int64_t axis) {
   const Tensor x = operand.tensor();
   const Tensor m = detach(reduce_max(operand, axis));

@@ -87,8 +87,8 @@ Tensor matmul(Operand a, Operand b, MatmulOptions options = {});
 class Axes {
  public:
   Axes() = default;
-  Axes(int64_t axis) : all_(false), axes_{axis} {}                              // NOLINT: implicit
-  Axes(std::initializer_list<int64_t> axes) : all_(false), axes_(axes) {}       // NOLINT
+  Axes(int64_t axis) : all_(false), axes_{axis} {}                         // NOLINT: implicit
+  Axes(std::initializer_list<int64_t> axes) : all_(false), axes_(axes) {}  // NOLINT
   /// Sorted and from 0, for a tensor x.
   std::vector<int64_t> of(const Tensor& x, Where where) const;
 
@@ -107,8 +107,8 @@ Tensor argmax(Operand x, int64_t axis = -1);
 
 /// Rows of a table: ids [T,B] and a table [V,E] give [T,B,E].
 Tensor gather(Operand table, Operand ids);
-/// The ids as they are, each in [0, count). A gather from 0..count-1, so that they are checked as any row of a table is: those of an
-/// input before the call.
+/// The ids as they are, each in [0, count). A gather from 0..count-1, so that they are checked as any row of
+/// a table is: those of an input before the call.
 Tensor check_ids(Operand ids, Dim count);
 /// 1 where the new last axis, of extent n, equals the id, else 0.
 Tensor one_hot(Operand ids, int64_t n);

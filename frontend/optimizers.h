@@ -1,10 +1,10 @@
 // Optimizers: each is its update rule, written in the DSL.
 //
 // An optimizer is a struct with the fields lr, clip_norm and clip_value and the members
-//   Slots slots() const                         the tensors it keeps for each parameter, of its shape and zero at first
-//   Shared shared() const                       the scalars it keeps once, zero at first
-//   Shared advance(Shared) const                once an update, before the parameters
-//   Tensor operator()(w, g, lr, slots, shared)  the new w; changes the parameter's slots
+//   Slots slots() const                         the tensors it keeps for each parameter, of its shape and
+//   zero at first Shared shared() const                       the scalars it keeps once, zero at first Shared
+//   advance(Shared) const                once an update, before the parameters Tensor operator()(w, g, lr,
+//   slots, shared)  the new w; changes the parameter's slots
 // where Slots and Shared are structs of tensors: users write their own like cells.
 #pragma once
 
@@ -65,8 +65,9 @@ struct RmsProp {
   }
 };
 
-/// m, v: moving averages of g and g^2, each divided by the same average of 1, which takes out the bias of their start at zero;
-/// w = w - lr m / (sqrt v + eps)  (Kingma and Ba 2015). The average of 1 is 1 - beta^t, without its cancellation.
+/// m, v: moving averages of g and g^2, each divided by the same average of 1, which takes out the bias of
+/// their start at zero; w = w - lr m / (sqrt v + eps)  (Kingma and Ba 2015). The average of 1 is 1 - beta^t,
+/// without its cancellation.
 struct Adam {
   double lr = 1e-3, beta1 = 0.9, beta2 = 0.999, eps = 1e-8;
   double clip_norm = 0, clip_value = 0;

@@ -39,19 +39,22 @@ class Param {
   std::shared_ptr<const Info> info_;
 };
 
-/// The parameters of a model. Derive from it, declare parameters and layers as members, and write `initial` and `step`.
+/// The parameters of a model. Derive from it, declare parameters and layers as members, and write `initial`
+/// and `step`.
 class Model {
  public:
   explicit Model(DType dtype = DType::f32) : dtype_(dtype) {}
 
   DType dtype() const { return dtype_; }
   /// A parameter of this model. Throws Error if the name is taken.
-  Param param(std::string name, std::vector<int64_t> shape, Init init = init::glorot(), Where where = Where::here());
+  Param param(std::string name, std::vector<int64_t> shape, Init init = init::glorot(),
+              Where where = Where::here());
   const std::vector<Param>& params() const { return params_; }
   /// Number of elements of all parameters.
   int64_t count() const;
 
-  /// All parameters, initialised. The values depend on the seed and each parameter's name, shape and initialiser alone.
+  /// All parameters, initialised. The values depend on the seed and each parameter's name, shape and
+  /// initialiser alone.
   Weights init(uint64_t seed) const;
 
  private:

@@ -1,7 +1,8 @@
-// Many functions from one declaration: a model with `initial(batch)` and `step(state, x)` gives step, run, loss and generate.
+// Many functions from one declaration: a model with `initial(batch)` and `step(state, x)` gives step, run,
+// loss and generate.
 //
-// The state of each survives calls: it streams, or trains by truncated back-propagation through time. All name it "state",
-// so that it can move from one program to another.
+// The state of each survives calls: it streams, or trains by truncated back-propagation through time. All
+// name it "state", so that it can move from one program to another.
 #pragma once
 
 #include <functional>
@@ -27,7 +28,8 @@ struct StepInput {
 /// The model's step over a sequence: (final state, ys).
 template <class M, class S, class X>
 auto run(const M& model, const S& state, const X& xs, Where where = Where::here()) {
-  return scan(state, xs, [&](const S& s, const X& x) { return model.step(s, x); }, {}, where);
+  return scan(
+      state, xs, [&](const S& s, const X& x) { return model.step(s, x); }, {}, where);
 }
 
 /// One step: input "x" [B,...], output "y".
@@ -63,15 +65,17 @@ Function loss_function(const M& model, const StepInput& x, const StepInput& targ
   });
 }
 
-/// Draws from softmax(logits / temperature) by the Gumbel-max trick; the largest at temperature 0. logits [B,V]; seed, count: i32[].
+/// Draws from softmax(logits / temperature) by the Gumbel-max trick; the largest at temperature 0. logits
+/// [B,V]; seed, count: i32[].
 inline Tensor sample(Operand logits, Operand temperature, Operand seed, Operand count) {
   LibraryCall call("sample", logits.where());
   const Tensor u = max(random_uniform(seed, count, logits.tensor().shape()), 0x1p-32);  // log needs u > 0
   return argmax(logits - temperature * log(-log(u)));
 }
 
-/// A text by a model whose step maps ids to logits. Reads "prime" [P,B], then emits N symbols, "ids" [N,B], each drawn and fed
-/// back. Settings: "temperature" and "seed". A next call with P = 0 goes on where this one stopped.
+/// A text by a model whose step maps ids to logits. Reads "prime" [P,B], then emits N symbols, "ids" [N,B],
+/// each drawn and fed back. Settings: "temperature" and "seed". A next call with P = 0 goes on where this one
+/// stopped.
 template <class M>
 Function generate_function(const M& model) {
   return Function("generate", model, [&](Trace& t) {
@@ -90,9 +94,8 @@ Function generate_function(const M& model) {
                                                   constant(0, Type{DType::i32, {}})});
     Writer primed = scan(start, t.input("prime", DType::i32, {"P", "B"}),
                          [&](const Writer& w, Tensor id) { return read(w.state, id, w.count); });
-    auto [end, ids] = repeat(primed, "N", [&](const Writer& w) {
-      return std::pair(read(w.state, w.id, w.count), w.id);
-    });
+    auto [end, ids] =
+        repeat(primed, "N", [&](const Writer& w) { return std::pair(read(w.state, w.id, w.count), w.id); });
     t.keep("writer", end);
     t.output("ids", ids);
   });

@@ -25,7 +25,9 @@ Region::Region(std::string name, DType dtype)
   innermost = this;
 }
 
-Region::Region() : id_(next_id()), outer_(innermost), dtype_(innermost->dtype_), builder_("") { innermost = this; }
+Region::Region() : id_(next_id()), outer_(innermost), dtype_(innermost->dtype_), builder_("") {
+  innermost = this;
+}
 
 Region::~Region() { innermost = outer_; }
 
@@ -40,7 +42,9 @@ Region& Region::outermost() {
   return *region;
 }
 
-Tensor Region::param(Type type, std::string name) { return tensor(builder_.param(std::move(type), std::move(name))); }
+Tensor Region::param(Type type, std::string name) {
+  return tensor(builder_.param(std::move(type), std::move(name)));
+}
 
 Tensor Region::param(const Param& param, Where where) {
   for (const auto& [known, value] : params_) {

@@ -1,4 +1,5 @@
-// One function or scan body while it is traced: where tensors come from, and how a body gets at values around it.
+// One function or scan body while it is traced: where tensors come from, and how a body gets at values around
+// it.
 #pragma once
 
 #include <functional>
@@ -11,10 +12,11 @@
 
 namespace rondo {
 
-/// The regions of a thread form a stack: a function, and inside it the bodies of scans. The innermost one receives the ops.
+/// The regions of a thread form a stack: a function, and inside it the bodies of scans. The innermost one
+/// receives the ops.
 ///
-/// A region captures nothing by itself: a tensor of an enclosing region that is used here becomes a param here, and so
-/// in each region between. The scan that closes the region turns these params into its consts.
+/// A region captures nothing by itself: a tensor of an enclosing region that is used here becomes a param
+/// here, and so in each region between. The scan that closes the region turns these params into its consts.
 class Region {
  public:
   /// Opens the outermost region of a function.
@@ -43,8 +45,8 @@ class Region {
   ir::Value use(const Tensor& tensor, Where where);
 
   struct Capture {
-    Tensor outer;      // in the region around this one
-    ir::Value param;   // here
+    Tensor outer;     // in the region around this one
+    ir::Value param;  // here
   };
   const std::vector<Capture>& captures() const { return captures_; }
 

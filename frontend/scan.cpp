@@ -7,8 +7,8 @@
 
 namespace rondo::detail {
 
-ScanBody::ScanBody(std::vector<Tensor> init, std::vector<Tensor> xs, std::optional<Dim> count, ScanOptions options,
-                   Where where)
+ScanBody::ScanBody(std::vector<Tensor> init, std::vector<Tensor> xs, std::optional<Dim> count,
+                   ScanOptions options, Where where)
     : init_(std::move(init)), xs_(std::move(xs)), count_(std::move(count)), options_(options), where_(where) {
   Region& outer = Region::current(where);
   for (const Tensor& t : init_) outer.use(t, where);
@@ -16,7 +16,8 @@ ScanBody::ScanBody(std::vector<Tensor> init, std::vector<Tensor> xs, std::option
     outer.use(x, where);
     if (x.rank() == 0) fail(fmt::format("scan: {} has no time dim", ir::to_string(x.type())), where);
     if (x.dim(0) != xs_[0].dim(0))
-      fail(fmt::format("scan: leading dims {} and {} differ", ir::to_string(xs_[0].dim(0)), ir::to_string(x.dim(0))),
+      fail(fmt::format("scan: leading dims {} and {} differ", ir::to_string(xs_[0].dim(0)),
+                       ir::to_string(x.dim(0))),
            where);
   }
   if (xs_.empty() && !count_) fail("scan: nothing to walk over; use repeat", where);
@@ -30,11 +31,14 @@ ScanBody::~ScanBody() = default;
 
 std::vector<Tensor> ScanBody::finish(const std::vector<Tensor>& next, const std::vector<Tensor>& ys) {
   if (next.size() != init_.size())
-    fail(fmt::format("scan: the state has {} tensors before the step and {} after it", init_.size(), next.size()), where_);
+    fail(fmt::format("scan: the state has {} tensors before the step and {} after it", init_.size(),
+                     next.size()),
+         where_);
   for (size_t i = 0; i < next.size(); ++i)
     if (next[i].type() != init_[i].type())
       fail(fmt::format("scan: tensor {} of the state is {} before the step and {} after it", i,
-                       ir::to_string(init_[i].type()), ir::to_string(next[i].type())), where_);
+                       ir::to_string(init_[i].type()), ir::to_string(next[i].type())),
+           where_);
   std::vector<ir::Value> results, params;
   for (const Tensor& t : next) results.push_back(region_->use(t, where_));
   for (const Tensor& y : ys) results.push_back(region_->use(y, where_));

@@ -24,7 +24,8 @@ namespace detail {
 class ScanBody {
  public:
   /// Where there are no xs, count is the number of steps.
-  ScanBody(std::vector<Tensor> init, std::vector<Tensor> xs, std::optional<Dim> count, ScanOptions options, Where where);
+  ScanBody(std::vector<Tensor> init, std::vector<Tensor> xs, std::optional<Dim> count, ScanOptions options,
+           Where where);
   ~ScanBody();
 
   /// Inside the body: the state before the step, and the slices of xs at the step.
@@ -47,15 +48,17 @@ auto finish_scan(ScanBody& body, const S& init, const Result& result);
 
 }  // namespace detail
 
-/// For each t: (state, y_t) = step(state, x_t). Returns the final state and the ys stacked along a new leading dim T.
+/// For each t: (state, y_t) = step(state, x_t). Returns the final state and the ys stacked along a new
+/// leading dim T.
 ///
-/// xs are a Tensor or a struct of Tensors, each with leading dim T; so are the ys. step returns a pair of the next state
-/// and y, or the next state alone; then scan returns the final state alone. Tensors and parameters of the functions around
-/// may be used in step.
+/// xs are a Tensor or a struct of Tensors, each with leading dim T; so are the ys. step returns a pair of the
+/// next state and y, or the next state alone; then scan returns the final state alone. Tensors and parameters
+/// of the functions around may be used in step.
 template <class S, class X, class Step>
 auto scan(const S& init, const X& xs, Step&& step, ScanOptions options = {}, Where where = Where::here()) {
   detail::ScanBody body(tensors_of(init), tensors_of(xs), std::nullopt, options, where);
-  return detail::finish_scan(body, init, step(with_tensors(init, body.state()), with_tensors(xs, body.slices())));
+  return detail::finish_scan(body, init,
+                             step(with_tensors(init, body.state()), with_tensors(xs, body.slices())));
 }
 
 /// `count` times: (state, y_t) = step(state). As scan, without xs.
@@ -73,8 +76,9 @@ auto finish_scan(ScanBody& body, const S& init, const Result& result) {
     return with_tensors(init, body.finish(tensors_of(result), {}));
   } else {
     const auto& [next, ys] = result;
-    static_assert(std::is_same_v<std::remove_cvref_t<decltype(next)>, S>,
-                  "the step of a scan returns the next state, of the type of the first, alone or in a pair with y");
+    static_assert(
+        std::is_same_v<std::remove_cvref_t<decltype(next)>, S>,
+        "the step of a scan returns the next state, of the type of the first, alone or in a pair with y");
     const std::vector<Tensor> results = body.finish(tensors_of(next), tensors_of(ys));
     const auto first_y = results.begin() + static_cast<std::ptrdiff_t>(body.state().size());
     return std::pair(with_tensors(init, results), with_tensors(ys, {first_y, results.end()}));

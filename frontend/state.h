@@ -51,14 +51,17 @@ constexpr auto tie_members(S& s) {
 
 }  // namespace detail
 
-/// Calls fn for each Tensor of s, in order: s is a Tensor, a std::vector, array, pair or tuple of such, or an aggregate
-/// whose members are such.
+/// Calls fn for each Tensor of s, in order: s is a Tensor, a std::vector, array, pair or tuple of such, or an
+/// aggregate whose members are such.
 template <class S, class Fn>
 void for_each_tensor(S& s, Fn&& fn) {
   using T = std::remove_const_t<S>;
   if constexpr (std::is_same_v<T, Tensor>) {
     fn(s);
-  } else if constexpr (requires { s.begin(); s.end(); }) {
+  } else if constexpr (requires {
+                         s.begin();
+                         s.end();
+                       }) {
     for (auto& element : s) for_each_tensor(element, fn);
   } else if constexpr (requires { std::tuple_size<T>::value; }) {
     std::apply([&](auto&... members) { (for_each_tensor(members, fn), ...); }, s);

@@ -8,7 +8,8 @@
 namespace rondo {
 
 const Dim& Tensor::dim(int64_t axis, Where where) const {
-  if (axis < -rank() || axis >= rank()) fail(fmt::format("{} has no axis {}", ir::to_string(type_), axis), where);
+  if (axis < -rank() || axis >= rank())
+    fail(fmt::format("{} has no axis {}", ir::to_string(type_), axis), where);
   return type_.shape[axis < 0 ? axis + rank() : axis];
 }
 

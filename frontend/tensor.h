@@ -34,7 +34,8 @@ class Tensor {
 
  private:
   friend class Region;
-  Tensor(uint64_t region, ir::Value value, Type type) : region_(region), value_(value), type_(std::move(type)) {}
+  Tensor(uint64_t region, ir::Value value, Type type)
+      : region_(region), value_(value), type_(std::move(type)) {}
 
   uint64_t region_ = 0;  // the Region it belongs to; 0: none
   ir::Value value_;
@@ -43,13 +44,16 @@ class Tensor {
 
 /// What every op takes: a tensor, a parameter or a number, and the place where the user passed it.
 ///
-/// A number takes the dtype and shape of the other operand. A tensor whose shape is a suffix of the other's (a scalar, or
-/// a bias [H] beside [B,H]) is repeated along the leading dims. There is no other broadcasting: see `expand`.
+/// A number takes the dtype and shape of the other operand. A tensor whose shape is a suffix of the other's
+/// (a scalar, or a bias [H] beside [B,H]) is repeated along the leading dims. There is no other broadcasting:
+/// see `expand`.
 class Operand {
  public:
-  Operand(const Tensor& tensor, Where where = Where::here()) : tensor_(tensor), where_(where) {}  // NOLINT: implicit
-  Operand(const Param& param, Where where = Where::here());                                       // NOLINT
-  Operand(double number, Where where = Where::here()) : is_number_(true), number_(number), where_(where) {}  // NOLINT
+  Operand(const Tensor& tensor, Where where = Where::here())
+      : tensor_(tensor), where_(where) {}                    // NOLINT: implicit
+  Operand(const Param& param, Where where = Where::here());  // NOLINT
+  Operand(double number, Where where = Where::here())
+      : is_number_(true), number_(number), where_(where) {}  // NOLINT
 
   bool is_number() const { return is_number_; }
   double number() const { return number_; }

@@ -18,7 +18,8 @@ std::string to_string(const Where& where) {
   return fmt::format("{}:{}", file.substr(file.find_last_of("/\\") + 1), where.line);
 }
 
-LibraryCall::LibraryCall(std::string name, Where where) : outer_(innermost), name_(std::move(name)), where_(where) {
+LibraryCall::LibraryCall(std::string name, Where where)
+    : outer_(innermost), name_(std::move(name)), where_(where) {
   innermost = this;
 }
 

@@ -5,8 +5,8 @@
 
 namespace rondo {
 
-/// A file and line. As a default argument, `Where::here()` is the place of the call. (The builtins rather than
-/// std::source_location, which clang 14 lacks.)
+/// A file and line. As a default argument, `Where::here()` is the place of the call. (The builtins rather
+/// than std::source_location, which clang 14 lacks.)
 struct Where {
   const char* file = "";
   int line = 0;
@@ -18,8 +18,8 @@ struct Where {
 
 std::string to_string(const Where&);  // "char_lm.cpp:17"
 
-/// While one lives, errors name `where`, the place where the user called a library function, rather than a line of the
-/// library: "... in lstm (char_lm.cpp:17)". The outermost one counts.
+/// While one lives, errors name `where`, the place where the user called a library function, rather than a
+/// line of the library: "... in lstm (char_lm.cpp:17)". The outermost one counts.
 class LibraryCall {
  public:
   LibraryCall(std::string name, Where where);

@@ -7,7 +7,8 @@ using namespace rondo;
 CharLm::CharLm(const ModelSettings& settings, int64_t vocabulary) {
   for (int64_t i = 0; i < settings.layers; ++i)
     stack_.layers.push_back(layer(settings, fmt::format("layer{}", i), i ? settings.hidden : vocabulary));
-  head_ = Linear(*this, "head", settings.hidden, vocabulary, true, settings.char_rnn ? init::uniform(0.08) : init::glorot(),
+  head_ = Linear(*this, "head", settings.hidden, vocabulary, true,
+                 settings.char_rnn ? init::uniform(0.08) : init::glorot(),
                  settings.char_rnn ? init::uniform(0.08) : init::zeros());
 }
 

@@ -1,4 +1,5 @@
-// A character language model: stacked recurrent layers over one-hot characters, and logits of the next character.
+// A character language model: stacked recurrent layers over one-hot characters, and logits of the next
+// character.
 #pragma once
 
 #include <rondo/rondo.h>
@@ -9,7 +10,7 @@
 struct ModelSettings {
   std::string cell = "lstm";  // lstm, gru or rnn
   int64_t layers = 2, hidden = 128;
-  bool char_rnn = false;      // initialised and with biases as char-rnn (Karpathy 2015) has them
+  bool char_rnn = false;  // initialised and with biases as char-rnn (Karpathy 2015) has them
 };
 
 class CharLm : public rondo::Model {

@@ -16,7 +16,8 @@ Function loss_of(const CharLm& model) { return loss_function(model, {}, {}, soft
 Program compile_step(const CharLm& model, const Weights& weights, bool char_rnn, BuildTimes& times) {
   const BuildOptions options{.times = &times};
   if (char_rnn)
-    return compile_training(loss_of(model), RmsProp{.lr = 2e-3, .smoothing = 0.95, .clip_value = 5}, weights, options);
+    return compile_training(loss_of(model), RmsProp{.lr = 2e-3, .smoothing = 0.95, .clip_value = 5}, weights,
+                            options);
   return compile_training(loss_of(model), Adam{.lr = 4e-3, .clip_norm = 5}, weights, options);
 }
 
@@ -31,13 +32,14 @@ Session::Session(const Settings& settings)
       weights_(model_.init(settings.seed)),
       training_(compile_step(model_, weights_, settings.model.char_rnn, build_)),
       loss_(compile(loss_of(model_), weights_)) {
-  for (Program* program : {&training_, &loss_}) program->resize({{"T", settings.steps}, {"B", settings.batch}});
+  for (Program* program : {&training_, &loss_})
+    program->resize({{"T", settings.steps}, {"B", settings.batch}});
   std::filesystem::create_directories(settings.out);
   if (settings.resume) load();
   log_.open(file("log.txt"), settings.resume ? std::ios::app : std::ios::trunc);
-  log(fmt::format("{} {}x{}, {} parameters; {} characters, {} symbols; {} windows to train on, {} held out", settings.model.cell,
-                  settings.model.layers, settings.model.hidden, model_.count(), text_.size(), vocabulary_.size(),
-                  windows_.training(), windows_.held_out()));
+  log(fmt::format("{} {}x{}, {} parameters; {} characters, {} symbols; {} windows to train on, {} held out",
+                  settings.model.cell, settings.model.layers, settings.model.hidden, model_.count(),
+                  text_.size(), vocabulary_.size(), windows_.training(), windows_.held_out()));
   log("training step " + to_string(build_));
 }
 
@@ -70,15 +72,19 @@ bool Session::train() {
   if (total_ == 0 && settings_.minutes) total_ = updates_in(*settings_.minutes);
   const Interrupt interrupt;
   Progress progress(total_, windows_.symbols(), done_);
+  // Epochs of a short text are too short to save and to measure each.
+  const int64_t epochs_between = std::max<int64_t>(1, total_ / windows_.training() / 50);
   while (done_ < total_) {
-    const int64_t epoch = done_ / windows_.training() + 1;
+    const int64_t epoch = done_ / windows_.training() + epochs_between;
     if (!train_until(std::min(total_, epoch * windows_.training()), progress, interrupt)) {
       log(fmt::format("stopped after update {} of {}; --resume goes on", done_, total_), &progress);
       return false;
     }
     const double loss = held_out_loss();
-    log(fmt::format("epoch {:2}  update {:6}  held-out loss {:.4f} nats, {:.4f} bits a character", epoch, done_, loss,
-                    loss / std::log(2.0)), &progress);
+    log(fmt::format("epoch {:2}  update {:6}  held-out loss {:.4f} nats, {:.4f} bits a character",
+                    (done_ + windows_.training() - 1) / windows_.training(), done_, loss,
+                    loss / std::log(2.0)),
+        &progress);
   }
   return true;
 }
@@ -126,8 +132,9 @@ std::string Session::sample(int64_t count) {
 }
 
 Checkpoint Session::checkpoint() {
-  return {.model = fmt::format("{} {}x{}, vocabulary {}{}", settings_.model.cell, settings_.model.layers, settings_.model.hidden,
-                               vocabulary_.to_hex(), settings_.model.char_rnn ? ", char-rnn" : ""),
+  return {.model = fmt::format("{} {}x{}, vocabulary {}{}", settings_.model.cell, settings_.model.layers,
+                               settings_.model.hidden, vocabulary_.to_hex(),
+                               settings_.model.char_rnn ? ", char-rnn" : ""),
           .weights = training_.weights(),
           .state = training_.state(),
           .notes = {{"updates", std::to_string(done_)}, {"total", std::to_string(total_)}}};

@@ -26,7 +26,8 @@ class Session {
  public:
   explicit Session(const Settings& settings);
 
-  /// Trains to the end, with the held-out loss and a checkpoint after each epoch. False if Ctrl-C stopped it, with a checkpoint.
+  /// Trains to the end, with the held-out loss and a checkpoint after each epoch (or so many). False if
+  /// Ctrl-C stopped it, with a checkpoint.
   bool train();
   /// The held-out loss, in nats a character, from a state of zeros that is carried through.
   double held_out_loss();

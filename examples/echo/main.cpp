@@ -1,6 +1,6 @@
+#include <rondo/rondo.h>
 #include <cstdio>
 #include <random>
-#include <rondo/rondo.h>
 using namespace rondo;
 
 struct Echo : Model {  // says what it heard three steps ago
@@ -18,7 +18,8 @@ int main() {
   Echo model;
   Weights weights = model.init(1);
   const StepInput number{f32, {1}};
-  Program train = compile_training(loss_function(model, number, number, mse), Adam{.lr = 5e-3, .clip_norm = 1}, weights);
+  Program train =
+      compile_training(loss_function(model, number, number, mse), Adam{.lr = 5e-3, .clip_norm = 1}, weights);
   train.resize({{"T", 24}, {"B", 16}});
   std::mt19937 random(7);
   for (int update = 1; update <= 600; ++update) {

@@ -18,11 +18,12 @@ CellOptions with_hidden_bias(CellOptions options, Gru::Reset reset) {
 
 }  // namespace
 
-Gates::Gates(Model& m, const std::string& name, int64_t in, int64_t hidden, int gates, const CellOptions& options)
+Gates::Gates(Model& m, const std::string& name, int64_t in, int64_t hidden, int gates,
+             const CellOptions& options)
     : Gates(m, name, in, hidden, gates, options, repeated(gates, options.bias_init)) {}
 
-Gates::Gates(Model& m, const std::string& name, int64_t in, int64_t hidden, int gates, const CellOptions& options,
-             Init b_init)
+Gates::Gates(Model& m, const std::string& name, int64_t in, int64_t hidden, int gates,
+             const CellOptions& options, Init b_init)
     : wx(m.param(name + ".wx", {in, gates * hidden}, repeated(gates, options.input_init))),
       wh(m.param(name + ".wh", {hidden, gates * hidden}, repeated(gates, options.hidden_init))),
       hidden(hidden) {
@@ -44,7 +45,8 @@ Tensor Gates::of_hidden(Operand h) const {
 Lstm::Lstm(Model& m, const std::string& name, int64_t in, int64_t hidden, const LstmOptions& options)
     : Gates(m, name, in, hidden, 4, options, with_forget_bias(options)) {}
 
-Gru::Gru(Model& m, const std::string& name, int64_t in, int64_t hidden, Reset reset, const CellOptions& options)
+Gru::Gru(Model& m, const std::string& name, int64_t in, int64_t hidden, Reset reset,
+         const CellOptions& options)
     : Gates(m, name, in, hidden, 3, with_hidden_bias(options, reset)), reset(reset) {}
 
 Gru::State Gru::operator()(const State& s, Operand x) const {

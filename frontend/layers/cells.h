@@ -1,7 +1,8 @@
 // Recurrent cells: each reads as its equations. A cell of one's own is written the same way.
 //
-// A cell has a State with the member h, its output; `initial(batch)`, the state at the start; and a call that takes the state
-// and the input of one step and gives the next state. The matrices of its gates are merged: [in, gates * hidden].
+// A cell has a State with the member h, its output; `initial(batch)`, the state at the start; and a call that
+// takes the state and the input of one step and gives the next state. The matrices of its gates are merged:
+// [in, gates * hidden].
 #pragma once
 
 #include <functional>
@@ -15,14 +16,16 @@ namespace rondo {
 
 struct CellOptions {
   bool bias = true;
-  /// A second bias beside that of the input, as PyTorch has it. (In a reset-after GRU it is no duplicate, and always there.)
+  /// A second bias beside that of the input, as PyTorch has it. (In a reset-after GRU it is no duplicate, and
+  /// always there.)
   bool hidden_bias = false;
-  Init input_init = init::glorot();        // of one gate's block of wx
-  Init hidden_init = init::orthogonal();   // of one gate's block of wh
+  Init input_init = init::glorot();       // of one gate's block of wx
+  Init hidden_init = init::orthogonal();  // of one gate's block of wh
   Init bias_init = init::zeros();
 };
 
-/// What the gates of every cell have in common: wx [in, gates * hidden], wh [hidden, gates * hidden], b and bh [gates * hidden].
+/// What the gates of every cell have in common: wx [in, gates * hidden], wh [hidden, gates * hidden], b and
+/// bh [gates * hidden].
 class Gates {
  public:
   Param wx, wh, b, bh;
@@ -30,7 +33,8 @@ class Gates {
 
   Gates() = default;
   Gates(Model& m, const std::string& name, int64_t in, int64_t hidden, int gates, const CellOptions& options);
-  Gates(Model& m, const std::string& name, int64_t in, int64_t hidden, int gates, const CellOptions& options, Init b_init);
+  Gates(Model& m, const std::string& name, int64_t in, int64_t hidden, int gates, const CellOptions& options,
+        Init b_init);
 
   /// x wx + b, for all gates. x may be ids (i32): the product with one-hot rows is then the rows themselves.
   Tensor of_input(Operand x) const;
@@ -51,7 +55,8 @@ class Rnn : public Gates {
   Activation activation;
 
   Rnn() = default;
-  Rnn(Model& m, const std::string& name, int64_t in, int64_t hidden, const CellOptions& options = {},
+  Rnn(
+      Model& m, const std::string& name, int64_t in, int64_t hidden, const CellOptions& options = {},
       Activation f = [](Tensor a) { return tanh(a); })
       : Gates(m, name, in, hidden, 1, options), activation(std::move(f)) {}
 
@@ -96,7 +101,8 @@ class Gru : public Gates {
   Reset reset = Reset::before;
 
   Gru() = default;
-  Gru(Model& m, const std::string& name, int64_t in, int64_t hidden, Reset reset = Reset::before, const CellOptions& options = {});
+  Gru(Model& m, const std::string& name, int64_t in, int64_t hidden, Reset reset = Reset::before,
+      const CellOptions& options = {});
 
   State initial(Dim batch) const { return {zeros({std::move(batch), hidden})}; }
   State operator()(const State& s, Operand x) const;

@@ -13,8 +13,8 @@ class Linear {
   Param w, b;
 
   Linear() = default;
-  Linear(Model& m, const std::string& name, int64_t in, int64_t out, bool bias = true, Init w_init = init::glorot(),
-         Init b_init = init::zeros())
+  Linear(Model& m, const std::string& name, int64_t in, int64_t out, bool bias = true,
+         Init w_init = init::glorot(), Init b_init = init::zeros())
       : w(m.param(name + ".w", {in, out}, std::move(w_init))) {
     if (bias) b = m.param(name + ".b", {out}, std::move(b_init));
   }

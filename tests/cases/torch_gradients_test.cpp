@@ -1,13 +1,14 @@
-// Recurrent layers against PyTorch: outputs and the gradients of inputs, initial states and parameters, in f64 and f32.
+// Recurrent layers against PyTorch: outputs and the gradients of inputs, initial states and parameters, in
+// f64 and f32.
 #include <gtest/gtest.h>
 
 #include <fmt/format.h>
 
+#include <rondo/rondo.h>
 #include <algorithm>
 #include <cmath>
 #include <fstream>
 #include <nlohmann/json.hpp>
-#include <rondo/rondo.h>
 
 #include "passes/passes.h"
 #include "tests/cases.h"
@@ -31,8 +32,8 @@ std::vector<Case> plain_cases(const std::filesystem::path& folder) {
   std::vector<Case> cases;
   for (const auto& c : nlohmann::json::parse(file)) {
     if (c["bidirectional"] || c["proj_size"] != 0 || !c["lengths"].is_null()) continue;
-    cases.push_back({c["name"], c["kind"], c["nonlinearity"].is_null() ? "" : c["nonlinearity"], c["input"], c["hidden"],
-                     c["layers"], c["T"], c["bias"], c["batch_first"], c["initial_state"]});
+    cases.push_back({c["name"], c["kind"], c["nonlinearity"].is_null() ? "" : c["nonlinearity"], c["input"],
+                     c["hidden"], c["layers"], c["T"], c["bias"], c["batch_first"], c["initial_state"]});
   }
   return cases;
 }
@@ -98,7 +99,8 @@ void fill(Buffer& buffer, const Numbers& values) {
   }
 }
 
-/// loss = sum(y dy) + sum(hn dhn) + sum(cn dcn), and its gradients with respect to all inputs that the case has.
+/// loss = sum(y dy) + sum(hn dhn) + sum(cn dcn), and its gradients with respect to all inputs that the case
+/// has.
 Function with_gradients(const Case& c, const TorchModel& model) {
   const int states = c.kind == "LSTM" ? 2 : 1;
   std::vector<std::string> wrt{"x"};
@@ -119,7 +121,8 @@ Function with_gradients(const Case& c, const TorchModel& model) {
     }
     Stack::State state(c.layers);
     for (int64_t l = 0; l < c.layers; ++l)
-      for (int s = 0; s < states; ++s) state[l].push_back(reshape(slice(initial[s], 0, l, l + 1), {"N", c.hidden}));
+      for (int s = 0; s < states; ++s)
+        state[l].push_back(reshape(slice(initial[s], 0, l, l + 1), {"N", c.hidden}));
     auto [last, y] = scan(state, x, [&](const Stack::State& s, Tensor x) { return model.stack(s, x); });
     Tensor loss = sum(y * dy);
     std::vector<Tensor> finals[2];
@@ -144,10 +147,12 @@ void compare(const Case& c, const TorchModel& model, const Weights& file, double
   for (const char* name : {"y", "hn", "cn"})
     if (file.contains(name)) expected[name] = test::array_of(file.at(name)).data;
   for (const char* name : {"x", "h0", "c0"})
-    if (file.contains(std::string("grad_") + name)) expected[std::string("d_") + name] = test::array_of(file.at(std::string("grad_") + name)).data;
+    if (file.contains(std::string("grad_") + name))
+      expected[std::string("d_") + name] = test::array_of(file.at(std::string("grad_") + name)).data;
   const size_t states = c.kind == "LSTM" ? 2 : 1;
   ASSERT_EQ(expected.size(), 2 + states + (c.initial_state ? states : 0));
-  for (const auto& [name, param] : torch_params(model)) expected["d_" + param.name()] = transposed(test::array_of(file.at("grad." + name)));
+  for (const auto& [name, param] : torch_params(model))
+    expected["d_" + param.name()] = transposed(test::array_of(file.at("grad." + name)));
   double largest_gradient = 0;
   for (const auto& [name, values] : expected)
     if (name.starts_with("d_"))
@@ -166,7 +171,8 @@ void compare(const Case& c, const TorchModel& model, const Weights& file, double
 Weights weights_of(const TorchModel& model, const Weights& file) {
   Weights weights;
   for (const auto& [name, param] : torch_params(model))
-    fill(weights.get(param.name(), model.dtype(), param.shape()), transposed(test::array_of(file.at("param." + name))));
+    fill(weights.get(param.name(), model.dtype(), param.shape()),
+         transposed(test::array_of(file.at("param." + name))));
   return weights;
 }
 
@@ -206,7 +212,8 @@ void expect_compiled(DType dtype, const std::function<double(const Case&)>& tole
       fill(buffer, test::array_of(file.at(name)).data);
     }
     program.run();
-    compare(c, model, file, tolerance(c), [&](const std::string& name) { return test::array_of(program.buffer(name)).data; });
+    compare(c, model, file, tolerance(c),
+            [&](const std::string& name) { return test::array_of(program.buffer(name)).data; });
   }
 }
 

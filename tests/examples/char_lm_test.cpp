@@ -3,12 +3,12 @@
 
 #include <fmt/format.h>
 
+#include <sys/wait.h>
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
 #include <sstream>
 #include <string>
-#include <sys/wait.h>
 
 namespace {
 
@@ -24,7 +24,8 @@ std::string contents(const fs::path& path) {
 class CharLm : public ::testing::Test {
  protected:
   void SetUp() override {
-    dir_ = fs::temp_directory_path() / fmt::format("rondo_{}", ::testing::UnitTest::GetInstance()->current_test_info()->name());
+    dir_ = fs::temp_directory_path() /
+           fmt::format("rondo_{}", ::testing::UnitTest::GetInstance()->current_test_info()->name());
     fs::remove_all(dir_);
     fs::create_directories(dir_);
     std::ofstream text(dir_ / "text.txt");
@@ -37,9 +38,11 @@ class CharLm : public ::testing::Test {
     std::string output;  // both streams
   };
   /// Runs char_lm, behind `before`, on the text with a small model.
-  Outcome run(const std::string& options, const std::string& before = "", const std::string& text = "text.txt") {
+  Outcome run(const std::string& options, const std::string& before = "",
+              const std::string& text = "text.txt") {
     const std::string command =
-        fmt::format("cd {} && timeout 60 {} {} --text {} --layers 2 --hidden 12 --batch 4 --steps 8 {} 2>&1", dir_.string(), before, CHAR_LM, text, options);
+        fmt::format("cd {} && timeout 60 {} {} --text {} --layers 2 --hidden 12 --batch 4 --steps 8 {} 2>&1",
+                    dir_.string(), before, CHAR_LM, text, options);
     std::FILE* pipe = popen(command.c_str(), "r");
     std::string output;
     for (int c; (c = std::fgetc(pipe)) != EOF;) output += static_cast<char>(c);
@@ -57,7 +60,8 @@ TEST_F(CharLm, AResumedRunGivesTheSameBits) {
     EXPECT_NE(contents(dir_ / "whole/weights.safetensors"), contents(dir_ / "parts/weights.safetensors"));
     EXPECT_EQ(run(options + " --epochs 3 --out parts --resume").status, 0);
     EXPECT_EQ(contents(dir_ / "whole/weights.safetensors"), contents(dir_ / "parts/weights.safetensors"));
-    EXPECT_EQ(contents(dir_ / "whole/checkpoint.safetensors"), contents(dir_ / "parts/checkpoint.safetensors"));
+    EXPECT_EQ(contents(dir_ / "whole/checkpoint.safetensors"),
+              contents(dir_ / "parts/checkpoint.safetensors"));
   }
 }
 
@@ -94,7 +98,7 @@ TEST_F(CharLm, SaysWhatIsWrong) {
   expect(run("--resume --out nowhere"), "nowhere/checkpoint.safetensors");
   EXPECT_EQ(run("--epochs 1 --sample 0").status, 0);
   expect(run("--resume --cell gru"), "gru 2x12");
-  expect(run("--resume --epochs 1 --prime ~"), "0x7e");
+  expect(run("--resume --epochs 1 --prime '~'"), "0x7e");
 }
 
 }  // namespace

@@ -1,8 +1,8 @@
 // Layers against their equations, computed by hand in double.
 #include <gtest/gtest.h>
 
-#include <cmath>
 #include <rondo/rondo.h>
+#include <cmath>
 
 #include "tests/frontend/reference.h"
 
@@ -23,7 +23,8 @@ double dot(const Numbers& x, const ir::Array& w, int row, int column) {
   return total;
 }
 
-/// A model of one cell with all its parameters random, one step on the evaluator, and what the equations need to check it.
+/// A model of one cell with all its parameters random, one step on the evaluator, and what the equations need
+/// to check it.
 template <class Cell>
 struct OneStep {
   explicit OneStep(const std::function<Cell(Model&)>& make) : cell(make(model)) {
@@ -40,7 +41,8 @@ struct OneStep {
       t.output("next", tensors_of(cell(state, t.input("x", {"B", kIn}))));
     });
     reference.emplace(function, weights);
-    for (const char* name : {"s0", "s1"}) reference->set(name, {kBatch, kHidden}, numbers(kBatch * kHidden, name[1]));
+    for (const char* name : {"s0", "s1"})
+      reference->set(name, {kBatch, kHidden}, numbers(kBatch * kHidden, name[1]));
     reference->set("x", {kBatch, kIn}, numbers(kBatch * kIn, 9));
     reference->run();
   }
@@ -62,28 +64,37 @@ struct OneStep {
 };
 
 class Cells : public ::testing::TestWithParam<CellOptions> {};
-INSTANTIATE_TEST_SUITE_P(Biases, Cells, ::testing::Values(CellOptions{}, CellOptions{.bias = false}, CellOptions{.hidden_bias = true}),
-                         [](const auto& info) { return !info.param.bias ? "none" : info.param.hidden_bias ? "two" : "one"; });
+INSTANTIATE_TEST_SUITE_P(Biases, Cells,
+                         ::testing::Values(CellOptions{}, CellOptions{.bias = false},
+                                           CellOptions{.hidden_bias = true}),
+                         [](const auto& info) {
+                           return !info.param.bias ? "none" : info.param.hidden_bias ? "two" : "one";
+                         });
 
 TEST_P(Cells, RnnFollowsItsEquation) {
   OneStep<Rnn> step([](Model& m) { return Rnn(m, "cell", kIn, kHidden, GetParam()); });
   for (int b = 0; b < kBatch; ++b)
     for (int j = 0; j < kHidden; ++j)
-      EXPECT_NEAR(step.at("next.0")[b * kHidden + j], std::tanh(step.input(b, j) + step.hidden(step.at("s0"), b, j)), 1e-14);
+      EXPECT_NEAR(step.at("next.0")[b * kHidden + j],
+                  std::tanh(step.input(b, j) + step.hidden(step.at("s0"), b, j)), 1e-14);
 }
 
 TEST_P(Cells, RnnTakesAnyActivation) {
-  OneStep<Rnn> step([](Model& m) { return Rnn(m, "cell", kIn, kHidden, GetParam(), [](Tensor a) { return relu(a); }); });
+  OneStep<Rnn> step(
+      [](Model& m) { return Rnn(m, "cell", kIn, kHidden, GetParam(), [](Tensor a) { return relu(a); }); });
   for (int b = 0; b < kBatch; ++b)
     for (int j = 0; j < kHidden; ++j)
-      EXPECT_NEAR(step.at("next.0")[b * kHidden + j], std::max(0.0, step.input(b, j) + step.hidden(step.at("s0"), b, j)), 1e-14);
+      EXPECT_NEAR(step.at("next.0")[b * kHidden + j],
+                  std::max(0.0, step.input(b, j) + step.hidden(step.at("s0"), b, j)), 1e-14);
 }
 
 TEST_P(Cells, LstmFollowsItsEquations) {
   OneStep<Lstm> step([](Model& m) { return Lstm(m, "cell", kIn, kHidden, LstmOptions{GetParam(), {}}); });
   for (int b = 0; b < kBatch; ++b)
     for (int j = 0; j < kHidden; ++j) {
-      auto gate = [&](int g) { return step.input(b, g * kHidden + j) + step.hidden(step.at("s0"), b, g * kHidden + j); };
+      auto gate = [&](int g) {
+        return step.input(b, g * kHidden + j) + step.hidden(step.at("s0"), b, g * kHidden + j);
+      };
       const double c = sigma(gate(1)) * step.at("s1")[b * kHidden + j] + sigma(gate(0)) * std::tanh(gate(2));
       EXPECT_NEAR(step.at("next.1")[b * kHidden + j], c, 1e-14);
       EXPECT_NEAR(step.at("next.0")[b * kHidden + j], sigma(gate(3)) * std::tanh(c), 1e-14);
@@ -94,11 +105,14 @@ TEST_P(Cells, GruResetsBeforeTheProduct) {
   OneStep<Gru> step([](Model& m) { return Gru(m, "cell", kIn, kHidden, Gru::Reset::before, GetParam()); });
   const Numbers& h = step.at("s0");
   for (int b = 0; b < kBatch; ++b) {
-    auto gate = [&](int g, int j) { return sigma(step.input(b, g * kHidden + j) + step.hidden(h, b, g * kHidden + j)); };
+    auto gate = [&](int g, int j) {
+      return sigma(step.input(b, g * kHidden + j) + step.hidden(h, b, g * kHidden + j));
+    };
     Numbers reset = h;
     for (int j = 0; j < kHidden; ++j) reset[b * kHidden + j] *= gate(0, j);
     for (int j = 0; j < kHidden; ++j) {
-      const double z = gate(1, j), n = std::tanh(step.input(b, 2 * kHidden + j) + step.hidden(reset, b, 2 * kHidden + j));
+      const double z = gate(1, j),
+                   n = std::tanh(step.input(b, 2 * kHidden + j) + step.hidden(reset, b, 2 * kHidden + j));
       EXPECT_NEAR(step.at("next.0")[b * kHidden + j], z * h[b * kHidden + j] + (1 - z) * n, 1e-14);
     }
   }
@@ -110,7 +124,9 @@ TEST_P(Cells, GruResetsAfterTheProduct) {
   const Numbers& h = step.at("s0");
   for (int b = 0; b < kBatch; ++b)
     for (int j = 0; j < kHidden; ++j) {
-      auto gate = [&](int g) { return sigma(step.input(b, g * kHidden + j) + step.hidden(h, b, g * kHidden + j)); };
+      auto gate = [&](int g) {
+        return sigma(step.input(b, g * kHidden + j) + step.hidden(h, b, g * kHidden + j));
+      };
       const double r = gate(0), z = gate(1);
       const double n = std::tanh(step.input(b, 2 * kHidden + j) + r * step.hidden(h, b, 2 * kHidden + j));
       EXPECT_NEAR(step.at("next.0")[b * kHidden + j], z * h[b * kHidden + j] + (1 - z) * n, 1e-14);
@@ -177,7 +193,8 @@ TEST(Programs, StepManyTimesIsRunOnce) {
     const Numbers& all = run.at("y").data;
     EXPECT_EQ(step.at("y").data, Numbers(all.begin() + s * 10, all.begin() + (s + 1) * 10)) << s;
   }
-  for (const char* state : {"state.0", "state.1", "state.2", "state.3"}) EXPECT_EQ(step.at(state).data, run.at(state).data);
+  for (const char* state : {"state.0", "state.1", "state.2", "state.3"})
+    EXPECT_EQ(step.at(state).data, run.at(state).data);
 }
 
 TEST(Programs, GenerateAtTemperatureZeroFollowsTheLargestLogit) {

@@ -1,8 +1,9 @@
-// Models as native programs: the same numbers as on the evaluator, step as run, any batch and length, training.
+// Models as native programs: the same numbers as on the evaluator, step as run, any batch and length,
+// training.
 #include <gtest/gtest.h>
 
-#include <cmath>
 #include <rondo/rondo.h>
+#include <cmath>
 
 #include "support/error.h"
 #include "tests/frontend/reference.h"
@@ -52,10 +53,12 @@ void expect_step_is_run(const M& model) {
       step.set("x", std::span(ids).subspan(t * batch, batch));
       step.run();
       const std::span<float> y = step.f32("y");
-      for (size_t i = 0; i < y.size(); ++i) ASSERT_EQ(y[i], all[t * y.size() + i]) << "step " << t << ", element " << i;
+      for (size_t i = 0; i < y.size(); ++i)
+        ASSERT_EQ(y[i], all[t * y.size() + i]) << "step " << t << ", element " << i;
     }
     const Weights last = step.state(), expected = run.state();
-    for (const auto& [name, buffer] : last.all()) EXPECT_EQ(array_of(buffer).data, array_of(expected.at(name)).data);
+    for (const auto& [name, buffer] : last.all())
+      EXPECT_EQ(array_of(buffer).data, array_of(expected.at(name)).data);
   }
 }
 
@@ -79,7 +82,8 @@ TEST(Native, NoStepsLeaveTheState) {
   EXPECT_NE(before[0], 0);
 }
 
-/// The largest difference between native and evaluated training over some updates, relative to the largest weight.
+/// The largest difference between native and evaluated training over some updates, relative to the largest
+/// weight.
 template <class M, Optimizer O>
 double training_difference(const M& model, const O& optimizer) {
   const Function loss = loss_function(model, {}, {}, softmax_cross_entropy);
@@ -108,8 +112,12 @@ double training_difference(const M& model, const O& optimizer) {
 }
 
 TEST(Native, TrainingFollowsTheEvaluator) {
-  auto lstm = [](DType dtype) { return CharModel<Lstm>(dtype, [](Model& m) { return Lstm(m, "cell", 5, 24); }); };
-  auto gru = [](DType dtype) { return CharModel<Gru>(dtype, [](Model& m) { return Gru(m, "cell", 5, 24); }); };
+  auto lstm = [](DType dtype) {
+    return CharModel<Lstm>(dtype, [](Model& m) { return Lstm(m, "cell", 5, 24); });
+  };
+  auto gru = [](DType dtype) {
+    return CharModel<Gru>(dtype, [](Model& m) { return Gru(m, "cell", 5, 24); });
+  };
   EXPECT_LT(training_difference(lstm(f64), Adam{.lr = 0.01, .clip_norm = 1}), 1e-10);
   EXPECT_LT(training_difference(gru(f64), RmsProp{.lr = 0.01, .clip_value = 0.01}), 1e-10);
   EXPECT_LT(training_difference(lstm(f32), Sgd{.lr = 0.5, .momentum = 0.9}), 1e-5);
@@ -118,7 +126,8 @@ TEST(Native, TrainingFollowsTheEvaluator) {
 TEST(Native, LearnsAToyTask) {
   CharModel<Lstm> model(f32, [](Model& m) { return Lstm(m, "cell", 5, 24); });
   const Weights weights = model.init(1);
-  Program train = compile_training(loss_function(model, {}, {}, softmax_cross_entropy), Adam{.lr = 0.02}, weights);
+  Program train =
+      compile_training(loss_function(model, {}, {}, softmax_cross_entropy), Adam{.lr = 0.02}, weights);
   train.resize({{"T", 10}, {"B", 2}});
   std::vector<int32_t> ids(20), next(20);
   for (int t = 0; t < 10; ++t)
@@ -187,14 +196,16 @@ TEST(Native, RefusesWeightsThatDoNotFit) {
     return std::string("no error");
   };
   CharModel<Rnn> other(f64, [](Model& m) { return Rnn(m, "cell", 5, 24); });
-  EXPECT_EQ(refuse(other.init(1)), "rondo: run: parameter `cell.wx` is f32[5,24], and f64[5,24] in the weights");
+  EXPECT_EQ(refuse(other.init(1)),
+            "rondo: run: parameter `cell.wx` is f32[5,24], and f64[5,24] in the weights");
   EXPECT_NE(refuse(Weights()).find("cell.wx"), std::string::npos);
 }
 
 TEST(Native, CompileTimesArePrinted) {
   CharModel<Rnn> model(f32, [](Model& m) { return Rnn(m, "cell", 5, 24); });
   BuildTimes times;
-  compile_training(loss_function(model, {}, {}, softmax_cross_entropy), Sgd{}, model.init(1), {.times = &times});
+  compile_training(loss_function(model, {}, {}, softmax_cross_entropy), Sgd{}, model.init(1),
+                   {.times = &times});
   EXPECT_GT(times.passes, 0);
   EXPECT_GT(times.codegen.machine, 0);
   EXPECT_TRUE(to_string(times).starts_with("compiled in "));

@@ -1,8 +1,8 @@
 // The ops of the DSL against what they say, on the evaluator.
 #include <gtest/gtest.h>
 
-#include <cmath>
 #include <rondo/rondo.h>
+#include <cmath>
 
 #include "tests/frontend/reference.h"
 
@@ -10,8 +10,10 @@ namespace rondo::test {
 namespace {
 
 /// The elements of f(x) in f64.
-std::vector<double> apply(std::vector<int64_t> shape, std::vector<double> x, const std::function<Tensor(Tensor)>& f) {
-  Function function("f", f64, [&](Trace& t) { t.output("y", f(t.input("x", Shape(shape.begin(), shape.end())))); });
+std::vector<double> apply(std::vector<int64_t> shape, std::vector<double> x,
+                          const std::function<Tensor(Tensor)>& f) {
+  Function function("f", f64,
+                    [&](Trace& t) { t.output("y", f(t.input("x", Shape(shape.begin(), shape.end())))); });
   Reference reference(function, {});
   reference.set("x", shape, x);
   reference.run();
@@ -37,14 +39,18 @@ TEST(Ops, ExpandRepeatsAlongANewAxis) {
 
 TEST(Ops, SplitConcatAndStackAreInverse) {
   const Numbers x{1, 2, 3, 4, 5, 6, 7, 8};
-  EXPECT_EQ(apply({2, 4}, x, [](Tensor t) {
-              auto [a, b] = split<2>(t, -1);
-              return concat({a, b}, 1);
-            }), x);
-  EXPECT_EQ(apply({2, 4}, x, [](Tensor t) {
-              auto [a, b] = split<2>(t, -1);
-              return stack({b, a}, 0);
-            }), (Numbers{3, 4, 7, 8, 1, 2, 5, 6}));
+  EXPECT_EQ(apply({2, 4}, x,
+                  [](Tensor t) {
+                    auto [a, b] = split<2>(t, -1);
+                    return concat({a, b}, 1);
+                  }),
+            x);
+  EXPECT_EQ(apply({2, 4}, x,
+                  [](Tensor t) {
+                    auto [a, b] = split<2>(t, -1);
+                    return stack({b, a}, 0);
+                  }),
+            (Numbers{3, 4, 7, 8, 1, 2, 5, 6}));
 }
 
 TEST(Ops, ReductionsDropTheirAxes) {
@@ -64,7 +70,8 @@ TEST(Ops, ComparisonsAndSelect) {
 }
 
 TEST(Ops, OneHotIsOneAtTheId) {
-  EXPECT_EQ(apply({2}, {2, 0}, [](Tensor t) { return one_hot(cast(t, i32), 3); }), (Numbers{0, 0, 1, 1, 0, 0}));
+  EXPECT_EQ(apply({2}, {2, 0}, [](Tensor t) { return one_hot(cast(t, i32), 3); }),
+            (Numbers{0, 0, 1, 1, 0, 0}));
 }
 
 TEST(Ops, SoftmaxIsStableForLargeNumbers) {
@@ -79,7 +86,8 @@ TEST(Ops, SoftmaxIsStableForLargeNumbers) {
 
 TEST(Ops, CrossEntropyIsTheMeanNegativeLogProbability) {
   Function function("loss", f64, [](Trace& t) {
-    t.output("loss", softmax_cross_entropy(t.input("logits", {"T", "B", 3}), t.input("ids", i32, {"T", "B"})));
+    t.output("loss",
+             softmax_cross_entropy(t.input("logits", {"T", "B", 3}), t.input("ids", i32, {"T", "B"})));
   });
   Reference reference(function, {});
   const Numbers logits = numbers(12, 1);

@@ -42,7 +42,8 @@ TEST(State, TensorsComeBackInTheirPlaces) {
     std::vector<Tensor> numbered;
     for (size_t i = 0; i < tensors_of(deep).size(); ++i) numbered.push_back(constant(static_cast<double>(i)));
     deep = with_tensors(deep, numbered);
-    t.output("y", stack({deep.first, deep.two[1], deep.pair.b, deep.list[0].a, std::get<1>(deep.tuple).b}, 0));
+    t.output("y",
+             stack({deep.first, deep.two[1], deep.pair.b, deep.list[0].a, std::get<1>(deep.tuple).b}, 0));
   });
   Reference reference(function, {});
   reference.run();
@@ -82,13 +83,16 @@ TEST(Scan, WithoutOutputsReturnsTheStateAlone) {
 }
 
 TEST(Scan, NoStepsGiveTheInitialState) {
-  auto r = over({}, [](Trace& t, Tensor x) { t.output("y", scan(constant(5), x, [](Tensor s, Tensor x) { return s + x; })); });
+  auto r = over({}, [](Trace& t, Tensor x) {
+    t.output("y", scan(constant(5), x, [](Tensor s, Tensor x) { return s + x; }));
+  });
   EXPECT_EQ(r.scalar("y"), 5);
 }
 
 TEST(Scan, ReverseStillWritesEachStepInItsPlace) {
   auto r = over({1, 2, 3}, [](Trace& t, Tensor x) {
-    auto [last, ys] = scan(zeros({}), x, [](Tensor s, Tensor x) { return std::pair(s + x, s + x); }, {.reverse = true});
+    auto [last, ys] =
+        scan(zeros({}), x, [](Tensor s, Tensor x) { return std::pair(s + x, s + x); }, {.reverse = true});
     t.output("ys", ys);
   });
   EXPECT_EQ(r.at("ys").data, (Numbers{6, 5, 3}));
@@ -113,8 +117,8 @@ TEST(Scan, NestsAndCapturesThroughAllLevels) {
   auto r = over({1, 2, 3}, [](Trace& t, Tensor x) {
     Tensor total = sum(x);
     t.output("y", scan(zeros({}), x, [&](Tensor s, Tensor a) {
-      return scan(s, x, [&](Tensor s, Tensor b) { return s + a * b + total; });
-    }));
+               return scan(s, x, [&](Tensor s, Tensor b) { return s + a * b + total; });
+             }));
   });
   EXPECT_EQ(r.scalar("y"), 36 + 9 * 6);
 }

@@ -1,8 +1,8 @@
 // Gradients, optimizers and the training step, on the evaluator.
 #include <gtest/gtest.h>
 
-#include <cmath>
 #include <rondo/rondo.h>
+#include <cmath>
 
 #include "support/error.h"
 #include "tests/frontend/reference.h"
@@ -40,7 +40,9 @@ void expect_near(const Numbers& a, const Numbers& b) {
   for (size_t i = 0; i < a.size(); ++i) EXPECT_NEAR(a[i], b[i], 1e-13) << i;
 }
 
-TEST(Optimizers, SgdShrinksABowlGeometrically) { expect_near(descend(Sgd{.lr = 0.1}, 3), {2.7, 2.43, 2.187}); }
+TEST(Optimizers, SgdShrinksABowlGeometrically) {
+  expect_near(descend(Sgd{.lr = 0.1}, 3), {2.7, 2.43, 2.187});
+}
 
 TEST(Optimizers, MomentumFollowsItsRecurrence) {
   Numbers expected;
@@ -68,7 +70,8 @@ TEST(Optimizers, AdamFollowsItsRecurrence) {
   for (int i = 1; i <= 4; ++i) {
     m = 0.9 * m + 0.1 * w;
     v = 0.999 * v + 0.001 * w * w;
-    expected.push_back(w -= 0.01 * (m / (1 - std::pow(0.9, i))) / (std::sqrt(v / (1 - std::pow(0.999, i))) + 1e-8));
+    expected.push_back(w -= 0.01 * (m / (1 - std::pow(0.9, i))) /
+                            (std::sqrt(v / (1 - std::pow(0.999, i))) + 1e-8));
   }
   expect_near(descend(Adam{.lr = 0.01}, 4), expected);
 }
@@ -118,7 +121,8 @@ struct Tiny : Model {
   Stack stack;
   Linear head;
   Tiny() : Model(f64) {
-    stack.layers = {Lstm(*this, "a", 3, 8), Gru(*this, "b", 8, 6), Gru(*this, "c", 6, 7, Gru::Reset::after), Rnn(*this, "d", 7, 8)};
+    stack.layers = {Lstm(*this, "a", 3, 8), Gru(*this, "b", 8, 6), Gru(*this, "c", 6, 7, Gru::Reset::after),
+                    Rnn(*this, "d", 7, 8)};
     head = Linear(*this, "head", 8, 3);
   }
   Stack::State initial(Dim batch) const { return stack.initial(batch); }
@@ -158,7 +162,8 @@ TEST(Gradient, OfAStackIsTheCentralDifference) {
 
 TEST(Training, LearnsAToyTaskAndCarriesTheState) {
   Tiny model;
-  Reference reference(training_function(loss_function(model, {}, {}, softmax_cross_entropy), Adam{.lr = 0.02, .clip_norm = 5}),
+  Reference reference(training_function(loss_function(model, {}, {}, softmax_cross_entropy),
+                                        Adam{.lr = 0.02, .clip_norm = 5}),
                       model.init(2));
   // 0 1 2 0 1 2 ...: the next symbol follows from the last.
   double first = 0;
@@ -184,9 +189,12 @@ TEST(Gradient, RefusesWhatHasNone) {
     }
     return std::string("no error");
   };
-  EXPECT_EQ(refuse(Function("f", m, [&](Trace& t) { t.output("y", sum(w)); })), "rondo: f has no output `loss`; outputs: y");
-  EXPECT_EQ(refuse(Function("f", m, [&](Trace& t) { t.output("loss", w); })), "rondo: f: the loss `loss` is f32[2], not a scalar");
-  EXPECT_EQ(refuse(Function("f", m, [&](Trace& t) { t.output("loss", ones({})); })), "rondo: f reads no parameter");
+  EXPECT_EQ(refuse(Function("f", m, [&](Trace& t) { t.output("y", sum(w)); })),
+            "rondo: f has no output `loss`; outputs: y");
+  EXPECT_EQ(refuse(Function("f", m, [&](Trace& t) { t.output("loss", w); })),
+            "rondo: f: the loss `loss` is f32[2], not a scalar");
+  EXPECT_EQ(refuse(Function("f", m, [&](Trace& t) { t.output("loss", ones({})); })),
+            "rondo: f reads no parameter");
 }
 
 }  // namespace
