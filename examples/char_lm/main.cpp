@@ -26,6 +26,9 @@ int main(int argc, char** argv) {
   app.add_option("--steps", s.steps, "characters of a row that an update sees")
       ->check(CLI::PositiveNumber)
       ->capture_default_str();
+  app.add_option("--rate", s.rate, "learning rate at the start; falls to a tenth")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
   auto* epochs = app.add_option("--epochs", s.epochs, "passes over the text")->check(CLI::NonNegativeNumber);
   app.add_option("--minutes", s.minutes,
                  "or: how long to train; 1 by default, a resumed run ends where it would have")

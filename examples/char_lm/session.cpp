@@ -12,13 +12,13 @@ namespace {
 
 Function loss_of(const CharLm& model) { return loss_function(model, {}, {}, softmax_cross_entropy); }
 
-/// The training step, compiled: the settings of char-rnn, or Adam.
+/// The training step, compiled: as char-rnn trains, or by Adam.
 Program compile_step(const CharLm& model, const Weights& weights, bool char_rnn, BuildTimes& times) {
   const BuildOptions options{.times = &times};
   if (char_rnn)
     return compile_training(loss_of(model), RmsProp{.lr = 2e-3, .smoothing = 0.95, .clip_value = 5}, weights,
                             options);
-  return compile_training(loss_of(model), Adam{.lr = 4e-3, .clip_norm = 5}, weights, options);
+  return compile_training(loss_of(model), Adam{.clip_norm = 5}, weights, options);
 }
 
 }  // namespace
@@ -43,13 +43,13 @@ Session::Session(const Settings& settings)
   log("training step " + to_string(build_));
 }
 
-/// char-rnn: constant for 10 epochs, then times 0.97 an epoch. Else: falls in a straight line to a tenth.
+/// char-rnn: constant for 10 epochs, then times 0.97 an epoch. Else: falls in a straight line, to a tenth.
 double Session::learning_rate(int64_t update) const {
   if (settings_.model.char_rnn) {
     const int64_t epoch = update / windows_.training();
     return 2e-3 * std::pow(0.97, std::max<int64_t>(0, epoch - 9));
   }
-  return 4e-3 * (1 - 0.9 * static_cast<double>(update) / static_cast<double>(std::max<int64_t>(1, total_)));
+  return settings_.rate * (1 - 0.9 * static_cast<double>(update) / static_cast<double>(total_));
 }
 
 /// How many updates fit into the time, by the time of some runs that change nothing.
