@@ -1,0 +1,7 @@
+add_test(NAME Readme.ShowsTheProgramThatIsBuilt
+         COMMAND ${CMAKE_COMMAND} -DROOT=${PROJECT_SOURCE_DIR} -P ${CMAKE_CURRENT_LIST_DIR}/readme.cmake)
+set_tests_properties(Readme.ShowsTheProgramThatIsBuilt PROPERTIES LABELS quick)
+if(TARGET echo)
+  add_test(NAME Echo.Learns COMMAND echo)
+  set_tests_properties(Echo.Learns PROPERTIES LABELS quick PASS_REGULAR_EXPRESSION "update 600: loss 0\\.0")
+endif()
