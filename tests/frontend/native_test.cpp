@@ -123,6 +123,29 @@ TEST(Native, TrainingFollowsTheEvaluator) {
   EXPECT_LT(training_difference(lstm(f32), Sgd{.lr = 0.5, .momentum = 0.9}), 1e-5);
 }
 
+TEST(Native, GradientsAreOutputs) {
+  CharModel<Gru> model(f64, [](Model& m) { return Gru(m, "cell", 5, 24); });
+  const Function function = gradient(loss_function(model, {}, {}, softmax_cross_entropy));
+  const Weights weights = model.init(6);
+  Program native = compile(function, weights);
+  Reference reference(function, weights);
+  const std::vector<int32_t> ids = random_ids(12, 1), next = random_ids(12, 2);
+  native.resize({{"T", 4}, {"B", 3}});
+  native.set("x", ids);
+  native.set("target", next);
+  native.run();
+  reference.set("x", {4, 3}, Numbers(ids.begin(), ids.end()));
+  reference.set("target", {4, 3}, Numbers(next.begin(), next.end()));
+  reference.run();
+  EXPECT_NEAR(native.f64("loss")[0], reference.scalar("loss"), 1e-14);
+  for (const Param& p : model.params()) {
+    const Numbers d = array_of(native.buffer("d_" + p.name())).data,
+                  &expected = reference.at("d_" + p.name()).data;
+    ASSERT_EQ(d.size(), expected.size());
+    for (size_t i = 0; i < d.size(); ++i) EXPECT_NEAR(d[i], expected[i], 1e-14) << p.name();
+  }
+}
+
 TEST(Native, LearnsAToyTask) {
   CharModel<Lstm> model(f32, [](Model& m) { return Lstm(m, "cell", 5, 24); });
   const Weights weights = model.init(1);
