@@ -1,8 +1,8 @@
 // Many functions from one declaration: a model with `initial(batch)` and `step(state, x)` gives step, run,
 // loss and generate.
 //
-// The state of each survives calls: it streams, or trains by truncated back-propagation through time. All
-// name it "state", so that it can move from one program to another.
+// The state of each survives calls: it streams, or trains by truncated back-propagation through time. Step,
+// run and loss name it "state", so that it can move from one program to another.
 #pragma once
 
 #include <functional>

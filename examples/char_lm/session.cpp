@@ -37,6 +37,7 @@ Session::Session(const Settings& settings)
   std::filesystem::create_directories(settings.out);
   if (settings.resume) load();
   log_.open(file("log.txt"), settings.resume ? std::ios::app : std::ios::trunc);
+  if (!log_) throw Error(fmt::format("{}: cannot write", file("log.txt")));
   log(fmt::format("{} {}x{}, {} parameters; {} characters, {} symbols; {} windows to train on, {} held out",
                   settings.model.cell, settings.model.layers, settings.model.hidden, model_.count(),
                   text_.size(), vocabulary_.size(), windows_.training(), windows_.held_out()));
