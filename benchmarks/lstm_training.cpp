@@ -1,7 +1,7 @@
-// One training step of an LSTM layer, forward and backward with all gradients (weights, bias, input), against the
-// machine's peak of fused multiply-adds measured in the same run, one thread.
-#include <CLI/CLI.hpp>
+// One training step of an LSTM layer, forward and backward with all gradients (weights, bias, input), against
+// the machine's peak of fused multiply-adds measured in the same run, one thread.
 #include <fmt/format.h>
+#include <CLI/CLI.hpp>
 
 #include <algorithm>
 #include <vector>
@@ -62,7 +62,8 @@ int main(int argc, char** argv) {
   program.resize({{"T", steps}, {"B", batch}});
   for (const char* name : {"x", "dy"}) {
     uint32_t state = 1;
-    for (float& v : program.f32(name)) v = static_cast<float>((state = state * 1664525u + 1013904223u) >> 8) * 0x1p-23f - 1;
+    for (float& v : program.f32(name))
+      v = static_cast<float>((state = state * 1664525u + 1013904223u) >> 8) * 0x1p-23f - 1;
   }
   program.run();
   std::vector<double> seconds, peaks;
@@ -74,6 +75,7 @@ int main(int argc, char** argv) {
   }
   const double flops = 3.0 * 2 * 4 * static_cast<double>(hidden * (in + hidden) * batch * steps);
   const double gflops = flops / median(seconds) * 1e-9, peak = median(peaks);
-  fmt::print("lstm training I={} H={} B={} T={}: {:.2f} ms, {:.1f} GFLOP/s, FMA peak {:.1f}, fraction {:.3f}; {}\n", in, hidden,
-             batch, steps, median(seconds) * 1e3, gflops, peak, gflops / peak, to_string(times));
+  fmt::print(
+      "lstm training I={} H={} B={} T={}: {:.2f} ms, {:.1f} GFLOP/s, FMA peak {:.1f}, fraction {:.3f}; {}\n",
+      in, hidden, batch, steps, median(seconds) * 1e3, gflops, peak, gflops / peak, to_string(times));
 }

@@ -17,7 +17,8 @@ constexpr int kBytes = 16, kChains = 12;
 typedef float Vector __attribute__((vector_size(kBytes)));
 constexpr int kLanes = kBytes / 4;
 
-/// Enough independent chains to hide the latency, each in a register of its own: a parameter pack, not an array.
+/// Enough independent chains to hide the latency, each in a register of its own: a parameter pack, not an
+/// array.
 template <size_t... I>
 float chains(int64_t steps, std::index_sequence<I...>) {
   Vector a[] = {(Vector{} + static_cast<float>(I))...};

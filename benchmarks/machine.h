@@ -1,4 +1,5 @@
-// What the machine can do at most, measured beside each benchmark: times on shared machines compare only within one run.
+// What the machine can do at most, measured beside each benchmark: times on shared machines compare only
+// within one run.
 #pragma once
 
 namespace rondo::bench {

@@ -28,7 +28,8 @@ void each_kernel(S& stmt, Fn fn) {
 bool touches(const Stmt& stmt, BufferId buffer, bool stores) {
   bool found = false;
   each_kernel(stmt, [&](const Kernel& k) {
-    each_access(k, [&](const Access& a, bool is_store, bool) { found |= is_store == stores && a.buffer == buffer; });
+    each_access(
+        k, [&](const Access& a, bool is_store, bool) { found |= is_store == stores && a.buffer == buffer; });
   });
   return found;
 }
@@ -69,7 +70,8 @@ bool update_in_place(std::vector<Stmt>& stmts, BufferId temporary, const View& t
   for (auto s = first; s != stmts.end(); ++s) {
     if (touches(*s, target.buffer, true)) return false;
     if (!touches(*s, old, false)) continue;
-    if (s != first || !single || !s->kernel || !reads_what_it_writes(*s->kernel, temporary, target, old)) return false;
+    if (s != first || !single || !s->kernel || !reads_what_it_writes(*s->kernel, temporary, target, old))
+      return false;
   }
   for (auto s = first; s != stmts.end(); ++s)
     each_kernel(*s, [&](Kernel& k) {

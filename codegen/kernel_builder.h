@@ -26,7 +26,8 @@ View whole(ir::BufferId, const ir::Shape&);  // row-major from the buffer's star
 
 class KernelBuilder : public ir::ElementBuilder {
  public:
-  /// views[v]: where v can be loaded from, if anywhere. computed(v): v is computed by this kernel even if it has a view.
+  /// views[v]: where v can be loaded from, if anywhere. computed(v): v is computed by this kernel even if it
+  /// has a view.
   KernelBuilder(const ir::Func& region, const ir::Shape& dims, const std::vector<View>& views,
                 std::function<bool(ir::Value)> computed);
 

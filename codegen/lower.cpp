@@ -23,13 +23,15 @@ class FunctionLowering {
     program.dims = named_dims(f_);
     program.inputs = static_cast<uint32_t>(f_.params.size());
     program.outputs = static_cast<uint32_t>(f_.results.size());
-    for (uint32_t i = 0; i < program.inputs; ++i) inputs_.push_back(argument(f_.params[i], Buffer::Kind::input, i));
+    for (uint32_t i = 0; i < program.inputs; ++i)
+      inputs_.push_back(argument(f_.params[i], Buffer::Kind::input, i));
     for (uint32_t i = 0; i < program.outputs; ++i)
       outputs_.push_back(argument(f_.results[i], Buffer::Kind::output, program.inputs + i));
     std::vector<View> destinations = outputs_;
     for (const Signature::Alias& alias : options_.aliases) {
       check_alias(alias);
-      destinations[alias.output] = p_.new_buffer(f_.value_name(f_.params[alias.input]) + ".new", f_.type(f_.results[alias.output]));
+      destinations[alias.output] =
+          p_.new_buffer(f_.value_name(f_.params[alias.input]) + ".new", f_.type(f_.results[alias.output]));
     }
     program.stmts = lower_region(p_, f_, inputs_, destinations);
     for (const Signature::Alias& alias : options_.aliases) finish_update(alias, destinations[alias.output]);
@@ -40,7 +42,9 @@ class FunctionLowering {
 
  private:
   View argument(Value v, Buffer::Kind kind, uint32_t arg) {
-    std::string name = f_.value_name(v).empty() ? fmt::format("{}{}", kind == Buffer::Kind::input ? "in" : "out", arg) : f_.value_name(v);
+    std::string name = f_.value_name(v).empty()
+                           ? fmt::format("{}{}", kind == Buffer::Kind::input ? "in" : "out", arg)
+                           : f_.value_name(v);
     View view = p_.new_buffer(name, f_.type(v));
     Buffer& buffer = p_.program.buffers[view.buffer];
     buffer.kind = kind;
@@ -51,11 +55,13 @@ class FunctionLowering {
   void check_alias(const Signature::Alias& alias) const {
     if (alias.input >= f_.params.size() || alias.output >= f_.results.size() ||
         f_.type(f_.params[alias.input]) != f_.type(f_.results[alias.output]))
-      throw Error(fmt::format("rondo: {}: output {} can't update input {} in place: no such arguments, or their types differ",
-                              f_.name, alias.output, alias.input));
+      throw Error(fmt::format(
+          "rondo: {}: output {} can't update input {} in place: no such arguments, or their types differ",
+          f_.name, alias.output, alias.input));
   }
 
-  /// The new value goes over the old one: at once if nothing reads the old one any more, else by a copy at the end.
+  /// The new value goes over the old one: at once if nothing reads the old one any more, else by a copy at
+  /// the end.
   void finish_update(const Signature::Alias& alias, const View& temporary) {
     const View& output = outputs_[alias.output];
     std::vector<Stmt>& stmts = p_.program.stmts;
@@ -72,6 +78,8 @@ class FunctionLowering {
 
 }  // namespace
 
-LoopProgram lower(const Func& func, const CompileOptions& options) { return FunctionLowering(func, options).run(); }
+LoopProgram lower(const Func& func, const CompileOptions& options) {
+  return FunctionLowering(func, options).run();
+}
 
 }  // namespace rondo::codegen

@@ -65,7 +65,11 @@ class RegionLowering {
  public:
   RegionLowering(ProgramBuilder& p, const Func& region, const std::vector<View>& params,
                  const std::vector<View>& destinations)
-      : p_(p), f_(region), plan_(place(region)), views_(region.values.size()), destinations_(region.values.size()) {
+      : p_(p),
+        f_(region),
+        plan_(place(region)),
+        views_(region.values.size()),
+        destinations_(region.values.size()) {
     for (size_t i = 0; i < params.size(); ++i) views_[f_.params[i].id] = params[i];
     for (size_t i = 0; i < f_.results.size(); ++i)
       if (destinations[i]) destinations_[f_.results[i].id].push_back(destinations[i]);
@@ -86,12 +90,13 @@ class RegionLowering {
     std::vector<Stmt> stmts;
   };
 
-  /// A carry of a scan lives in one buffer that is overwritten, or, when ys hold its values too, in one row a step of a stacked buffer.
+  /// A carry of a scan lives in one buffer that is overwritten, or, when ys hold its values too, in one row a
+  /// step of a stacked buffer.
   struct Carry {
     bool stacked = false;
-    View start, end;         // outside the loop
-    View current, next;      // inside it, but for the loop's own stride
-    Poly row;                // stacked: elements of a row
+    View start, end;     // outside the loop
+    View current, next;  // inside it, but for the loop's own stride
+    Poly row;            // stacked: elements of a row
   };
   struct ScanPlan {
     std::vector<Carry> carries;
@@ -210,12 +215,15 @@ class RegionLowering {
     for (uint32_t c = 0; c < s.carries; ++c) {
       const Carry& carry = plan.carries[c];
       const Type& type = f_.type(s.final_carry(c));
-      stmts.push_back(copy_kernel(name_of(s.final_carry(c)) + ".init", type, views_[s.init(c).id], carry.start));
+      stmts.push_back(
+          copy_kernel(name_of(s.final_carry(c)) + ".init", type, views_[s.init(c).id], carry.start));
       params.push_back(carry.stacked ? in_loop(carry.current, loop->id, carry.row) : carry.current);
       if (carry.stacked)
         destinations.push_back(in_loop(carry.next, loop->id, carry.row));
       else
-        destinations.push_back(s.next(c) == s.carry_param(c) ? View{} : p_.new_buffer(name_of(s.final_carry(c)) + ".next", type));
+        destinations.push_back(s.next(c) == s.carry_param(c)
+                                   ? View{}
+                                   : p_.new_buffer(name_of(s.final_carry(c)) + ".next", type));
     }
     for (uint32_t k = 0; k < s.xs; ++k) params.push_back(step_of(views_[s.x(k).id], loop->id));
     for (uint32_t y = 0; y < s.ys; ++y)
@@ -226,7 +234,8 @@ class RegionLowering {
       const Carry& carry = plan.carries[c];
       if (carry.stacked || !destinations[c]) continue;
       if (!update_in_place(loop->body, destinations[c].buffer, carry.current, carry.current.buffer))
-        copies.push_back(copy_kernel(name_of(s.final_carry(c)) + ".step", f_.type(s.final_carry(c)), destinations[c], carry.current));
+        copies.push_back(copy_kernel(name_of(s.final_carry(c)) + ".step", f_.type(s.final_carry(c)),
+                                     destinations[c], carry.current));
     }
     loop->body.insert(loop->body.end(), copies.begin(), copies.end());
     stmts.push_back({nullptr, loop, nullptr});
@@ -245,13 +254,15 @@ class RegionLowering {
     for (double number : parts.fills) {
       KernelBuilder kernel(f_, shape, views_, never);
       kernel.store(to, kernel.constant(f_.type(op.result()).dtype, number), kernel.point());
-      stmts.push_back({std::make_shared<Kernel>(std::move(kernel).finish(name_of(op.result()) + ".fill")), nullptr, nullptr});
+      stmts.push_back({std::make_shared<Kernel>(std::move(kernel).finish(name_of(op.result()) + ".fill")),
+                       nullptr, nullptr});
     }
     for (auto [ids, updates] : parts.scatters) {
       KernelBuilder kernel(f_, f_.type(updates).shape, views_, never);
       kernel.store_rows(to, shape, ids, updates);
       p_.note_bounds(kernel.row_loads());
-      stmts.push_back({std::make_shared<Kernel>(std::move(kernel).finish(name_of(op.result()))), nullptr, nullptr});
+      stmts.push_back(
+          {std::make_shared<Kernel>(std::move(kernel).finish(name_of(op.result()))), nullptr, nullptr});
     }
     return stmts;
   }
@@ -391,18 +402,19 @@ class RegionLowering {
     bool stored = f_.def(v) && plan_.root[v.id];
     if (stored) return;
     for (const View& to : destinations_[v.id])
-      if (!(views_[v.id] == to)) stmts_.push_back(copy_kernel(name_of(v) + ".copy", f_.type(v), views_[v.id], to));
+      if (!(views_[v.id] == to))
+        stmts_.push_back(copy_kernel(name_of(v) + ".copy", f_.type(v), views_[v.id], to));
   }
 
   ProgramBuilder& p_;
   const Func& f_;
   Placement plan_;
-  std::vector<View> views_;                       // per value: where it is, if in a buffer
-  std::vector<std::vector<View>> destinations_;   // per value: where the region's results go
+  std::vector<View> views_;                      // per value: where it is, if in a buffer
+  std::vector<std::vector<View>> destinations_;  // per value: where the region's results go
   std::map<uint32_t, ScanPlan> scans_;
   std::map<uint32_t, PlacedParts> placed_;
-  std::vector<std::vector<Value>> roots_;         // per kernel
-  std::vector<std::vector<const Piece*>> pieces_; // per kernel
+  std::vector<std::vector<Value>> roots_;          // per kernel
+  std::vector<std::vector<const Piece*>> pieces_;  // per kernel
   std::vector<std::vector<const Piece*>> pieces_of_op_;
   std::vector<Stmt> stmts_;
 };

@@ -20,7 +20,8 @@ struct ProgramBuilder {
   void note_bounds(const std::vector<std::pair<ir::BufferId, ir::Poly>>& row_loads);
 };
 
-/// params[i]: where param i is. destinations[i]: where result i goes; none if it need not be stored anywhere in particular.
+/// params[i]: where param i is. destinations[i]: where result i goes; none if it need not be stored anywhere
+/// in particular.
 std::vector<ir::Stmt> lower_region(ProgramBuilder&, const ir::Func& region, const std::vector<View>& params,
                                    const std::vector<View>& destinations);
 

@@ -28,7 +28,11 @@ class UnionFind {
 class Placer {
  public:
   explicit Placer(const Func& f)
-      : f_(f), uses_(use_counts(f)), forced_(f.values.size()), level_(f.values.size()), demand_(f.values.size()),
+      : f_(f),
+        uses_(use_counts(f)),
+        forced_(f.values.size()),
+        level_(f.values.size()),
+        demand_(f.values.size()),
         conflict_(f.values.size()) {
     plan_.root.assign(f.values.size(), 0);
     plan_.kernel.assign(f.values.size(), -1);
@@ -80,8 +84,8 @@ class Placer {
 
   /// The term of a reduction that is computed inside its accumulator.
   bool inline_term(const Op& user, Value v) const {
-    return user.kind != OpKind::matmul && !has_own_buffer(v) && !forced_[v.id] && cls(v) == OpClass::pointwise &&
-           uses_[v.id] == 1;
+    return user.kind != OpKind::matmul && !has_own_buffer(v) && !forced_[v.id] &&
+           cls(v) == OpClass::pointwise && uses_[v.id] == 1;
   }
 
   void force_roots() {
@@ -107,8 +111,7 @@ class Placer {
           if (op.kind == OpKind::scatter_add)
             for (Value v : op.operands) force_base(v);
           break;
-        default:
-          break;
+        default: break;
       }
     }
   }
@@ -122,14 +125,9 @@ class Placer {
     bool same_kernel = false;
     switch (cls(op)) {
       case OpClass::pointwise:
-      case OpClass::slice:
-        same_kernel = true;
-        break;
-      case OpClass::reduction:
-        same_kernel = inline_term(op, v);
-        break;
-      default:
-        break;
+      case OpClass::slice: same_kernel = true; break;
+      case OpClass::reduction: same_kernel = inline_term(op, v); break;
+      default: break;
     }
     return level_[v.id] + (!same_kernel && written(v) ? 1 : 0);
   }
@@ -170,7 +168,8 @@ class Placer {
         continue;
       }
       bool root = forced_[v.id];
-      if (computes(c) && (conflict_[v.id] || (c != OpClass::pointwise && demand_[v.id] && demand_[v.id]->reduction >= 0)))
+      if (computes(c) &&
+          (conflict_[v.id] || (c != OpClass::pointwise && demand_[v.id] && demand_[v.id]->reduction >= 0)))
         root = true;
       plan_.root[v.id] = root;
       if (c == OpClass::pointwise || c == OpClass::slice) {
@@ -254,7 +253,8 @@ class Placer {
     }
     for (size_t p = 0; p < plan_.pieces.size(); ++p)
       plan_.pieces[p].kernel = number_of(f_.values.size() + p, piece_spaces[p].dims);
-    // Inline values belong to the kernel of the root or piece that they are connected with; dead ones to none.
+    // Inline values belong to the kernel of the root or piece that they are connected with; dead ones to
+    // none.
     for (const Op& op : f_.ops) {
       Value v = op.result();
       if (has_own_buffer(v) || plan_.root[v.id] || !computes(cls(op))) continue;

@@ -1,4 +1,5 @@
-// Decides, for one region, which values live in buffers and which are computed inside the kernels that use them.
+// Decides, for one region, which values live in buffers and which are computed inside the kernels that use
+// them.
 #pragma once
 
 #include <compare>
@@ -20,24 +21,26 @@ struct Space {
 
 /// A part of a placed op (concat, pad) that a kernel writes: the operand's elements.
 struct Piece {
-  uint32_t op = 0;       // index of the placed op
+  uint32_t op = 0;  // index of the placed op
   uint32_t operand = 0;
   uint32_t kernel = 0;
 };
 
 /// The plan of one region.
 ///
-/// A value is *written* when a kernel computes it: an elementwise, reduced or gathered value. Uses of a written value are
-/// either at the same index (`pointwise`), at a shifted one (`slice`), or *crossing*: at other indices, or all of them.
-/// A crossing use needs the value in a buffer, finished, so it lies one level deeper. A written value without crossing uses whose users all lie in one
-/// space is computed inside their kernel; every other one is a *root*: its own space is its shape, and it gets a buffer. Kernels are the
-/// connected parts of a space. Within a level dependences only run from larger to smaller spaces, so the kernels
-/// have an order.
+/// A value is *written* when a kernel computes it: an elementwise, reduced or gathered value. Uses of a
+/// written value are either at the same index (`pointwise`), at a shifted one (`slice`), or *crossing*: at
+/// other indices, or all of them. A crossing use needs the value in a buffer, finished, so it lies one level
+/// deeper. A written value without crossing uses whose users all lie in one space is computed inside their
+/// kernel; every other one is a *root*: its own space is its shape, and it gets a buffer. Kernels are the
+/// connected parts of a space. Within a level dependences only run from larger to smaller spaces, so the
+/// kernels have an order.
 struct Placement {
-  std::vector<char> root;         // per value: lives in a buffer that a kernel writes
-  std::vector<int64_t> kernel;    // per value: the kernel that computes it, or -1 (param, scan or placed result, inline view)
+  std::vector<char> root;  // per value: lives in a buffer that a kernel writes
+  std::vector<int64_t>
+      kernel;  // per value: the kernel that computes it, or -1 (param, scan or placed result, inline view)
   std::vector<Piece> pieces;
-  std::vector<ir::Shape> dims;    // per kernel
+  std::vector<ir::Shape> dims;  // per kernel
   uint32_t kernels = 0;
 };
 

@@ -109,7 +109,8 @@ void plan_memory(LoopProgram& program) {
   };
   std::vector<Entry> entries;
   for (BufferId b = 0; b < program.buffers.size(); ++b)
-    if (program.buffers[b].kind == Buffer::Kind::scratch && lives.used(b)) entries.push_back({b, lives.life(b)});
+    if (program.buffers[b].kind == Buffer::Kind::scratch && lives.used(b))
+      entries.push_back({b, lives.life(b)});
   std::stable_sort(entries.begin(), entries.end(),
                    [](const Entry& a, const Entry& b) { return a.life.first < b.life.first; });
   std::vector<int64_t> busy_until;  // per slot

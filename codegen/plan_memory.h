@@ -5,8 +5,8 @@
 
 namespace rondo::codegen {
 
-/// Buffers whose lives do not overlap share slots. A buffer lives from its first to its last use; one that is used in and outside of a loop,
-/// throughout the loop. Buffers without uses get none.
+/// Buffers whose lives do not overlap share slots. A buffer lives from its first to its last use; one that is
+/// used in and outside of a loop, throughout the loop. Buffers without uses get none.
 void plan_memory(ir::LoopProgram&);
 
 /// Bytes of the arena with these dims: the sum of the slots, each rounded up to 64.

@@ -6,8 +6,8 @@
 
 namespace rondo::codegen {
 
-/// Matrix products get the gemm form. Inside a loop that leaves their right operand alone, it is packed once before the loop; outside of
-/// loops, large ones are blocked for the caches.
+/// Matrix products get the gemm form. Inside a loop that leaves their right operand alone, it is packed once
+/// before the loop; outside of loops, large ones are blocked for the caches.
 void schedule(ProgramBuilder&, const Target&);
 
 }  // namespace rondo::codegen

@@ -29,8 +29,8 @@ Value Builder::param(Type type, std::string name) {
   return v;
 }
 
-std::vector<Value> Builder::emit_scan(std::vector<Value> operands, Attrs attrs, std::shared_ptr<const Func> body,
-                                      std::vector<std::string> names) {
+std::vector<Value> Builder::emit_scan(std::vector<Value> operands, Attrs attrs,
+                                      std::shared_ptr<const Func> body, std::vector<std::string> names) {
   Op op;
   op.kind = OpKind::scan;
   op.operands = std::move(operands);
@@ -49,7 +49,8 @@ std::vector<Value> Builder::emit_scan(std::vector<Value> operands, Attrs attrs, 
   std::vector<Value> results;
   for (size_t i = 0; i < out.size(); ++i) {
     results.push_back({static_cast<uint32_t>(func_.values.size())});
-    func_.values.push_back({out[i], i < names.size() ? names[i] : "", static_cast<int32_t>(func_.ops.size())});
+    func_.values.push_back(
+        {out[i], i < names.size() ? names[i] : "", static_cast<int32_t>(func_.ops.size())});
   }
   func_.ops.push_back(std::move(op));
   return results;
@@ -63,7 +64,8 @@ Value Builder::emit(OpKind kind, std::vector<Value> operands, Attrs attrs, std::
   op.attrs = std::move(attrs);
   std::vector<Type> in;
   for (Value v : op.operands) {
-    RONDO_CHECK(v.id < func_.values.size(), fmt::format("{}: an operand is no value of {}", def.name, func_.name));
+    RONDO_CHECK(v.id < func_.values.size(),
+                fmt::format("{}: an operand is no value of {}", def.name, func_.name));
     in.push_back(type(v));
   }
   std::vector<Type> out;
@@ -80,7 +82,8 @@ Value Builder::emit(OpKind kind, std::vector<Value> operands, Attrs attrs, std::
   Value fresh{static_cast<uint32_t>(func_.values.size())};
   auto [known, inserted] = known_.try_emplace(std::move(key), fresh);
   if (!inserted) {
-    if (!name.empty() && func_.values[known->second.id].name.empty()) set_name(known->second, std::move(name));
+    if (!name.empty() && func_.values[known->second.id].name.empty())
+      set_name(known->second, std::move(name));
     return known->second;
   }
   op.first_result = fresh;
@@ -90,14 +93,16 @@ Value Builder::emit(OpKind kind, std::vector<Value> operands, Attrs attrs, std::
 }
 
 std::vector<Value> Builder::copy(const Func& from, const Op& op, std::vector<Value> operands) {
-  if (op.kind != OpKind::scan) return {emit(op.kind, std::move(operands), op.attrs, from.value_name(op.result()))};
+  if (op.kind != OpKind::scan)
+    return {emit(op.kind, std::move(operands), op.attrs, from.value_name(op.result()))};
   std::vector<std::string> names;
   for (uint32_t i = 0; i < op.result_count; ++i) names.push_back(from.value_name(op.result(i)));
   return emit_scan(std::move(operands), op.attrs, op.body, std::move(names));
 }
 
 std::vector<Value> Builder::inline_func(const Func& callee, std::span<const Value> args) {
-  RONDO_CHECK(args.size() == callee.params.size(), fmt::format("{} takes {} arguments", callee.name, callee.params.size()));
+  RONDO_CHECK(args.size() == callee.params.size(),
+              fmt::format("{} takes {} arguments", callee.name, callee.params.size()));
   std::vector<Value> map(callee.values.size());
   for (size_t i = 0; i < args.size(); ++i) map[callee.params[i].id] = args[i];
   for (const Op& op : callee.ops) {

@@ -11,8 +11,8 @@
 namespace rondo::ir {
 
 /// Builds one Func. Every emit checks arity, types and attributes with the op's own rule and throws Error
-/// ("matmul: f32[B,64] x f32[256,1024]: inner dims 64 and 256 differ") where they do not fit. Two ops with equal kind, operands and
-/// attributes are one (hash-consing; scans excepted).
+/// ("matmul: f32[B,64] x f32[256,1024]: inner dims 64 and 256 differ") where they do not fit. Two ops with
+/// equal kind, operands and attributes are one (hash-consing; scans excepted).
 class Builder {
  public:
   explicit Builder(std::string name) { func_.name = std::move(name); }

@@ -7,7 +7,10 @@
 namespace rondo::ir {
 
 ScanView::ScanView(const Op& op)
-    : op(op), body(*op.body), consts(op.attrs.consts), carries(op.attrs.carries),
+    : op(op),
+      body(*op.body),
+      consts(op.attrs.consts),
+      carries(op.attrs.carries),
       xs(static_cast<uint32_t>(op.operands.size()) - consts - carries),
       ys(static_cast<uint32_t>(op.body->results.size()) - carries) {
   RONDO_CHECK(op.kind == OpKind::scan, "not a scan");
@@ -22,7 +25,8 @@ namespace {
 
 void collect(const Func& func, std::vector<std::string>& names) {
   auto note = [&](const Dim& d) {
-    if (d.is_named() && std::find(names.begin(), names.end(), d.name()) == names.end()) names.push_back(d.name());
+    if (d.is_named() && std::find(names.begin(), names.end(), d.name()) == names.end())
+      names.push_back(d.name());
   };
   for (const auto& value : func.values)
     for (const Dim& d : value.type.shape) note(d);

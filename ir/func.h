@@ -25,14 +25,15 @@ struct Value {
 
 /// The attributes of an op. Which of them an op has, its OpDef lists; the others keep their defaults.
 struct Attrs {
-  double number = 0;           // const: the value of every element
-  Type type;                   // const, iota, size, random, cast, broadcast, reshape, scatter_add: the result's type (printed as such)
-  std::vector<int64_t> axes;   // transpose, broadcast, reduce_sum, reduce_max
-  int64_t axis = 0;            // iota, slice, pad, concat, argmax
-  int64_t lo = 0, hi = 0;      // slice: first and one past the last; pad: elements before and after
-  bool ta = false, tb = false; // matmul
-  Dim dim;                     // size: which dim; scan without xs: the trip count
-  bool reverse = false;        // scan
+  double number = 0;  // const: the value of every element
+  Type type;  // const, iota, size, random, cast, broadcast, reshape, scatter_add: the result's type (printed
+              // as such)
+  std::vector<int64_t> axes;         // transpose, broadcast, reduce_sum, reduce_max
+  int64_t axis = 0;                  // iota, slice, pad, concat, argmax
+  int64_t lo = 0, hi = 0;            // slice: first and one past the last; pad: elements before and after
+  bool ta = false, tb = false;       // matmul
+  Dim dim;                           // size: which dim; scan without xs: the trip count
+  bool reverse = false;              // scan
   uint32_t consts = 0, carries = 0;  // scan: how many operands are consts and carries; the rest are xs
 
   bool operator==(const Attrs&) const = default;
@@ -40,10 +41,10 @@ struct Attrs {
 
 /// One op. Results are consecutive values. Only scan has several results and a body.
 ///
-/// scan: operands are consts(C), carries' initial values(S), xs(X). The body's params are C, S and one slice of each
-/// x (leading dim T dropped); its results are the S next carries and any number of ys. The op's results are the final
-/// carries and the ys stacked along a new leading T. `reverse` walks T-1..0 and still writes y_t at index t.
-/// T is the leading dim of the xs, or attrs.dim where there are none.
+/// scan: operands are consts(C), carries' initial values(S), xs(X). The body's params are C, S and one slice
+/// of each x (leading dim T dropped); its results are the S next carries and any number of ys. The op's
+/// results are the final carries and the ys stacked along a new leading T. `reverse` walks T-1..0 and still
+/// writes y_t at index t. T is the leading dim of the xs, or attrs.dim where there are none.
 struct Op {
   OpKind kind = OpKind::constant;
   std::vector<Value> operands;

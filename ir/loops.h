@@ -22,10 +22,10 @@ struct Buffer {
   enum class Kind : uint8_t { input, output, scratch };
   std::string name;
   DType dtype = DType::f32;
-  Poly size;                  // elements
+  Poly size;  // elements
   Kind kind = Kind::scratch;
-  uint32_t arg = kNone;       // input, output: its index among the arguments (inputs first, then outputs)
-  uint32_t slot = kNone;      // scratch: the slot of the arena that plan_memory gave it
+  uint32_t arg = kNone;   // input, output: its index among the arguments (inputs first, then outputs)
+  uint32_t slot = kNone;  // scratch: the slot of the arena that plan_memory gave it
 };
 
 /// One element of a buffer: offset + sum of kernel variable * stride + sum of loop variable * stride
@@ -33,9 +33,9 @@ struct Buffer {
 struct Access {
   BufferId buffer = kNone;
   Poly offset;
-  std::vector<Poly> strides;                    // one per kernel variable in scope: dims, then the accumulator's own
-  std::vector<std::pair<LoopId, Poly>> outer;   // enclosing time loops
-  NodeId row = kNone;                           // an i32 node; clamped to [0, rows-1]
+  std::vector<Poly> strides;  // one per kernel variable in scope: dims, then the accumulator's own
+  std::vector<std::pair<LoopId, Poly>> outer;  // enclosing time loops
+  NodeId row = kNone;                          // an i32 node; clamped to [0, rows-1]
   Poly row_stride;
   Poly rows;
 
@@ -45,19 +45,37 @@ struct Access {
 enum class ScalarOp : uint8_t {
   constant,  // number
   load,      // access
-  index,     // i32: offset + sum of kernel variable * coefficient (strides of access, constants) + outer loops
-  size,      // the value of a polynomial (access.offset) in the dtype
-  acc,       // the value of accumulator `acc`
-  cast, neg, exp, log, tanh, sigmoid, sqrt, rsqrt, abs, cos, floor,
-  add, sub, mul, div, max, min, less, equal,
+  index,  // i32: offset + sum of kernel variable * coefficient (strides of access, constants) + outer loops
+  size,   // the value of a polynomial (access.offset) in the dtype
+  acc,    // the value of accumulator `acc`
+  cast,
+  neg,
+  exp,
+  log,
+  tanh,
+  sigmoid,
+  sqrt,
+  rsqrt,
+  abs,
+  cos,
+  floor,
+  add,
+  sub,
+  mul,
+  div,
+  max,
+  min,
+  less,
+  equal,
   select,
-  random,    // (key, counter, index): Threefry-2x32-20 of key {key, counter} and counter {index, 0}; top 24 bits to [0, 1)
+  random,  // (key, counter, index): Threefry-2x32-20 of key {key, counter} and counter {index, 0}; top 24
+           // bits to [0, 1)
 };
 
 /// One node of a scalar expression DAG.
 struct Node {
   ScalarOp op = ScalarOp::constant;
-  DType dtype = DType::f32;      // of the result
+  DType dtype = DType::f32;  // of the result
   std::vector<NodeId> args;
   double number = 0;
   Access access;
@@ -73,32 +91,33 @@ enum class AccKind : uint8_t { sum, max, argmax };
 
 /// A value per point of the kernel's dims, accumulated over further dims.
 ///
-/// Order of sums, which is part of the meaning: with `lanes`, term i of the last reduced dim goes to partial sum i mod 16,
-/// outer reduced dims ascending; the 16 partial sums are then added as a tree (l with l+8, l+4, l+2, l+1). Without
-/// `lanes`, one chain over the reduced dims in ascending row-major order. Both fuse multiply and add where the value is a
-/// product of two loads. argmax keeps the first of equal maxima and yields an i32; it and max reduce a single dim or more in row-major order.
+/// Order of sums, which is part of the meaning: with `lanes`, term i of the last reduced dim goes to partial
+/// sum i mod 16, outer reduced dims ascending; the 16 partial sums are then added as a tree (l with l+8, l+4,
+/// l+2, l+1). Without `lanes`, one chain over the reduced dims in ascending row-major order. Both fuse
+/// multiply and add where the value is a product of two loads. argmax keeps the first of equal maxima and
+/// yields an i32; it and max reduce a single dim or more in row-major order.
 struct Accumulator {
   AccKind kind = AccKind::sum;
-  DType dtype = DType::f32;      // of the value summed or compared
-  std::vector<Poly> dims;        // reduced extents, outermost first; their variables follow the kernel's dims
-  Nodes nodes;                   // the expression of one term, in the scope dims + these dims
-  NodeId value = 0;              // into nodes
+  DType dtype = DType::f32;  // of the value summed or compared
+  std::vector<Poly> dims;    // reduced extents, outermost first; their variables follow the kernel's dims
+  Nodes nodes;               // the expression of one term, in the scope dims + these dims
+  NodeId value = 0;          // into nodes
   bool lanes = false;
 
   bool operator==(const Accumulator&) const = default;
 };
 
 struct Store {
-  Access access;                 // in the scope of the kernel's dims
-  NodeId value = 0;              // into the kernel's nodes
-  bool add = false;              // scatter: adds to what is there, points in row-major order
+  Access access;     // in the scope of the kernel's dims
+  NodeId value = 0;  // into the kernel's nodes
+  bool add = false;  // scatter: adds to what is there, points in row-major order
 };
 
 /// How a kernel is to be run. Results never depend on it.
 struct Schedule {
   enum class Form : uint8_t {
-    vector,   // loops over the dims, the last one in lanes
-    gemm,     // register tiles over the last two dims, accumulators are products of two loads
+    vector,  // loops over the dims, the last one in lanes
+    gemm,    // register tiles over the last two dims, accumulators are products of two loads
   };
   Form form = Form::vector;
   uint32_t rows = 1;             // gemm: rows of a register tile
@@ -113,7 +132,7 @@ struct Kernel {
   std::string name;
   std::vector<Poly> dims;
   std::vector<Accumulator> accs;
-  Nodes nodes;                   // the expression after the accumulators, in the scope of dims
+  Nodes nodes;  // the expression after the accumulators, in the scope of dims
   std::vector<Store> stores;
   Schedule schedule;
 };
@@ -128,14 +147,15 @@ struct Loop {
   std::vector<Stmt> body;
 };
 
-/// Fills a packed copy of a gemm kernel's right operands. It is a copy in another layout, so it has no meaning of its own.
+/// Fills a packed copy of a gemm kernel's right operands. It is a copy in another layout, so it has no
+/// meaning of its own.
 struct Pack {
   std::shared_ptr<const Kernel> kernel;
   uint32_t group = 0;
 };
 
 struct Stmt {
-  std::shared_ptr<Kernel> kernel;   // exactly one of the three is set
+  std::shared_ptr<Kernel> kernel;  // exactly one of the three is set
   std::shared_ptr<Loop> loop;
   std::shared_ptr<Pack> pack;
 };
@@ -148,10 +168,11 @@ struct IndexBound {
 
 struct LoopProgram {
   std::string name;
-  std::vector<std::string> dims;       // named dims, in the order in which a call passes their values
+  std::vector<std::string> dims;  // named dims, in the order in which a call passes their values
   std::vector<Buffer> buffers;
   std::vector<Stmt> stmts;
-  std::vector<Poly> slots;             // scratch arena: bytes of each slot; slot i starts where the 64-byte rounded sizes before it end
+  std::vector<Poly> slots;  // scratch arena: bytes of each slot; slot i starts where the 64-byte rounded
+                            // sizes before it end
   std::vector<IndexBound> bounds;
   uint32_t inputs = 0, outputs = 0;
 };

@@ -15,7 +15,8 @@ namespace rondo::ir {
 /// The attributes that text shows; `type` is shown as the result type itself.
 enum class Attr : uint8_t { number, type, axes, axis, lo, hi, ta, tb, dim, reverse };
 
-/// How an op reads its operands; lowering decides from this what is computed in place and what lives in a buffer.
+/// How an op reads its operands; lowering decides from this what is computed in place and what lives in a
+/// buffer.
 enum class OpClass : uint8_t {
   leaf,       // no tensor operands: computed wherever it is used
   pointwise,  // element i of the result from element i of each operand
@@ -46,11 +47,11 @@ struct EvalContext {
 
 /// What a gradient rule sees. It returns one cotangent per operand; Value{} where there is none.
 struct GradContext {
-  Builder& b;                                // receives the derivative's ops
-  const Func& func;                          // the function that is differentiated
+  Builder& b;        // receives the derivative's ops
+  const Func& func;  // the function that is differentiated
   const Op& op;
-  std::span<const Value> d;                  // cotangents of the results, values of b
-  const std::function<Value(Value)>& primal; // a value of func, as a value of b
+  std::span<const Value> d;                   // cotangents of the results, values of b
+  const std::function<Value(Value)>& primal;  // a value of func, as a value of b
 
   Value in(size_t i) const { return primal(op.operands[i]); }
   Value out(uint32_t i = 0) const { return primal(op.result(i)); }
@@ -59,8 +60,8 @@ struct GradContext {
 
 struct OpDef {
   OpKind kind;
-  std::string_view name;   // in text: "const", "matmul"
-  int arity;               // operands; -1: any number
+  std::string_view name;  // in text: "const", "matmul"
+  int arity;              // operands; -1: any number
   OpClass cls;
   std::vector<Attr> attrs;
   /// Result types. Throws Error with the reason only; the caller adds the op's name and operand types.
@@ -69,7 +70,7 @@ struct OpDef {
   std::vector<Value> (*grad)(const GradContext&);  // null: not differentiable, cotangents stop here
   LowerRule lower;                                 // null for placed ops and scan
   PlaceRule place = nullptr;
-  bool cheap = false;      // recomputed rather than stashed for a gradient
+  bool cheap = false;  // recomputed rather than stashed for a gradient
 };
 
 const OpDef& def_of(OpKind);

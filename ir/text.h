@@ -13,7 +13,8 @@ std::string print(const Func&);
 /// One op as it stands in the text, for messages.
 std::string print(const Func&, const Op&);
 
-/// Parses one function. Malformed text throws Error with line and column: "lstm.rondo:3:17: unknown op `matmull`".
+/// Parses one function. Malformed text throws Error with line and column: "lstm.rondo:3:17: unknown op
+/// `matmull`".
 Func parse(std::string_view text, std::string_view file = "text");
 
 }  // namespace rondo::ir

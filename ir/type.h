@@ -14,9 +14,9 @@ namespace rondo::ir {
 class Dim {
  public:
   Dim() = default;
-  Dim(int size) : size_(size) {}            // NOLINT: numbers are dims
-  Dim(int64_t size) : size_(size) {}        // NOLINT
-  Dim(const char* name) : name_(name) {}    // NOLINT: so are names
+  Dim(int size) : size_(size) {}                     // NOLINT: numbers are dims
+  Dim(int64_t size) : size_(size) {}                 // NOLINT
+  Dim(const char* name) : name_(name) {}             // NOLINT: so are names
   Dim(std::string name) : name_(std::move(name)) {}  // NOLINT
 
   bool is_named() const { return !name_.empty(); }
@@ -32,7 +32,8 @@ class Dim {
 };
 
 using Shape = std::vector<Dim>;
-/// No extent and no product of the numeric extents of a shape is larger, so that sums and products of extents do not overflow.
+/// No extent and no product of the numeric extents of a shape is larger, so that sums and products of extents
+/// do not overflow.
 inline constexpr int64_t kMaxElements = int64_t{1} << 40;
 /// What each named dim stands for in one call.
 using DimValues = std::map<std::string, int64_t>;

@@ -73,15 +73,15 @@ class PadSums {
   int64_t axis_of(Value v) const { return axis_[v.id]; }
 
   bool collect(Value root, std::map<int64_t, const Op*>& pads) const {
-    std::vector<Value> todo{root};
-    while (!todo.empty()) {
-      const Value v = todo.back();
-      todo.pop_back();
+    std::vector<Value> pending{root};
+    while (!pending.empty()) {
+      const Value v = pending.back();
+      pending.pop_back();
       const Op* op = func_.def(v);
       if (op->kind == OpKind::pad) {
         if (!pads.emplace(op->attrs.lo, op).second) return false;
       } else if (v == root || inner_[v.id]) {
-        todo.insert(todo.end(), op->operands.begin(), op->operands.end());
+        pending.insert(pending.end(), op->operands.begin(), op->operands.end());
       } else {
         return false;  // used elsewhere too: stays a sum
       }

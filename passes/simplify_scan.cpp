@@ -74,9 +74,9 @@ class Trimmer {
   /// Live is what a used y or a used final carry depends on, over all steps.
   void mark_live() {
     live_value_.assign(scan_.body.values.size(), false);
-    std::vector<Value> todo;
+    std::vector<Value> pending;
     auto mark = [&](Value v) {
-      if (!live_value_[v.id]) todo.push_back(v);
+      if (!live_value_[v.id]) pending.push_back(v);
       live_value_[v.id] = true;
     };
     for (uint32_t i = 0; i < scan_.ys; ++i)
@@ -85,9 +85,9 @@ class Trimmer {
       if (live_result_[i]) mark(carry_leader(i));
     std::map<Value, uint32_t> carry_of;
     for (uint32_t i = 0; i < scan_.carries; ++i) carry_of[scan_.carry_param(i)] = i;
-    while (!todo.empty()) {
-      const Value v = todo.back();
-      todo.pop_back();
+    while (!pending.empty()) {
+      const Value v = pending.back();
+      pending.pop_back();
       if (const Op* op = scan_.body.def(v)) {
         for (Value operand : op->operands) mark(operand);
       } else if (auto carry = carry_of.find(v); carry != carry_of.end()) {

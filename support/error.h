@@ -22,8 +22,9 @@ class InternalError : public std::logic_error {
 
 }  // namespace rondo
 
-/// Throws InternalError with the message unless the condition holds. The message is evaluated on failure only.
-#define RONDO_CHECK(condition, message)                                            \
-  do {                                                                             \
+/// Throws InternalError with the message unless the condition holds. The message is evaluated on failure
+/// only.
+#define RONDO_CHECK(condition, message)                                             \
+  do {                                                                              \
     if (!(condition)) ::rondo::fail_check(#condition, __FILE__, __LINE__, message); \
   } while (false)

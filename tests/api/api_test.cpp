@@ -1,4 +1,5 @@
-// Promises to users that hold from end to end: one program for all sizes, no allocation, checked ids, compile time without T.
+// Promises to users that hold from end to end: one program for all sizes, no allocation, checked ids, compile
+// time without T.
 #include <gtest/gtest.h>
 
 #include <cmath>
@@ -39,7 +40,8 @@ void fill_ids(std::span<int32_t> ids, uint32_t seed) {
 std::vector<float> copy(std::span<const float> values) { return {values.begin(), values.end()}; }
 
 Program training_program(const Speaker& model, const Weights& weights, BuildTimes* times = nullptr) {
-  Function loss = loss_function(model, {}, {}, [](Tensor y, Tensor target) { return softmax_cross_entropy(y, target); });
+  Function loss =
+      loss_function(model, {}, {}, [](Tensor y, Tensor target) { return softmax_cross_entropy(y, target); });
   BuildOptions options;
   options.times = times;
   return compile_training(loss, Adam{.lr = 1e-2, .clip_norm = 5}, weights, options);
@@ -135,10 +137,12 @@ size_t kernel_count(const std::vector<ir::Stmt>& stmts) {
 
 TEST(Api, TheCompiledProgramDoesNotGrowWithTime) {
   Speaker model;
-  Function loss = loss_function(model, {}, {}, [](Tensor y, Tensor target) { return softmax_cross_entropy(y, target); });
+  Function loss =
+      loss_function(model, {}, {}, [](Tensor y, Tensor target) { return softmax_cross_entropy(y, target); });
   Function training = training_function(loss, Adam{});
   auto kernels = [&](int64_t T) {
-    ir::Func func = passes::run_pipeline(passes::bind_dims(training.func, {{"T", T}, {"B", 2}}), training.pipeline);
+    ir::Func func =
+        passes::run_pipeline(passes::bind_dims(training.func, {{"T", T}, {"B", 2}}), training.pipeline);
     return kernel_count(codegen::lower(func).stmts);
   };
   EXPECT_EQ(kernels(10), kernels(1000));

@@ -23,10 +23,16 @@ std::string here(const std::string& what, int line) {
 }
 
 // Each lambda stands on one line, so that __LINE__ of the expectation is the line that the message names.
-#define EXPECT_MESSAGE(what, ...) EXPECT_EQ(message([&](Trace& t) { (void)t; __VA_ARGS__; }), here(what, __LINE__))
+#define EXPECT_MESSAGE(what, ...)   \
+  EXPECT_EQ(message([&](Trace& t) { \
+              (void)t;              \
+              __VA_ARGS__;          \
+            }),                     \
+            here(what, __LINE__))
 
 TEST(Errors, MatmulNamesShapesAndPlace) {
-  EXPECT_MESSAGE("matmul: f32[B,64] x f32[256,1024]: inner dims 64 and 256 differ", matmul(t.input("a", {"B", 64}), t.input("b", {256, 1024})));
+  EXPECT_MESSAGE("matmul: f32[B,64] x f32[256,1024]: inner dims 64 and 256 differ",
+                 matmul(t.input("a", {"B", 64}), t.input("b", {256, 1024})));
 }
 
 TEST(Errors, OperatorsNameThePlaceToo) {
@@ -56,21 +62,36 @@ TEST(Errors, LayersNameTheCallAndNotTheirOwnLines) {
   Lstm lstm(m, "lstm", 64, 8);
   Linear head(m, "head", 8, 3);
   Stack stack{{lstm}};
-  EXPECT_MESSAGE("matmul: f32[B,5] x f32[64,32]: inner dims 5 and 64 differ in lstm", lstm(lstm.initial("B"), t.input("x", {"B", 5})));
-  EXPECT_MESSAGE("matmul: f32[B,5] x f32[8,3]: inner dims 5 and 8 differ in linear", head(t.input("x", {"B", 5})));
-  EXPECT_MESSAGE("matmul: f32[B,5] x f32[64,32]: inner dims 5 and 64 differ in stack/lstm", stack(stack.initial("B"), t.input("x", {"B", 5})));
+  EXPECT_MESSAGE("matmul: f32[B,5] x f32[64,32]: inner dims 5 and 64 differ in lstm",
+                 lstm(lstm.initial("B"), t.input("x", {"B", 5})));
+  EXPECT_MESSAGE("matmul: f32[B,5] x f32[8,3]: inner dims 5 and 8 differ in linear",
+                 head(t.input("x", {"B", 5})));
+  EXPECT_MESSAGE("matmul: f32[B,5] x f32[64,32]: inner dims 5 and 64 differ in stack/lstm",
+                 stack(stack.initial("B"), t.input("x", {"B", 5})));
 }
 
 TEST(Errors, Scan) {
-  EXPECT_MESSAGE("scan: f32[] has no time dim", scan(zeros({2}), t.input("x", {}), [](Tensor h, Tensor) { return h; }));
-  EXPECT_MESSAGE("scan: leading dims T and S differ", scan(zeros({2}), std::pair(t.input("x", {"T"}), t.input("y", {"S"})), [](Tensor h, auto) { return h; }));
-  EXPECT_MESSAGE("scan: tensor 0 of the state is f32[2] before the step and f32[] after it", scan(zeros({2}), t.input("x", {"T"}), [](Tensor, Tensor x) { return x; }));
-  EXPECT_MESSAGE("scan: the state has 1 tensors before the step and 0 after it", scan(std::vector{zeros({2})}, t.input("x", {"T"}), [](auto, Tensor) { return std::vector<Tensor>(); }));
+  EXPECT_MESSAGE("scan: f32[] has no time dim",
+                 scan(zeros({2}), t.input("x", {}), [](Tensor h, Tensor) { return h; }));
+  EXPECT_MESSAGE("scan: leading dims T and S differ",
+                 scan(zeros({2}), std::pair(t.input("x", {"T"}), t.input("y", {"S"})),
+                      [](Tensor h, auto) { return h; }));
+  EXPECT_MESSAGE("scan: tensor 0 of the state is f32[2] before the step and f32[] after it",
+                 scan(zeros({2}), t.input("x", {"T"}), [](Tensor, Tensor x) { return x; }));
+  EXPECT_MESSAGE(
+      "scan: the state has 1 tensors before the step and 0 after it",
+      scan(std::vector{zeros({2})}, t.input("x", {"T"}), [](auto, Tensor) { return std::vector<Tensor>(); }));
 }
 
 TEST(Errors, TensorsBelongToTheirTrace) {
   EXPECT_MESSAGE("a tensor without a value is used", -Tensor());
-  EXPECT_MESSAGE("a tensor is used outside of the scan or function that computes it", Tensor inner; scan(zeros({}), t.input("x", {"T"}), [&](Tensor h, Tensor x) { inner = h + x; return inner; }); -inner);
+  EXPECT_MESSAGE("a tensor is used outside of the scan or function that computes it", Tensor inner;
+                 scan(zeros({}), t.input("x", {"T"}),
+                      [&](Tensor h, Tensor x) {
+                        inner = h + x;
+                        return inner;
+                      });
+                 - inner);
   Tensor outside;
   Function function("f", f32, [&](Trace& t) { outside = t.input("x", {2}); });
   EXPECT_MESSAGE("a tensor is used outside of the scan or function that computes it", -outside);
@@ -90,18 +111,22 @@ TEST(Errors, NamesAreUnique) {
   EXPECT_MESSAGE("two parameters are named `w`", w + other);
   EXPECT_MESSAGE("the model has a parameter `w` already", m.param("w", {3}));
   EXPECT_MESSAGE("parameter `v`: 0 is no size", m.param("v", {0}));
-  EXPECT_EQ(message([&](Trace& t) { t.output("y", w + t.input("w", {2})); }), "rondo: f: `w` names an input and a parameter");
+  EXPECT_EQ(message([&](Trace& t) { t.output("y", w + t.input("w", {2})); }),
+            "rondo: f: `w` names an input and a parameter");
 }
 
 TEST(Errors, State) {
   EXPECT_MESSAGE("state `s.0` does not start at zeros()", t.state("s", ones({2})));
-  EXPECT_MESSAGE("keep: `s.1` is no state, slot or parameter", t.keep("s", std::pair(t.state("s", zeros({2})), zeros({2}))));
-  EXPECT_MESSAGE("keep: `s.0` is f32[2] before the call and f32[] after it", t.keep("s", sum(t.state("s", zeros({2})))));
+  EXPECT_MESSAGE("keep: `s.1` is no state, slot or parameter",
+                 t.keep("s", std::pair(t.state("s", zeros({2})), zeros({2}))));
+  EXPECT_MESSAGE("keep: `s.0` is f32[2] before the call and f32[] after it",
+                 t.keep("s", sum(t.state("s", zeros({2})))));
   EXPECT_EQ(message([&](Trace& t) { t.state("s", zeros({2})); }), "rondo: f: state `s.0` is not kept");
 }
 
 TEST(Errors, FunctionsDoNotNest) {
-  EXPECT_EQ(message([](Trace&) { Function inner("g", f32, [](Trace&) {}); }), "rondo: a function cannot be traced while another one is");
+  EXPECT_EQ(message([](Trace&) { Function inner("g", f32, [](Trace&) {}); }),
+            "rondo: a function cannot be traced while another one is");
 }
 
 }  // namespace

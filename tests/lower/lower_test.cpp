@@ -1,4 +1,5 @@
-// Lowering, fusion and memory planning: the loop interpreter against the evaluator, and what the loop program looks like.
+// Lowering, fusion and memory planning: the loop interpreter against the evaluator, and what the loop program
+// looks like.
 #include <gtest/gtest.h>
 
 #include "codegen/compile.h"
@@ -8,6 +9,7 @@
 #include "ir/text.h"
 #include "support/error.h"
 #include "tests/support/arrays.h"
+#include "tests/support/cells.h"
 
 namespace rondo {
 namespace {
@@ -40,53 +42,25 @@ std::vector<std::shared_ptr<Kernel>> kernels_in_loops(const LoopProgram& p) {
   return all;
 }
 
-constexpr const char* kLstm = R"(
-func @lstm(%wx: f64[3,20], %wh: f64[5,20], %b: f64[20], %h0: f64[B,5], %c0: f64[B,5], %x: f64[T,B,3]) -> (f64[B,5], f64[T,B,5], f64[T,B,5]) {
-  %hT, %cT, %hs, %before = scan consts(%wx, %wh, %b) carry(%h = %h0, %c = %c0) xs(%xt = %x) {
-    %zx = matmul %xt, %wx : f64[B,20]
-    %zh = matmul %h, %wh : f64[B,20]
-    %zs = add %zx, %zh : f64[B,20]
-    %bb = broadcast %b {axes=[1]} : f64[B,20]
-    %z = add %zs, %bb : f64[B,20]
-    %zi = slice %z {axis=1, lo=0, hi=5} : f64[B,5]
-    %zf = slice %z {axis=1, lo=5, hi=10} : f64[B,5]
-    %zg = slice %z {axis=1, lo=10, hi=15} : f64[B,5]
-    %zo = slice %z {axis=1, lo=15, hi=20} : f64[B,5]
-    %i = sigmoid %zi : f64[B,5]
-    %f = sigmoid %zf : f64[B,5]
-    %g = tanh %zg : f64[B,5]
-    %o = sigmoid %zo : f64[B,5]
-    %fc = mul %f, %c : f64[B,5]
-    %ig = mul %i, %g : f64[B,5]
-    %c1 = add %fc, %ig : f64[B,5]
-    %tc = tanh %c1 : f64[B,5]
-    %h1 = mul %o, %tc : f64[B,5]
-    yield carry(%h1, %c1) ys(%h1, %h)
-  } : f64[B,5], f64[B,5], f64[T,B,5], f64[T,B,5]
-  return %hT, %hs, %before
-}
-)";
-
 TEST(Lower, LstmStepIsOneKernelWithAnAccumulatorForEachGate) {
-  LoopProgram p = codegen::lower(parse(kLstm));
+  LoopProgram p = codegen::lower(parse(test::kLstm));
   auto inner = kernels_in_loops(p);
   ASSERT_EQ(inner.size(), 1u) << to_string(p);
   EXPECT_EQ(inner[0]->accs.size(), 8u);    // four of x, four of h
-  EXPECT_EQ(inner[0]->stores.size(), 2u);  // h and c; the ys are windows of h's rows
-  EXPECT_EQ(inner[0]->schedule.form, Schedule::Form::gemm);
+  EXPECT_EQ(inner[0]->stores.size(), 2u);  // h and c; the y is a window of h's rows
 }
 
 TEST(Lower, LstmForAllLengths) {
-  Func func = parse(kLstm);
+  Func func = parse(test::kLstm);
   for (int64_t T : {0, 1, 2, 7})
-    for (int64_t B : {1, 3}) expect_same_as_evaluated(func, {{"T", T}, {"B", B}});
+    for (int64_t B : {1, 3}) expect_same_as_evaluated(func, {{"T", T}, {"B", B}, {"I", 3}});
 }
 
 TEST(Lower, ReversedScanStacksFromTheOtherEnd) {
-  std::string text = kLstm;
+  std::string text = test::kLstm;
   text.replace(text.find("scan consts"), 11, "scan reverse consts");
   Func func = parse(text);
-  for (int64_t T : {0, 1, 5}) expect_same_as_evaluated(func, {{"T", T}, {"B", 2}});
+  for (int64_t T : {0, 1, 5}) expect_same_as_evaluated(func, {{"T", T}, {"B", 2}, {"I", 3}});
 }
 
 TEST(Lower, CarriesThatChangePlacesAreCopied) {
@@ -98,7 +72,8 @@ func @swap(%a0: f64[4], %b0: f64[4], %x: f64[T,4]) -> (f64[4], f64[4]) {
   } : f64[4], f64[4]
   return %aT, %bT
 }
-)"), {{"T", 5}});
+)"),
+                           {{"T", 5}});
 }
 
 TEST(Lower, ElementwiseCarryIsOverwritten) {
@@ -169,7 +144,8 @@ func @move(%a: f64[B,6], %ids: i32[B], %table: f64[3,6]) -> (f64[6,B], f64[B,3],
   %l = reduce_sum %x {axes=[1]} : f64[B]
   return %t, %s, %p, %sc, %l
 }
-)"), {{"B", 5}});
+)"),
+                           {{"B", 5}});
 }
 
 TEST(Lower, RowsOfTablesAreBoundedByInputs) {
@@ -195,6 +171,13 @@ func @update(%p: f32[8,8], %g: f32[8,8], %x: f32[B,8]) -> (f32[8,8], f32[B,8]) {
   return %p1, %y
 }
 )";
+
+TEST(Lower, ProductsGetRegisterTiles) {
+  auto all = kernels(codegen::lower(parse(kUpdate)).stmts);
+  ASSERT_EQ(all.size(), 2u);
+  EXPECT_EQ(all[0]->schedule.form, Schedule::Form::gemm);
+  EXPECT_EQ(all[1]->schedule.form, Schedule::Form::vector);
+}
 
 TEST(Lower, WeightsAreUpdatedInPlace) {
   codegen::CompileOptions options;

@@ -20,7 +20,8 @@ Memory aligned(size_t bytes) { return Memory(std::aligned_alloc(64, (bytes / 64 
 
 template <class T>
 void copy_in(const Array& from, void* to) {
-  std::transform(from.data.begin(), from.data.end(), static_cast<T*>(to), [](double x) { return static_cast<T>(x); });
+  std::transform(from.data.begin(), from.data.end(), static_cast<T*>(to),
+                 [](double x) { return static_cast<T>(x); });
 }
 
 template <class T>
@@ -51,7 +52,8 @@ void read(const void* from, Array& to) {
 std::vector<Array> execute(const Executable& code, std::span<const Array> inputs,
                            std::span<const std::vector<int64_t>> output_shapes, const ir::DimValues& dims) {
   const Signature& s = code.signature();
-  RONDO_CHECK(inputs.size() == s.inputs.size() && output_shapes.size() == s.outputs.size(), "as many arguments as the signature");
+  RONDO_CHECK(inputs.size() == s.inputs.size() && output_shapes.size() == s.outputs.size(),
+              "as many arguments as the signature");
   std::vector<Memory> memory;
   std::vector<void*> args;
   for (const Array& input : inputs) {
@@ -68,7 +70,8 @@ std::vector<Array> execute(const Executable& code, std::span<const Array> inputs
     for (int64_t size : a.shape) count *= static_cast<size_t>(size);
     a.data.resize(count);
     outputs.push_back(std::move(a));
-    auto alias = std::find_if(s.aliases.begin(), s.aliases.end(), [&](const auto& x) { return x.output == i; });
+    auto alias =
+        std::find_if(s.aliases.begin(), s.aliases.end(), [&](const auto& x) { return x.output == i; });
     if (alias != s.aliases.end()) {
       args.push_back(args[alias->input]);
       continue;

@@ -10,9 +10,11 @@
 
 namespace rondo::test {
 
-/// Converts the inputs to the compiled function's own types, calls it, and converts the outputs back. Aliased arguments share memory.
+/// Converts the inputs to the compiled function's own types, calls it, and converts the outputs back. Aliased
+/// arguments share memory.
 std::vector<ir::Array> execute(const Executable& code, std::span<const ir::Array> inputs,
-                               std::span<const std::vector<int64_t>> output_shapes, const ir::DimValues& dims);
+                               std::span<const std::vector<int64_t>> output_shapes,
+                               const ir::DimValues& dims);
 
 using ir::tolerance;
 
