@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 #include <map>
 
@@ -42,6 +43,13 @@ std::map<std::string_view, const OpDef*> by_name() {
 }
 
 }  // namespace
+
+void AllSteps::stack_all() {
+  std::fill(stacked.begin(), stacked.end(), 1);
+  ++attrs.axis;
+  for (int64_t& axis : attrs.axes) ++axis;
+  attrs.type.shape.insert(attrs.type.shape.begin(), steps);
+}
 
 const OpDef& def_of(OpKind kind) { return *table()[static_cast<size_t>(kind)]; }
 

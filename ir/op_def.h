@@ -1,4 +1,4 @@
-// One place per op: its name, attributes, type rule, meaning, gradient and lowering.
+// One place per op: its name, attributes, type rule, meaning, gradient, how it leaves a scan, and lowering.
 #pragma once
 
 #include <functional>
@@ -58,6 +58,19 @@ struct GradContext {
   const Type& in_type(size_t i) const { return func.type(op.operands[i]); }
 };
 
+/// What a `vectorize` rule sees: an op of a scan's body that shall run for all steps at once. The rule turns
+/// it into the op that does.
+struct AllSteps {
+  Dim steps;
+  Attrs attrs;                // the op's
+  std::vector<char> stacked;  // per operand, not all 0: has a leading dim of steps; the rest never changes
+
+  /// Repeats the rest for all steps, and counts the leading dim in axes and result type.
+  void stack_all();
+};
+/// False: not with these operands stacked.
+using VectorizeRule = bool (*)(AllSteps&);
+
 struct OpDef {
   OpKind kind;
   std::string_view name;  // in text: "const", "matmul"
@@ -68,7 +81,8 @@ struct OpDef {
   std::vector<Type> (*infer)(const Func&, const Op&, std::span<const Type> in);
   void (*eval)(const EvalContext&);
   std::vector<Value> (*grad)(const GradContext&);  // null: not differentiable, cotangents stop here
-  LowerRule lower;                                 // null for placed ops and scan
+  VectorizeRule vectorize = nullptr;  // null: stays in its scan, unless it is the same at every step
+  LowerRule lower;                    // null for placed ops and scan
   PlaceRule place = nullptr;
   bool cheap = false;  // recomputed rather than stashed for a gradient
 };

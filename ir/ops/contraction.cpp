@@ -93,6 +93,8 @@ OpDef matmul_op() {
           .infer = infer_matmul,
           .eval = eval_matmul,
           .grad = grad_matmul,
+          // More rows on the left; contracting them would sum over the steps.
+          .vectorize = [](AllSteps& s) { return !s.attrs.ta && !s.stacked[1]; },
           .lower = lower_matmul};
 }
 
@@ -161,6 +163,7 @@ OpDef reduce_sum_op() {
             });
           },
       .grad = [](const GradContext& g) -> Values { return {spread(g, g.d[0])}; },
+      .vectorize = with_leading_dim,
       .lower = [](ElementBuilder& e, const Func& func, const Op& op,
                   const Indices& at) { return lower_fold(e, AccKind::sum, func, op, op.attrs.axes, at); }};
 }
@@ -188,6 +191,7 @@ OpDef reduce_max_op() {
         const Value share = b.div(g.d[0], b.reduce_sum(ones, g.op.attrs.axes));
         return {b.mul(ones, spread(g, share))};
       },
+      .vectorize = with_leading_dim,
       .lower = [](ElementBuilder& e, const Func& func, const Op& op,
                   const Indices& at) { return lower_fold(e, AccKind::max, func, op, op.attrs.axes, at); }};
 }
@@ -216,6 +220,7 @@ OpDef argmax_op() {
                 });
               },
           .grad = nullptr,
+          .vectorize = with_leading_dim,
           .lower =
               [](ElementBuilder& e, const Func& func, const Op& op, const Indices& at) {
                 return lower_fold(e, AccKind::argmax, func, op, {op.attrs.axis}, at);

@@ -72,6 +72,7 @@ OpDef pointwise(OpKind kind, std::string_view name, F, GradRule grad, bool cheap
           .infer = infer_pointwise<D, Y>,
           .eval = [](const EvalContext& c) { eval_pointwise<D>(c, F{}); },
           .grad = grad,
+          .vectorize = with_leading_dim,
           .lower = lower_pointwise<S>,
           .cheap = cheap};
 }
@@ -105,6 +106,7 @@ OpDef cast_op() {
             const DType from = g.in_type(0).dtype;
             return {is_float(from) ? g.b.cast(g.d[0], from) : Value{}};
           },
+          .vectorize = with_leading_dim,
           .lower = lower_pointwise<ScalarOp::cast>,
           .cheap = kCheap};
 }
@@ -130,6 +132,7 @@ OpDef select_op() {
             const Value zero = g.b.like(g.d[0], 0);
             return {Value{}, g.b.select(g.in(0), g.d[0], zero), g.b.select(g.in(0), zero, g.d[0])};
           },
+          .vectorize = with_leading_dim,
           .lower = lower_pointwise<ScalarOp::select>,
           .cheap = kCheap};
 }
@@ -144,6 +147,7 @@ OpDef detach_op() {
           .infer = [](const Func&, const Op&, TypeSpan in) -> Types { return {in[0]}; },
           .eval = [](const EvalContext& c) { c.out[0].data = c.in[0]->data; },
           .grad = nullptr,
+          .vectorize = with_leading_dim,
           .lower = [](ElementBuilder& e, const Func&, const Op& op,
                       const Indices& at) { return e.element(op.operands[0], at); },
           .cheap = kCheap};

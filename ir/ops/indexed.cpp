@@ -57,6 +57,7 @@ OpDef gather_op() {
           .grad = [](const GradContext& g) -> Values {
             return {g.b.scatter_add(g.in_type(0), g.in(1), g.d[0]), Value{}};
           },
+          .vectorize = [](AllSteps& s) { return !s.stacked[0]; },  // more ids of one table
           .lower =
               [](ElementBuilder& e, const Func& func, const Op& op, const Indices& at) {
                 const auto split = at.begin() + func.type(op.operands[1]).rank();
@@ -88,6 +89,7 @@ OpDef scatter_add_op() {
           .grad = [](const GradContext& g) -> Values {
             return {Value{}, g.b.gather(g.d[0], g.in(0))};
           },
+          .vectorize = nullptr,  // would sum over the steps
           .lower = nullptr,
           .place =
               [](Placer& p, const Func&, const Op& op) {

@@ -121,6 +121,7 @@ const std::array<OpDef, kLeafOps>& leaf_ops() {
              for (double& x : c.out[0].data) x = threefry_uniform(c.in[0]->data[0], c.in[1]->data[0], i++);
            },
        .grad = nullptr,
+       .vectorize = nullptr,  // an element depends on its position
        .lower =
            [](ElementBuilder& e, const Func&, const Op& op, const Indices& at) {
              const NodeId key = e.element(op.operands[0], {}), counter = e.element(op.operands[1], {});

@@ -126,6 +126,13 @@ void copy_shifted(const EvalContext& c, const Array& from, int64_t shift) {
   });
 }
 
+/// For a list of axes that names every dim of the operand: dim 0 is the steps on both sides.
+bool with_leading_axis(AllSteps& s) {
+  s.stack_all();
+  s.attrs.axes.insert(s.attrs.axes.begin(), 0);
+  return true;
+}
+
 OpDef reshape_op() {
   return {.kind = OpKind::reshape,
           .name = "reshape",
@@ -139,6 +146,7 @@ OpDef reshape_op() {
           },
           .eval = [](const EvalContext& c) { c.out[0].data = c.in[0]->data; },
           .grad = [](const GradContext& g) -> Values { return {g.b.reshape(g.d[0], g.in_type(0).shape)}; },
+          .vectorize = with_leading_dim,
           .lower = lower_reshape,
           .cheap = true};
 }
@@ -165,6 +173,7 @@ OpDef transpose_op() {
             for (size_t i = 0; i < inverse.size(); ++i) inverse[g.op.attrs.axes[i]] = static_cast<int64_t>(i);
             return {g.b.transpose(g.d[0], inverse)};
           },
+          .vectorize = with_leading_axis,
           .lower =
               [](ElementBuilder& e, const Func&, const Op& op, const Indices& at) {
                 Indices from(at.size());
@@ -195,6 +204,7 @@ OpDef broadcast_op() {
           .grad = [](const GradContext& g) -> Values {
             return {g.b.reduce_sum(g.d[0], other_axes(g.op.attrs.type.rank(), g.op.attrs.axes))};
           },
+          .vectorize = with_leading_axis,
           .lower =
               [](ElementBuilder& e, const Func&, const Op& op, const Indices& at) {
                 Indices from;
@@ -224,6 +234,7 @@ OpDef slice_op() {
             const Attrs& a = g.op.attrs;
             return {g.b.pad(g.d[0], a.axis, a.lo, g.in_type(0).shape[a.axis].size() - a.hi)};
           },
+          .vectorize = with_leading_dim,
           .lower =
               [](ElementBuilder& e, const Func&, const Op& op, const Indices& at) {
                 Indices from = at;
@@ -246,6 +257,7 @@ OpDef pad_op() {
             const Attrs& a = g.op.attrs;
             return {g.b.slice(g.d[0], a.axis, a.lo, a.lo + g.in_type(0).shape[a.axis].size())};
           },
+          .vectorize = with_leading_dim,
           .lower = nullptr,
           .place =
               [](Placer& p, const Func&, const Op& op) {
@@ -281,6 +293,7 @@ OpDef concat_op() {
             }
             return parts;
           },
+          .vectorize = with_leading_dim,
           .lower = nullptr,
           .place =
               [](Placer& p, const Func& func, const Op& op) {

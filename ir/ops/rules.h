@@ -85,6 +85,12 @@ void for_each_index(const std::vector<int64_t>& shape, F f) {
   }
 }
 
+/// How most ops run for all steps of a scan: on operands with one more dim in front.
+inline bool with_leading_dim(AllSteps& s) {
+  s.stack_all();
+  return true;
+}
+
 /// Wraps to 32 bits, as arithmetic on i32 does.
 inline double wrap_i32(int64_t x) { return static_cast<int32_t>(static_cast<uint32_t>(x)); }
 
