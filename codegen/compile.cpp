@@ -4,12 +4,10 @@
 
 #include <algorithm>
 #include <chrono>
-#include <cstdlib>
-#include <filesystem>
-#include <fstream>
 
 #include "codegen/llvm_jit.h"
 #include "support/error.h"
+#include "support/stage_dump.h"
 
 namespace rondo::codegen {
 
@@ -112,19 +110,15 @@ class Compiled : public Executable {
 
 }  // namespace
 
-std::shared_ptr<const Executable> compile(const Func& func, const CompileOptions& original,
+std::shared_ptr<const Executable> compile(const Func& func, const CompileOptions& options,
                                           CompileTimes* times) {
-  CompileOptions options = original;
-  if (const char* dir = std::getenv("RONDO_DUMP"); options.dump_dir.empty() && dir) options.dump_dir = dir;
   CompileTimes own;
   CompileTimes& spent = times ? *times : own;
   auto start = std::chrono::steady_clock::now();
   LoopProgram program = lower(func, options);
   spent.lower += std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-  if (!options.dump_dir.empty()) {
-    std::filesystem::create_directories(options.dump_dir);
-    std::ofstream(options.dump_dir + "/20-loops.txt") << to_string(program);
-  }
+  const StageDump dump(options.dump_dir, program.name);
+  if (dump.on()) dump.write("20-loops.txt", to_string(program));
   std::unique_ptr<NativeCode> code = jit(program, target_for(options.cpu, options.features), options, &spent);
   return std::make_shared<Compiled>(signature_of(func, program, options), program, std::move(code));
 }

@@ -18,7 +18,7 @@ struct CompileOptions {
   std::vector<std::string> outputs;
   /// CPU and features as LLVM names them; empty: the host's.
   std::string cpu, features;
-  /// Directory for 20-loops.txt, 30.ll, 31-opt.ll, 32.s; empty: none. RONDO_DUMP sets it.
+  /// 20-loops.txt, 30.ll, 31-opt.ll and 32.s are dumped to <dump_dir>/<function>/; empty: RONDO_DUMP.
   std::string dump_dir;
 };
 

@@ -21,11 +21,11 @@
 #include <llvm/Transforms/Utils/Cloning.h>
 
 #include <chrono>
-#include <fstream>
 #include <mutex>
 
 #include "codegen/llvm_emit.h"
 #include "support/error.h"
+#include "support/stage_dump.h"
 
 namespace rondo::codegen {
 
@@ -105,11 +105,10 @@ std::unique_ptr<llvm::MemoryBuffer> machine_code(llvm::Module& module, llvm::Tar
   return std::make_unique<llvm::SmallVectorMemoryBuffer>(std::move(bytes), "rondo", false);
 }
 
-void dump(const std::string& dir, const std::string& name, const llvm::Module& module) {
-  if (dir.empty()) return;
+std::string to_string(const llvm::Module& module) {
   std::string text;
   llvm::raw_string_ostream(text) << module;
-  std::ofstream(dir + "/" + name) << text;
+  return text;
 }
 
 template <class T>
@@ -146,17 +145,18 @@ std::unique_ptr<llvm::MemoryBuffer> compile_object(const ir::LoopProgram& progra
   module.setDataLayout(machine->createDataLayout());
   emit_program(module, program, target, kEntry);
   watch.lap(times.emit);
-  dump(options.dump_dir, "30.ll", module);
+  const StageDump dump(options.dump_dir, program.name);
+  if (dump.on()) dump.write("30.ll", to_string(module));
   std::string problem;
   llvm::raw_string_ostream problems(problem);
   RONDO_CHECK(!llvm::verifyModule(module, &problems), problem);
   watch.lap(times.emit);
   optimize(module, *machine);
   watch.lap(times.optimize);
-  dump(options.dump_dir, "31-opt.ll", module);
-  if (!options.dump_dir.empty()) {
+  if (dump.on()) {
+    dump.write("31-opt.ll", to_string(module));
     auto text = machine_code(*llvm::CloneModule(module), *machine, llvm::CodeGenFileType::AssemblyFile);
-    std::ofstream(options.dump_dir + "/32.s") << text->getBuffer().str();
+    dump.write("32.s", text->getBuffer().str());
   }
   double dumping = 0;
   watch.lap(dumping);

@@ -23,7 +23,7 @@ std::string to_string(const BuildTimes&);  // "compiled in 0.21 s: passes 0.02, 
 struct BuildOptions {
   ir::DimValues dims = {};              // binds named dims now, which specialises the code
   std::string cpu = {}, features = {};  // as LLVM names them; empty: the host's
-  std::string dump_dir = {};            // IR of each stage, machine code included; empty: none
+  std::string dump_dir = {};            // for <dump_dir>/<function>/, each stage as text; empty: RONDO_DUMP
   BuildTimes* times = nullptr;
 };
 

@@ -44,7 +44,9 @@ Function gradient(const Function& function, const std::string& loss, std::string
   if (wrt.empty()) throw Error(fmt::format("rondo: {} reads no parameter", function.func.name));
   const auto [before, after] = around_grad(pipeline);
   const auto start = std::chrono::steady_clock::now();
+  result.func.name = function.func.name + ".forward";
   result.func = run_pipeline(result.func, fmt::format("{},grad{{wrt={}}}", before, fmt::join(wrt, "|")));
+  result.func.name = function.func.name + ".gradient";
   result.pass_seconds += std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   result.pipeline = after;
   return result;
@@ -79,7 +81,7 @@ void update_slots(Trace& t, const std::string& prefix, const std::vector<Tensor>
 
 Function training_function(const Function& function, const UpdateRule& rule, std::string_view pipeline) {
   const Function with_gradient = gradient(function, "loss", pipeline);
-  Function training(function.func.name, function.dtype, [&](Trace& t) {
+  Function training(function.func.name + ".training", function.dtype, [&](Trace& t) {
     const std::vector<Tensor> results = t.call(with_gradient);
     std::map<std::string, Tensor> result;
     for (size_t i = 0; i < results.size(); ++i) result[with_gradient.outputs[i]] = results[i];

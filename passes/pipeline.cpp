@@ -8,8 +8,6 @@
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
-#include <filesystem>
-#include <fstream>
 #include <vector>
 
 #include "ir/text.h"
@@ -17,6 +15,7 @@
 #include "passes/check_pass.h"
 #include "passes/passes.h"
 #include "support/error.h"
+#include "support/stage_dump.h"
 
 namespace rondo::passes {
 
@@ -116,24 +115,14 @@ bool is_skipped(std::string_view pass) {
   return false;
 }
 
-void dump(const std::string& dir, size_t stage, std::string_view name, const Func& func) {
-  if (dir.empty()) return;
-  std::filesystem::create_directories(dir);
-  const std::string path = fmt::format("{}/{:02}-{}.rondo", dir, stage, name);
-  std::ofstream file(path);
-  file << print(func);
-  if (!file.flush()) throw Error(fmt::format("rondo: cannot write {}", path));
-}
-
 }  // namespace
 
 Func run_pipeline(const Func& func, std::string_view pipeline, const RunOptions& run_options) {
   const std::vector<Stage> stages = parse_pipeline(pipeline);
-  const std::string variable = environment("RONDO_DUMP"),
-                    dir = variable.empty() ? run_options.dump_dir : variable;
+  const StageDump dump(run_options.dump_dir, func.name);
   const bool time = environment("RONDO_TIME") == "1", compare = environment("RONDO_CHECK") == "1";
   check(func, "before the first pass");
-  dump(dir, 0, "input", func);
+  if (dump.on()) dump.write("00-input.rondo", print(func));
   Func now = func;
   for (size_t i = 0; i < stages.size(); ++i) {
     const auto& [pass, options] = stages[i];
@@ -144,7 +133,7 @@ Func run_pipeline(const Func& func, std::string_view pipeline, const RunOptions&
     if (time)
       fmt::print(stderr, "{:9.3f} ms  {} of {}: {} ops\n", took.count(), pass->name, func.name,
                  next.ops.size());
-    dump(dir, i + 1, pass->name, next);
+    if (dump.on()) dump.write(fmt::format("{:02}-{}.rondo", i + 1, pass->name), print(next));
     check(next, fmt::format("after {}", pass->name));
     if (compare) check_pass(pass->name, now, next);
     now = std::move(next);

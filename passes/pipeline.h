@@ -25,7 +25,7 @@ inline constexpr std::string_view kTraining =
     "simplify,hoist-scan,sink-scan-sums,sink-scan-outputs,hoist-scan,simplify";
 
 struct RunOptions {
-  /// Dumps each stage to this directory ("00-input.rondo", "03-grad.rondo"). RONDO_DUMP sets it.
+  /// Each stage is dumped to <dump_dir>/<function>/ ("00-input.rondo", "03-grad.rondo"); empty: RONDO_DUMP.
   std::string dump_dir;
 };
 

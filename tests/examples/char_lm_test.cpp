@@ -52,6 +52,18 @@ class CharLm : public ::testing::Test {
   fs::path dir_;
 };
 
+TEST_F(CharLm, DumpsEachFunctionApart) {
+  EXPECT_EQ(run("--epochs 1 --sample 10 --out out", "env RONDO_DUMP=dump").status, 0);
+  for (const char* function : {"loss", "loss.training", "generate"})
+    for (const char* file : {"00-input.rondo", "20-loops.txt", "30.ll", "31-opt.ll", "32.s"})
+      EXPECT_GT(contents(dir_ / "dump" / function / file).size(), 0) << function << " " << file;
+  EXPECT_NE(contents(dir_ / "dump/loss.forward/00-input.rondo"), "");
+  std::vector<std::string> strays;
+  for (const auto& entry : fs::directory_iterator(dir_ / "dump"))
+    if (!entry.is_directory()) strays.push_back(entry.path().filename());
+  EXPECT_EQ(strays, std::vector<std::string>{});
+}
+
 TEST_F(CharLm, AResumedRunGivesTheSameBits) {
   for (const char* cell : {"lstm", "gru", "rnn"}) {
     const std::string options = fmt::format("--protocol char-rnn --cell {} --sample 0", cell);

@@ -79,14 +79,33 @@ TEST(Pipeline, DumpsEachStage) {
   std::filesystem::remove_all(dir);
   const Func f = run_pipeline(parse(test::kLstm), "simplify,hoist-scan", {dir.string()});
   std::vector<std::string> names;
-  for (const auto& entry : std::filesystem::directory_iterator(dir))
+  for (const auto& entry : std::filesystem::directory_iterator(dir / "lstm"))
     names.push_back(entry.path().filename().string());
   std::sort(names.begin(), names.end());
   EXPECT_EQ(names, (std::vector<std::string>{"00-input.rondo", "01-simplify.rondo", "02-hoist-scan.rondo"}));
-  std::ifstream file(dir / "02-hoist-scan.rondo");
+  std::ifstream file(dir / "lstm/02-hoist-scan.rondo");
   std::stringstream text;
   text << file.rdbuf();
   EXPECT_EQ(ir::print(parse(text.str())), ir::print(f));
+  std::filesystem::remove_all(dir);
+}
+
+TEST(Pipeline, DumpsWhereTheEnvironmentSaysAndNeverElsewhere) {
+  const std::filesystem::path dir = std::filesystem::path(::testing::TempDir()) / "rondo_dump_variable";
+  std::filesystem::remove_all(dir);
+  const Environment variable("RONDO_DUMP", dir.string());
+  Func f = parse(test::kLstm);
+  f.name = "../a/b";
+  run_pipeline(f, "");
+  EXPECT_TRUE(std::filesystem::exists(dir / "_.._a_b/00-input.rondo"));
+  std::filesystem::remove_all(dir);
+  std::ofstream(dir.string()) << "a file";
+  try {
+    run_pipeline(f, "");
+    ADD_FAILURE() << "no error";
+  } catch (const Error& e) {
+    EXPECT_EQ(e.what(), fmt::format("rondo: cannot write {}/_.._a_b/00-input.rondo", dir.string()));
+  }
   std::filesystem::remove_all(dir);
 }
 

@@ -1,0 +1,40 @@
+#include "support/stage_dump.h"
+
+#include <fmt/format.h>
+
+#include <cctype>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+
+#include "support/error.h"
+
+namespace rondo {
+namespace {
+
+/// Any name as the name of a directory: one that no path can come of.
+std::string directory_name(std::string_view name) {
+  std::string text = name.empty() || name.front() == '.' ? "_" : "";
+  for (char c : name) text += std::isalnum(static_cast<unsigned char>(c)) || c == '_' || c == '.' ? c : '_';
+  return text;
+}
+
+}  // namespace
+
+StageDump::StageDump(std::string_view dir, std::string_view function) : dir_(dir) {
+  const char* variable = std::getenv("RONDO_DUMP");
+  if (dir_.empty() && variable) dir_ = variable;
+  if (on()) dir_ += "/" + directory_name(function);
+}
+
+void StageDump::write(std::string_view file, std::string_view text) const {
+  if (!on()) return;
+  const std::string path = fmt::format("{}/{}", dir_, file);
+  std::error_code ignored;  // the file's own failure says more
+  std::filesystem::create_directories(dir_, ignored);
+  std::ofstream out(path);
+  out << text;
+  if (!out.flush()) throw Error(fmt::format("rondo: cannot write {}", path));
+}
+
+}  // namespace rondo
