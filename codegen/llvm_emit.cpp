@@ -1,5 +1,7 @@
 #include "codegen/llvm_emit.h"
 
+#include <llvm/IR/IntrinsicsX86.h>
+
 #include "codegen/schedule_gemm.h"
 #include "support/error.h"
 
@@ -19,6 +21,27 @@ size_t count_kernels(const std::vector<Stmt>& stmts) {
   return count;
 }
 
+void call_from(FunctionBuilder& caller, llvm::Function* function, const Values& arguments) {
+  function->setLinkage(llvm::Function::InternalLinkage);
+  function->addFnAttr(llvm::Attribute::NoInline);
+  caller.b.CreateCall(function, arguments);
+}
+
+/// A function that runs `body` in a floating-point mode of its own, and leaves the caller's as it was. A call
+/// parts them, since nothing else keeps LLVM from moving arithmetic across a change of the mode.
+void emit_in_own_mode(FunctionBuilder entry, llvm::Function* body) {
+  // MXCSR: all exceptions masked, round to nearest, results (15) and operands (6) that are denormal are zero.
+  constexpr uint32_t kMode = 0x1f80 | 1 << 15 | 1 << 6;
+  llvm::IRBuilder<>& b = entry.b;
+  llvm::Value *callers = entry.stack(b.getInt32Ty(), 1), *own = entry.stack(b.getInt32Ty(), 1);
+  b.CreateIntrinsic(llvm::Intrinsic::x86_sse_stmxcsr, {}, {callers});
+  b.CreateStore(b.getInt32(kMode), own);
+  b.CreateIntrinsic(llvm::Intrinsic::x86_sse_ldmxcsr, {}, {own});
+  call_from(entry, body, {entry.argument(0), entry.argument(1), entry.argument(2)});
+  b.CreateIntrinsic(llvm::Intrinsic::x86_sse_ldmxcsr, {}, {callers});
+  entry.finish();
+}
+
 class ProgramEmitter {
  public:
   ProgramEmitter(llvm::Module& module, const LoopProgram& program, const Target& target,
@@ -26,7 +49,10 @@ class ProgramEmitter {
       : module_(module), program_(program), target_(target), main_(module, program, target, entry, {}) {
     inline_ = count_kernels(program.stmts) <= kInlineKernels;
     emit(program.stmts);
-    main_.finish();
+    llvm::Function* code = main_.finish();
+    if (!target.flushes_denormals) return;
+    code->setName(entry + "_code");
+    emit_in_own_mode(FunctionBuilder(module, program, target, entry, {}), code);
   }
 
  private:
@@ -62,12 +88,9 @@ class ProgramEmitter {
     if (inline_) return emit_body(main_);
     FunctionBuilder part(module_, program_, target_, name, enclosing_);
     emit_body(part);
-    llvm::Function* function = part.finish();
-    function->setLinkage(llvm::Function::InternalLinkage);
-    function->addFnAttr(llvm::Attribute::NoInline);
     Values arguments = {main_.argument(0), main_.argument(1), main_.argument(2)};
     for (LoopId id : enclosing_) arguments.push_back(main_.loop_variable(id));
-    main_.b.CreateCall(function, arguments);
+    call_from(main_, part.finish(), arguments);
   }
 
   llvm::Module& module_;

@@ -186,6 +186,7 @@ Target target_for(const std::string& cpu, const std::string& features) {
     target.fma = true;
     return target;
   }
+  target.flushes_denormals = true;
   bool avx512 = has("+avx512f") && has("+avx512vl") && has("+avx512bw") && has("+avx512dq");
   target.vector_bytes = avx512 ? 64 : has("+avx") ? 32 : 16;
   target.vector_registers = avx512 ? 32 : 16;

@@ -16,6 +16,7 @@ struct Target {
   int vector_bytes = 16;  // widest vector that is worth using
   int vector_registers = 16;
   bool fma = false;
+  bool flushes_denormals = false;  // compiled code counts them as zero
 };
 /// The host, or the given CPU.
 Target target_for(const std::string& cpu = "", const std::string& features = "");

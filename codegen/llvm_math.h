@@ -6,8 +6,8 @@
 
 namespace rondo::codegen {
 
-/// At most 2 ULP over all f32 (cos: for |x| up to 1e5) and about 2 ULP for f64; infinities, NaN and denormals
-/// as libm has them.
+/// At most 2 ULP over all f32 (cos: for |x| up to 1e5) and about 2 ULP for f64; infinities and NaN as libm
+/// has them, and denormals where the target keeps them.
 class VectorMath {
  public:
   explicit VectorMath(FunctionBuilder& f) : f_(f), b_(f.b) {}

@@ -18,6 +18,7 @@ FunctionBuilder::FunctionBuilder(llvm::Module& module, const LoopProgram& progra
   function_->addFnAttr("no-builtins");
   function_->addFnAttr("prefer-vector-width", std::to_string(target.vector_bytes * 8));
   function_->addFnAttr("min-legal-vector-width", std::to_string(target.vector_bytes * 8));
+  if (target.flushes_denormals) function_->addFnAttr("denormal-fp-math", "preserve-sign,preserve-sign");
   function_->setDoesNotThrow();
   for (size_t i = 0; i < loops.size(); ++i)
     loops_[loops[i]] = function_->getArg(3 + static_cast<unsigned>(i));

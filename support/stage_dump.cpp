@@ -24,7 +24,7 @@ std::string directory_name(std::string_view name) {
 StageDump::StageDump(std::string_view dir, std::string_view function) : dir_(dir) {
   const char* variable = std::getenv("RONDO_DUMP");
   if (dir_.empty() && variable) dir_ = variable;
-  if (on()) dir_ += "/" + directory_name(function);
+  if (on()) dir_ += fmt::format("/{}", directory_name(function));
 }
 
 void StageDump::write(std::string_view file, std::string_view text) const {
