@@ -1,5 +1,6 @@
 #include <cstdio>
 #include <exception>
+#include <new>
 #include <string>
 #include <string_view>
 
@@ -33,6 +34,9 @@ int main(int argc, char** argv) {
     return 0;
   } catch (const CLI::ParseError& error) {
     return app.exit(error) == 0 ? 0 : 2;
+  } catch (const std::bad_alloc&) {
+    fmt::print(stderr, "rondo: out of memory\n");
+    return 1;
   } catch (const std::exception& error) {
     const std::string_view what = error.what();
     fmt::print(stderr, "{}{}\n", what.starts_with("rondo: ") ? "" : "rondo: ", what);

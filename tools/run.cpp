@@ -118,7 +118,7 @@ void show_outputs(const Program& program, const std::vector<ir::Array>* referenc
     const ir::Array got = to_array(buffer);
     const double difference = ir::difference({&got, 1}, {&(*reference)[i], 1});
     fmt::print("  largest difference {:.3g}\n", difference);
-    if (difference > tolerance)
+    if (!(difference <= tolerance))
       failures += fmt::format("{}{}", failures.empty() ? "" : ", ", outputs[i].name);
   }
   if (!failures.empty())

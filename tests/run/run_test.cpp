@@ -1,4 +1,5 @@
-// Every tests/run/*.rondo: evaluator == loop interpreter == compiled code, for each `# dims` line at its top.
+// Every tests/run/*.rondo: evaluator == loop interpreter == compiled code, for each `// dims` line at its
+// top.
 #include <gtest/gtest.h>
 
 #include <filesystem>
@@ -23,17 +24,15 @@ struct Case {
   std::vector<DimValues> dims;
 };
 
-/// "# dims T=3 B=2" binds the named dims of one run.
+/// The comment "// dims T=3 B=2" binds the named dims of one run.
 Case read_case(const std::filesystem::path& path) {
   Case c;
   c.name = path.stem().string();
   std::ifstream in(path);
   for (std::string line; std::getline(in, line);) {
-    if (line.rfind("# dims", 0) != 0) {
-      c.text += line + "\n";
-      continue;
-    }
-    std::istringstream words(line.substr(6));
+    c.text += line + "\n";
+    if (!line.starts_with("// dims")) continue;
+    std::istringstream words(line.substr(7));
     DimValues values;
     for (std::string word; words >> word;) {
       size_t equal = word.find('=');
@@ -58,7 +57,7 @@ TEST_P(Run, EvaluatedInterpretedAndCompiledAgree) {
   Case c = read_case(GetParam());
   Func func = parse(c.text, c.name);
   ASSERT_TRUE(verify(func).empty());
-  ASSERT_FALSE(c.dims.empty()) << "no `# dims` line";
+  ASSERT_FALSE(c.dims.empty()) << "no `// dims` line";
   std::shared_ptr<const Executable> compiled = codegen::compile(func);
   LoopProgram program = codegen::lower(func);
   for (const DimValues& dims : c.dims) {

@@ -90,10 +90,34 @@ TEST(Run, ChecksAgainstTheEvaluator) {
     EXPECT_EQ(run.code, 0) << run.text;
     EXPECT_NE(run.text.find("largest difference"), std::string::npos) << run.text;
   }
+  EXPECT_EQ(rondo("run lstm.rondo --dims T=5,B=2 --check --tolerance nan").code, 1);
   const Outcome strict = rondo("run lstm.rondo --dims T=50,B=20 --check --tolerance 1e-20");
   EXPECT_EQ(strict.code, 1);
   EXPECT_NE(strict.text.find("rondo: further than 1e-20 from the evaluator: "), std::string::npos)
       << strict.text;
+}
+
+TEST(Run, TakesTheFilesOfTheTests) {
+  for (const char* args : {"gru_reset_before.rondo --dims T=3,B=2",
+                           "softmax_cross_entropy.rondo --dims T=3,B=2", "generate.rondo --dims N=5"}) {
+    const Outcome run = rondo(std::string("run ../run/") + args + " --check");
+    EXPECT_EQ(run.code, 0) << run.text;
+  }
+}
+
+TEST(Run, TakesWhatAPipelineDumps) {
+  TempDir dir;
+  ASSERT_EQ(::setenv("RONDO_DUMP", dir.file("dump").c_str(), 1), 0);
+  const Outcome made = rondo("run lstm.rondo --dims T=4,B=2 --passes=training");
+  ::unsetenv("RONDO_DUMP");
+  ASSERT_EQ(made.code, 0) << made.text;
+  const Outcome gradient = rondo("opt " + dir.file("dump/lstm/00-input.rondo") + " --passes=training");
+  testing::write_text(dir.file("gradient.rondo"), gradient.text);
+  for (const std::string& file : {dir.file("dump/lstm/00-input.rondo"), dir.file("gradient.rondo")}) {
+    const Outcome run = rondo("run " + file + " --dims T=4,B=2 --check");
+    EXPECT_EQ(run.code, 0) << run.text;
+  }
+  EXPECT_FALSE(testing::read_text(dir.file("dump/lstm/20-loops.txt")).empty());
 }
 
 TEST(Run, SeedsDecideTheInputs) {
