@@ -40,10 +40,10 @@ bool Interrupt::requested() const { return stop_requested != 0; }
 
 TrainingResult train(Program& program, const TrainingPlan& plan) {
   TrainingResult result{.updates_done = plan.first};
-  int64_t saved = -1;
+  int64_t saved = plan.first;
   const auto fail = [&](const std::string& what) {
-    const std::string kept = saved < 0 ? "no checkpoint of this run was written since its start"
-                                       : fmt::format("the checkpoint of update {} stays", saved);
+    const std::string kept = saved > 0 ? fmt::format("the checkpoint of update {} stays", saved)
+                                       : "no checkpoint was written before";
     return Error(fmt::format("{} at update {}: training stops; {}", what, result.updates_done, kept));
   };
   const auto save = [&] {
@@ -58,7 +58,8 @@ TrainingResult train(Program& program, const TrainingPlan& plan) {
     program.run();
     result.loss = read_scalar(program, plan.loss);
     result.updates_done = update + 1;
-    if (!std::isfinite(result.loss)) throw fail(fmt::format("the loss is {}", result.loss));
+    if (!std::isfinite(result.loss))
+      throw fail(fmt::format("the loss is {}", std::isnan(result.loss) ? "NaN" : "infinite"));
     result.smoothed = update == plan.first
                           ? result.loss
                           : plan.smoothing * result.smoothed + (1 - plan.smoothing) * result.loss;
@@ -66,7 +67,7 @@ TrainingResult train(Program& program, const TrainingPlan& plan) {
     if (plan.save_every > 0 && result.updates_done % plan.save_every == 0) save();
     result.interrupted = plan.interrupt && plan.interrupt->requested();
   }
-  if (result.updates_done > plan.first) save();
+  save();
   return result;
 }
 

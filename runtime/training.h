@@ -22,7 +22,7 @@ class Interrupt {
 };
 
 struct TrainingPlan {
-  int64_t first = 0, last = 0;  // updates first .. last-1; `first` are done already
+  int64_t first = 0, last = 0;  // updates first .. last-1; `first` are done already, and saved
   std::string loss = "loss";    // the program's output, a scalar f32 or f64
   double smoothing = 0.95;      // weight of the past in the smoothed loss
   int64_t save_every = 0;       // 0: only at the end of the loop, or at a stop

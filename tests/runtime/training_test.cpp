@@ -118,16 +118,15 @@ TEST(Training, StopsOnALossThatIsNoNumber) {
     fill(update);
     if (update == 7) run.program.f32("x")[0] = std::numeric_limits<float>::infinity();
   };
-  EXPECT_EQ(
-      error_of([&] { train(run.program, plan); }),
-      "the loss is inf at update 8: training stops; no checkpoint of this run was written since its start");
+  EXPECT_EQ(error_of([&] { train(run.program, plan); }),
+            "the loss is infinite at update 8: training stops; no checkpoint was written before");
   run.program.reset();
   run.program.f32("w")[0] = run.program.f32("w.momentum")[0] = 0;
   plan.save_every = 3;
   int64_t saved = 0;
   plan.save = [&](int64_t done) { saved = done; };
   EXPECT_EQ(error_of([&] { train(run.program, plan); }),
-            "the loss is inf at update 8: training stops; the checkpoint of update 6 stays");
+            "the loss is infinite at update 8: training stops; the checkpoint of update 6 stays");
   EXPECT_EQ(saved, 6);
 }
 
@@ -142,8 +141,7 @@ TEST(Training, NeverSavesAWeightThatIsNoNumber) {
   plan.save_every = 1;
   plan.save = [&](int64_t) { ADD_FAILURE() << "saved"; };
   EXPECT_EQ(error_of([&] { train(run.program, plan); }),
-            "a weight is NaN or infinite at update 1: training stops; no checkpoint of this run was written "
-            "since its start");
+            "a weight is NaN or infinite at update 1: training stops; no checkpoint was written before");
 }
 
 TEST(Training, TheLossMustBeAScalar) {
