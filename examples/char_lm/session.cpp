@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <charconv>
 #include <chrono>
 #include <cmath>
 #include <filesystem>
@@ -21,6 +22,24 @@ Program compile_step(const CharLm& model, const Weights& weights, bool char_rnn,
   return compile_training(loss_of(model), Adam{.clip_norm = 5}, weights, options);
 }
 
+/// What the writing goes on from: the text's first character if nothing is given.
+std::vector<int32_t> prime_of(const Settings& settings, const std::string& text, const Vocabulary& symbols) {
+  try {
+    return symbols.encode(settings.prime.empty() ? text.substr(0, 1) : settings.prime);
+  } catch (const Error& error) {
+    throw Error(fmt::format("--prime: {}", error.what()));
+  }
+}
+
+/// A number of updates in the notes of a checkpoint.
+int64_t updates_of(const std::string& note) {
+  int64_t count = -1;
+  const auto [end, error] = std::from_chars(note.data(), note.data() + note.size(), count);
+  if (error != std::errc() || end != note.data() + note.size() || count < 0)
+    throw Error(fmt::format("`{}` is no number of updates", note));
+  return count;
+}
+
 }  // namespace
 
 Session::Session(const Settings& settings)
@@ -28,13 +47,16 @@ Session::Session(const Settings& settings)
       text_(read_text(settings.text)),
       vocabulary_(text_),
       windows_(vocabulary_.encode(text_), settings.batch, settings.steps),
+      prime_(prime_of(settings, text_, vocabulary_)),
       model_(settings.model, vocabulary_.size()),
       weights_(model_.init(settings.seed)),
       training_(compile_step(model_, weights_, settings.model.char_rnn, build_)),
       loss_(compile(loss_of(model_), weights_)) {
   for (Program* program : {&training_, &loss_})
     program->resize({{"T", settings.steps}, {"B", settings.batch}});
-  std::filesystem::create_directories(settings.out);
+  std::error_code failed;
+  std::filesystem::create_directories(settings.out, failed);
+  if (failed) throw Error(fmt::format("--out `{}`: {}", settings.out, failed.message()));
   if (settings.resume) load();
   log_.open(file("log.txt"), settings.resume ? std::ios::app : std::ios::trunc);
   if (!log_) throw Error(fmt::format("{}: cannot write", file("log.txt")));
@@ -77,7 +99,9 @@ bool Session::train() {
   const int64_t epochs_between = std::max<int64_t>(1, total_ / windows_.training() / 50);
   while (done_ < total_) {
     const int64_t epoch = done_ / windows_.training() + epochs_between;
-    if (!train_until(std::min(total_, epoch * windows_.training()), progress, interrupt)) {
+    const bool goes_on = train_until(std::min(total_, epoch * windows_.training()), progress, interrupt);
+    if (!goes_on || done_ == total_) progress.finish();
+    if (!goes_on) {
       log(fmt::format("stopped after update {} of {}; --resume goes on", done_, total_), &progress);
       return false;
     }
@@ -121,24 +145,26 @@ double Session::held_out_loss() {
 }
 
 std::string Session::sample(int64_t count) {
-  const std::string prime = settings_.prime.empty() ? text_.substr(0, 1) : settings_.prime;
-  const std::vector<int32_t> ids = vocabulary_.encode(prime);
   Program generate = compile(generate_function(model_), weights_);
-  generate.resize({{"P", static_cast<int64_t>(ids.size())}, {"N", count}, {"B", 1}});
-  generate.set("prime", ids);
+  generate.resize({{"P", static_cast<int64_t>(prime_.size())}, {"N", count}, {"B", 1}});
+  generate.set("prime", prime_);
   generate.f32("temperature")[0] = static_cast<float>(settings_.temperature);
   generate.i32("seed")[0] = static_cast<int32_t>(settings_.seed);
   generate.run();
-  return prime + vocabulary_.decode(generate.i32("ids"));
+  return vocabulary_.decode(prime_) + vocabulary_.decode(generate.i32("ids"));
 }
 
 Checkpoint Session::checkpoint() {
-  return {.model = fmt::format("{} {}x{}, vocabulary {}{}", settings_.model.cell, settings_.model.layers,
-                               settings_.model.hidden, vocabulary_.to_hex(),
+  return {.model = fmt::format("{} {}x{}, {} symbols{}", settings_.model.cell, settings_.model.layers,
+                               settings_.model.hidden, vocabulary_.size(),
                                settings_.model.char_rnn ? ", char-rnn" : ""),
           .weights = training_.weights(),
           .state = training_.state(),
-          .notes = {{"updates", std::to_string(done_)}, {"total", std::to_string(total_)}}};
+          .notes = {{"text", fmt::format("{} characters in windows of {} rows x {} steps", text_.size(),
+                                         windows_.batch(), windows_.steps())},
+                    {"symbols", vocabulary_.to_hex()},
+                    {"updates", std::to_string(done_)},
+                    {"total", std::to_string(total_)}}};
 }
 
 void Session::save() {
@@ -148,9 +174,18 @@ void Session::save() {
 
 void Session::load() {
   Checkpoint into = checkpoint();
-  load_checkpoint(file("checkpoint.safetensors"), into);
-  done_ = std::stoll(into.notes.at("updates"));
-  total_ = std::stoll(into.notes.at("total"));
+  const std::map<std::string, std::string> here = into.notes;
+  const std::string path = file("checkpoint.safetensors");
+  load_checkpoint(path, into);
+  try {
+    for (const char* note : {"text", "symbols"})
+      if (into.notes[note] != here.at(note))
+        throw Error(fmt::format("{} `{}`, not `{}`", note, into.notes[note], here.at(note)));
+    done_ = updates_of(into.notes["updates"]);
+    total_ = updates_of(into.notes["total"]);
+  } catch (const Error& error) {
+    throw Error(fmt::format("{}: a checkpoint that cannot go on here: {}", path, error.what()));
+  }
 }
 
 void Session::log(const std::string& line, Progress* progress) {

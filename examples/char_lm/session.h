@@ -49,6 +49,7 @@ class Session {
   std::string text_;
   rondo::Vocabulary vocabulary_;
   rondo::TextWindows windows_;
+  std::vector<int32_t> prime_;
   CharLm model_;
   rondo::Weights weights_;
   rondo::BuildTimes build_;

@@ -3,7 +3,10 @@
 
 #include <fmt/format.h>
 
+#include <poll.h>
+#include <pty.h>
 #include <sys/wait.h>
+#include <unistd.h>
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
@@ -40,13 +43,46 @@ class CharLm : public ::testing::Test {
   /// Runs char_lm, behind `before`, on the text with a small model.
   Outcome run(const std::string& options, const std::string& before = "",
               const std::string& text = "text.txt") {
-    const std::string command =
-        fmt::format("cd {} && timeout 60 {} {} --text {} --layers 2 --hidden 12 --batch 4 --steps 8 {} 2>&1",
-                    dir_.string(), before, CHAR_LM, text, options);
-    std::FILE* pipe = popen(command.c_str(), "r");
+    return shell(fmt::format("timeout 60 {} {}", before, command(options, text)));
+  }
+  static std::string command(const std::string& options, const std::string& text = "text.txt") {
+    return fmt::format("{} --text {} --layers 2 --hidden 12 --batch 4 --steps 8 {}", CHAR_LM, text, options);
+  }
+  Outcome shell(const std::string& command) {
+    std::FILE* pipe = popen(fmt::format("cd {} && {{ {}; }} 2>&1", dir_.string(), command).c_str(), "r");
     std::string output;
     for (int c; (c = std::fgetc(pipe)) != EOF;) output += static_cast<char>(c);
     return {WEXITSTATUS(pclose(pipe)), output};
+  }
+  /// Runs char_lm on a terminal of so many columns, and types Ctrl-C once a live line stands there.
+  Outcome on_terminal(unsigned short columns, const std::string& options) {
+    const winsize size = {24, columns, 0, 0};
+    int terminal = -1;
+    const pid_t child = ::forkpty(&terminal, nullptr, nullptr, &size);
+    if (child == 0) {
+      const std::string line = fmt::format("cd {} && exec {}", dir_.string(), command(options));
+      ::execl("/bin/sh", "sh", "-c", line.c_str(), nullptr);
+      ::_exit(127);
+    }
+    std::string output;
+    bool typed = false;
+    char block[4096];
+    pollfd ready = {terminal, POLLIN, 0};
+    while (::poll(&ready, 1, 60'000) > 0) {
+      const ssize_t got = ::read(terminal, block, sizeof block);
+      if (got <= 0) break;
+      output.append(block, got);
+      if (!typed && output.find("\x1b[K") != output.npos) typed = ::write(terminal, "\x03", 1) == 1;
+    }
+    ::close(terminal);  // hangs up: a program that goes on ends here
+    int status = 0;
+    ::waitpid(child, &status, 0);
+    return {WIFEXITED(status) ? WEXITSTATUS(status) : -1, output};
+  }
+
+  /// Both files that a run leaves.
+  std::string saved(const std::string& out) {
+    return contents(dir_ / out / "checkpoint.safetensors") + contents(dir_ / out / "weights.safetensors");
   }
 
   fs::path dir_;
@@ -56,12 +92,17 @@ TEST_F(CharLm, DumpsEachFunctionApart) {
   EXPECT_EQ(run("--epochs 1 --sample 10 --out out", "env RONDO_DUMP=dump").status, 0);
   for (const char* function : {"loss", "loss.training", "generate"})
     for (const char* file : {"00-input.rondo", "20-loops.txt", "30.ll", "31-opt.ll", "32.s"})
-      EXPECT_GT(contents(dir_ / "dump" / function / file).size(), 0) << function << " " << file;
+      EXPECT_GT(contents(dir_ / "dump" / function / file).size(), 0u) << function << " " << file;
   EXPECT_NE(contents(dir_ / "dump/loss.forward/00-input.rondo"), "");
   std::vector<std::string> strays;
   for (const auto& entry : fs::directory_iterator(dir_ / "dump"))
     if (!entry.is_directory()) strays.push_back(entry.path().filename());
   EXPECT_EQ(strays, std::vector<std::string>{});
+  for (const char* function : {"loss", "loss.training"}) {  // the text runs, as the evaluator says
+    const Outcome checked =
+        shell(fmt::format("{} run dump/{}/00-input.rondo --dims T=3,B=2 --check", RONDO_TOOL, function));
+    EXPECT_EQ(checked.status, 0) << checked.output;
+  }
 }
 
 TEST_F(CharLm, AResumedRunGivesTheSameBits) {
@@ -69,20 +110,76 @@ TEST_F(CharLm, AResumedRunGivesTheSameBits) {
     const std::string options = fmt::format("--protocol char-rnn --cell {} --sample 0", cell);
     EXPECT_EQ(run(options + " --epochs 3 --out whole").status, 0);
     EXPECT_EQ(run(options + " --epochs 1 --out parts").status, 0);
-    EXPECT_NE(contents(dir_ / "whole/weights.safetensors"), contents(dir_ / "parts/weights.safetensors"));
+    EXPECT_NE(saved("whole"), saved("parts"));
     EXPECT_EQ(run(options + " --epochs 3 --out parts --resume").status, 0);
-    EXPECT_EQ(contents(dir_ / "whole/weights.safetensors"), contents(dir_ / "parts/weights.safetensors"));
-    EXPECT_EQ(contents(dir_ / "whole/checkpoint.safetensors"),
-              contents(dir_ / "parts/checkpoint.safetensors"));
+    EXPECT_EQ(saved("whole"), saved("parts"));
   }
 }
 
-TEST_F(CharLm, StopsWithACheckpointAndGoesOn) {
-  const Outcome stopped = run("--epochs 1000000", "timeout -s INT 2");
-  EXPECT_NE(stopped.output.find("--resume goes on"), std::string::npos) << stopped.output;
-  EXPECT_TRUE(fs::exists(dir_ / "out/checkpoint.safetensors"));
-  const Outcome resumed = run("--resume --epochs 0 --sample 40");
-  EXPECT_EQ(resumed.status, 0) << resumed.output;
+// Stopped at any update, inside an epoch: Adam, a learning rate that falls, a state that is carried.
+TEST_F(CharLm, AnInterruptedRunEndsInTheSameBits) {
+  EXPECT_EQ(run("--epochs 100 --sample 0 --out whole").status, 0);
+  const Outcome stopped =
+      shell(command("--epochs 100 --out parts >stopped & child=$!") +
+            "; for i in $(seq 3000); do [ -s parts/weights.safetensors ] && break; sleep 0.01; done"
+            "; kill -TERM $child; wait $child");
+  EXPECT_EQ(stopped.status, 130) << stopped.output;
+  EXPECT_NE(contents(dir_ / "stopped").find("stopped after update "), std::string::npos);
+  EXPECT_NE(saved("whole"), saved("parts"));
+  EXPECT_EQ(run("--resume --sample 0 --out parts").status, 0);
+  EXPECT_EQ(saved("whole"), saved("parts"));
+}
+
+TEST_F(CharLm, ATerminalHasALiveLineUntilCtrlC) {
+  for (const unsigned short columns : {24, 80}) {
+    const Outcome outcome = on_terminal(columns, "--epochs 100000");
+    EXPECT_EQ(outcome.status, 130) << outcome.output;
+    EXPECT_TRUE(outcome.output.ends_with("--resume goes on\r\n")) << outcome.output;
+    const std::string kept = saved("out");
+    EXPECT_EQ(run("--resume --epochs 0 --sample 40").status, 0);  // only writes
+    EXPECT_EQ(saved("out"), kept);
+    size_t live = 0;  // what stands between \r and the code that clears the rest of the line
+    for (size_t end = 0; (end = outcome.output.find("\x1b[K", end)) != std::string::npos; ++end, ++live) {
+      const size_t start = outcome.output.rfind('\r', end) + 1;
+      EXPECT_LT(end - start, columns) << outcome.output;
+    }
+    EXPECT_GT(live, 0u);
+  }
+}
+
+TEST_F(CharLm, AFullDiskLeavesTheOldCheckpoint) {
+  EXPECT_EQ(run("--epochs 1 --sample 0").status, 0);
+  const std::string kept = saved("out");
+  const Outcome full = run("--epochs 2 --resume", R"(sh -c 'ulimit -f 8; exec "$0" "$@"')");
+  EXPECT_EQ(full.status, 1);
+  EXPECT_TRUE(full.output.ends_with("char_lm: out/checkpoint.safetensors: cannot write: File too large\n"))
+      << full.output;
+  EXPECT_EQ(saved("out"), kept);
+  EXPECT_EQ(std::distance(fs::directory_iterator(dir_ / "out"), {}), 3);
+  EXPECT_EQ(run("--epochs 2 --resume").status, 0);
+}
+
+TEST_F(CharLm, ALossThatIsNoNumberLeavesTheLastGoodCheckpoint) {
+  EXPECT_EQ(run("--epochs 1 --sample 0").status, 0);
+  const std::string kept = saved("out");
+  const Outcome outcome = run("--epochs 2 --rate 1e38 --resume");
+  EXPECT_EQ(outcome.status, 1);
+  EXPECT_NE(outcome.output.find("char_lm: the loss is "), std::string::npos) << outcome.output;
+  EXPECT_NE(outcome.output.find("at update 236: training stops; the checkpoint of update 234 stays"),
+            std::string::npos)
+      << outcome.output;
+  EXPECT_EQ(saved("out"), kept);
+}
+
+TEST_F(CharLm, WritingIsReproducible) {
+  EXPECT_EQ(run("--epochs 1 --sample 0").status, 0);
+  auto write = [&](const std::string& options) {
+    const std::string output = run("--resume --epochs 0 --sample 200 " + options).output;
+    return output.substr(output.find("\n\n"));
+  };
+  EXPECT_EQ(write("--temperature 0 --seed 1"), write("--temperature 0 --seed 2"));
+  EXPECT_EQ(write("--seed 1"), write("--seed 1"));
+  EXPECT_NE(write("--seed 1"), write("--seed 2"));
 }
 
 TEST_F(CharLm, LearnsByTheClockLogsAndWrites) {
@@ -93,6 +190,7 @@ TEST_F(CharLm, LearnsByTheClockLogsAndWrites) {
   const size_t written = outcome.output.find("\n\nline");
   ASSERT_NE(written, std::string::npos) << outcome.output;
   EXPECT_EQ(outcome.output.size() - written, 2 + 4 + 100 + 1u);
+  EXPECT_EQ(outcome.output.find_first_of("\r\x1b"), std::string::npos) << "plain lines only";
 }
 
 TEST_F(CharLm, SaysWhatIsWrong) {
@@ -108,9 +206,41 @@ TEST_F(CharLm, SaysWhatIsWrong) {
   expect(run("", "", "binary.txt"), "byte 1 is zero");
   expect(run("", "", "short.txt"), "shorter than one window of 4 rows x 8 steps");
   expect(run("--resume --out nowhere"), "nowhere/checkpoint.safetensors");
+  expect(run("--out text.txt"), "--out `text.txt`: Not a directory");
+  expect(run("--prime 'x~'"), "--prime: byte 0x7e at position 1 is not in the vocabulary");
+}
+
+TEST_F(CharLm, RefusesACheckpointOfAnotherRun) {
   EXPECT_EQ(run("--epochs 1 --sample 0").status, 0);
-  expect(run("--resume --cell gru"), "gru 2x12");
-  expect(run("--resume --epochs 1 --prime '~'"), "0x7e");
+  const std::string kept = saved("out");
+  std::string other = contents(dir_ / "text.txt");
+  std::ofstream(dir_ / "longer.txt") << other << "text\n";
+  for (char& c : other) c = c == 't' ? 'T' : c;
+  std::ofstream(dir_ / "other.txt") << other;
+  auto expect = [&](const Outcome& outcome, const std::string& message) {
+    EXPECT_EQ(outcome.status, 1);
+    EXPECT_NE(outcome.output.find("char_lm: out/checkpoint.safetensors: a checkpoint " + message),
+              std::string::npos)
+        << outcome.output;
+  };
+  expect(run("--resume --cell gru"), "of another model: `lstm 2x12, 21 symbols`, not `gru 2x12, 21 symbols`");
+  expect(run("--resume --hidden 13"),
+         "of another model: `lstm 2x12, 21 symbols`, not `lstm 2x13, 21 symbols`");
+  expect(run("--resume --batch 3"), "of another model: state/state.0 is f32[4,12], not f32[3,12]");
+  expect(run("--resume --steps 9"), "that cannot go on here: text `");
+  expect(run("--resume", "", "longer.txt"), "that cannot go on here: text `");
+  expect(run("--resume", "", "other.txt"), "that cannot go on here: symbols `");
+  EXPECT_EQ(saved("out"), kept);
+}
+
+TEST_F(CharLm, WrongUsageHasACodeOfItsOwn) {
+  for (const char* options : {"--cell lstmm", "--epochs 1 --minutes 1", "--epochs -1", "--epochs 1.5",
+                              "--epochs 9223372036854775807", "--rate nan", "--temperature nan",
+                              "--minutes inf", "--seed -1", "--layers 0"}) {
+    const Outcome outcome = run(options);
+    EXPECT_EQ(outcome.status, 2) << options;
+    EXPECT_NE(outcome.output.find("--"), std::string::npos) << outcome.output;
+  }
 }
 
 }  // namespace

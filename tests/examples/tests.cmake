@@ -1,5 +1,5 @@
 if(TARGET char_lm)
   rondo_test(char_lm_test LABELS slow SOURCES examples/char_lm_test.cpp LIBS rondo_runtime)
-  target_compile_definitions(char_lm_test PRIVATE CHAR_LM="$<TARGET_FILE:char_lm>")
-  add_dependencies(char_lm_test char_lm)
+  target_compile_definitions(char_lm_test PRIVATE CHAR_LM="$<TARGET_FILE:char_lm>" RONDO_TOOL="$<TARGET_FILE:rondo>")
+  add_dependencies(char_lm_test char_lm rondo)
 endif()
