@@ -33,6 +33,8 @@ std::string Trace::member(const std::string& name, size_t index) { return fmt::f
 Tensor Trace::add_input(const std::string& name, Type type, Where where) {
   if (inputs_.contains(name))
     fail(fmt::format("{} has an input `{}` already", region_.builder().func().name, name), where);
+  for (const Dim& dim : type.shape)
+    if (dim.size() < 0) fail(fmt::format("input `{}`: {} is no size", name, dim.size()), where);
   Tensor tensor = region_.param(std::move(type), name);
   order_.push_back(region_.use(tensor, where));
   return inputs_[name] = tensor;

@@ -7,6 +7,7 @@
 
 #include <functional>
 #include <string>
+#include <type_traits>
 #include <utility>
 
 #include "frontend/function.h"
@@ -34,34 +35,40 @@ auto run(const M& model, const S& state, const X& xs, Where where = Where::here(
 
 /// One step: input "x" [B,...], output "y".
 template <class M>
-Function step_function(const M& model, const StepInput& x) {
+Function step_function(const M& model, const StepInput& x, Where where = Where::here()) {
   return Function("step", model, [&](Trace& t) {
     auto state = t.state("state", model.initial("B"));
     auto [next, y] = model.step(state, t.input("x", x.dtype, x.with({"B"})));
-    t.keep("state", next);
-    t.output("y", y);
+    t.keep("state", next, where);
+    t.output("y", y, where);
   });
 }
 
 /// A sequence: input "x" [T,B,...], output "y" [T,B,...].
 template <class M>
-Function run_function(const M& model, const StepInput& x) {
+Function run_function(const M& model, const StepInput& x, Where where = Where::here()) {
   return Function("run", model, [&](Trace& t) {
     auto state = t.state("state", model.initial("B"));
-    auto [next, y] = run(model, state, t.input("x", x.dtype, x.with({"T", "B"})));
-    t.keep("state", next);
-    t.output("y", y);
+    auto [next, y] = run(model, state, t.input("x", x.dtype, x.with({"T", "B"})), where);
+    t.keep("state", next, where);
+    t.output("y", y, where);
   });
 }
 
 /// The loss of a sequence: inputs "x" [T,B,...] and "target" [T,B,...], output "loss" = loss(y, target).
 template <class M, class Loss>
-Function loss_function(const M& model, const StepInput& x, const StepInput& target, Loss&& loss) {
+Function loss_function(const M& model, const StepInput& x, const StepInput& target, Loss&& loss,
+                       Where where = Where::here()) {
   return Function("loss", model, [&](Trace& t) {
     auto state = t.state("state", model.initial("B"));
-    auto [next, y] = run(model, state, t.input("x", x.dtype, x.with({"T", "B"})));
-    t.keep("state", next);
-    t.output("loss", loss(y, t.input("target", target.dtype, target.with({"T", "B"}))));
+    auto [next, y] = run(model, state, t.input("x", x.dtype, x.with({"T", "B"})), where);
+    t.keep("state", next, where);
+    const Tensor wanted = t.input("target", target.dtype, target.with({"T", "B"}));
+    if constexpr (std::is_same_v<std::decay_t<Loss>, Tensor (*)(Operand, Operand)>) {  // of the library
+      t.output("loss", loss(Operand(y, where), Operand(wanted, where)), where);
+    } else {
+      t.output("loss", loss(y, wanted), where);
+    }
   });
 }
 

@@ -70,6 +70,38 @@ TEST(Errors, LayersNameTheCallAndNotTheirOwnLines) {
                  stack(stack.initial("B"), t.input("x", {"B", 5})));
 }
 
+struct Speaker : Model {
+  Rnn cell{*this, "cell", 8, 16};
+  Linear head{*this, "head", 16, 11};
+  HiddenState initial(Dim batch) const { return cell.initial(std::move(batch)); }
+  std::pair<HiddenState, Tensor> step(const HiddenState& s, Tensor x) const {
+    const HiddenState next = cell(s, x);
+    return {next, head(next.h)};
+  }
+};
+struct Forgetful : Speaker {  // its state changes its shape
+  std::pair<HiddenState, Tensor> step(const HiddenState& s, Tensor x) const { return {{sum(s.h, -1)}, x}; }
+};
+
+TEST(Errors, ProgramsOfAModelNameTheCall) {
+  const Speaker model;
+  const Forgetful other;
+  const StepInput numbers{f32, {8}};
+  auto error_of = [](auto make) -> std::string {
+    try {
+      make();
+    } catch (const Error& e) {
+      return e.what();
+    }
+    return "no error";
+  };
+  EXPECT_EQ(error_of([&] { loss_function(model, numbers, {f32, {11}}, softmax_cross_entropy); }), here("gather: i32[11] x f32[T,B,11]: ids are i32, not f32 in softmax_cross_entropy", __LINE__));
+  EXPECT_EQ(error_of([&] { loss_function(model, numbers, {f32, {12}}, mse); }), here("sub: f32[T,B,11] x f32[T,B,12]: operand types differ in mse", __LINE__));
+  EXPECT_EQ(error_of([&] { run_function(other, numbers); }), here("scan: tensor 0 of the state is f32[B,16] before the step and f32[B] after it", __LINE__));
+  EXPECT_EQ(error_of([&] { step_function(other, numbers); }), here("keep: `state.0` is f32[B,16] before the call and f32[B] after it", __LINE__));
+  EXPECT_MESSAGE("input `x`: -4 is no size", t.input("x", {2, -4}));
+}
+
 TEST(Errors, Scan) {
   EXPECT_MESSAGE("scan: f32[] has no time dim",
                  scan(zeros({2}), t.input("x", {}), [](Tensor h, Tensor) { return h; }));
