@@ -152,9 +152,11 @@ std::vector<const Buffer*> arguments(const LoopProgram& p) {
 
 }  // namespace
 
-std::vector<Array> run_native(const LoopProgram& p, const std::vector<Array>& inputs, const DimValues& dims,
-                              const codegen::Target& target) {
-  auto code = codegen::jit(p, target, {}, nullptr);
+Native::Native(const LoopProgram& p, const codegen::Target& target)
+    : program_(p), code_(codegen::jit(p, target, {}, nullptr)) {}
+
+std::vector<Array> Native::run(const std::vector<Array>& inputs, const DimValues& dims) const {
+  const LoopProgram& p = program_;
   std::vector<Memory> memory;
   std::vector<void*> pointers;
   std::vector<const Buffer*> args = arguments(p);
@@ -169,7 +171,7 @@ std::vector<Array> run_native(const LoopProgram& p, const std::vector<Array>& in
   Memory scratch = allocate(bytes);
   std::vector<int64_t> values;
   for (const std::string& name : p.dims) values.push_back(dims.at(name));
-  code->entry()(pointers.data(), values.data(), scratch.get());
+  code_->entry()(pointers.data(), values.data(), scratch.get());
   std::vector<Array> outputs;
   for (size_t i = inputs.size(); i < args.size(); ++i) {
     int64_t count = args[i]->size.evaluate(dims);
@@ -182,6 +184,11 @@ std::vector<Array> run_native(const LoopProgram& p, const std::vector<Array>& in
     outputs.push_back(std::move(a));
   }
   return outputs;
+}
+
+std::vector<Array> run_native(const LoopProgram& p, const std::vector<Array>& inputs, const DimValues& dims,
+                              const codegen::Target& target) {
+  return Native(p, target).run(inputs, dims);
 }
 
 std::vector<Array> run_interpreted(const LoopProgram& p, const std::vector<Array>& inputs,
@@ -215,11 +222,23 @@ void expect_near(const std::vector<Array>& expected, const std::vector<Array>& g
     }
 }
 
+void expect_same_for_all(const LoopProgram& p, const std::vector<DimValues>& all, double tolerance,
+                         const codegen::Target& target) {
+  ASSERT_FALSE(all.empty());
+  SCOPED_TRACE("on " + target.cpu);
+  const Native native(p, target);
+  for (const DimValues& dims : all) {
+    std::string trace = "with dims";
+    for (const auto& [name, size] : dims) trace += " " + name + "=" + std::to_string(size);
+    SCOPED_TRACE(trace);
+    std::vector<Array> inputs = random_inputs(p, dims);
+    expect_near(run_interpreted(p, inputs, dims), native.run(inputs, dims), tolerance);
+  }
+}
+
 void expect_same(const LoopProgram& p, const DimValues& dims, double tolerance,
                  const codegen::Target& target) {
-  SCOPED_TRACE("on " + target.cpu);
-  std::vector<Array> inputs = random_inputs(p, dims);
-  expect_near(run_interpreted(p, inputs, dims), run_native(p, inputs, dims, target), tolerance);
+  expect_same_for_all(p, {dims}, tolerance, target);
 }
 
 std::vector<codegen::Target> targets() {

@@ -1,6 +1,7 @@
 // Loop programs built by hand, and both ways to run them.
 #pragma once
 
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -45,7 +46,17 @@ ir::Store store(ir::BufferId, ir::NodeId value, std::vector<ir::Poly> strides, i
 /// Values in [-2, 2), or small integers for i32 and bits for pred.
 ir::Array random_array(DType, int64_t count, uint32_t seed);
 
-/// The outputs, flat; scratch starts as NaN.
+/// A loop program as machine code.
+class Native {
+ public:
+  explicit Native(const ir::LoopProgram&, const codegen::Target& = codegen::target_for());
+  /// The outputs, flat; scratch starts as NaN.
+  std::vector<ir::Array> run(const std::vector<ir::Array>& inputs, const ir::DimValues&) const;
+
+ private:
+  ir::LoopProgram program_;
+  std::unique_ptr<codegen::NativeCode> code_;
+};
 std::vector<ir::Array> run_native(const ir::LoopProgram&, const std::vector<ir::Array>& inputs,
                                   const ir::DimValues&, const codegen::Target& = codegen::target_for());
 std::vector<ir::Array> run_interpreted(const ir::LoopProgram&, const std::vector<ir::Array>& inputs,
@@ -55,7 +66,9 @@ std::vector<ir::Array> random_inputs(const ir::LoopProgram&, const ir::DimValues
 /// Expects results equal to `tolerance`, relative to 1 + |value|.
 void expect_near(const std::vector<ir::Array>& expected, const std::vector<ir::Array>& got, double tolerance);
 
-/// Runs both on random inputs and expects the same.
+/// Runs both on random inputs, with each of the dims, and expects the same.
+void expect_same_for_all(const ir::LoopProgram&, const std::vector<ir::DimValues>& dims,
+                         double tolerance = 2e-5, const codegen::Target& = codegen::target_for());
 void expect_same(const ir::LoopProgram&, const ir::DimValues& = {}, double tolerance = 2e-5,
                  const codegen::Target& = codegen::target_for());
 

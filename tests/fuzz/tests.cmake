@@ -4,6 +4,11 @@ rondo_test(ir_fuzz_test
 rondo_test(codegen_fuzz_test
   SOURCES fuzz/codegen_fuzz_test.cpp
   LIBS rondo_codegen rondo_test_support)
+rondo_test(codegen_long_fuzz_test
+  SOURCES fuzz/codegen_fuzz_test.cpp
+  LIBS rondo_codegen rondo_test_support
+  LABELS slow)
+target_compile_definitions(codegen_long_fuzz_test PRIVATE RONDO_MANY_FUNCTIONS)
 rondo_test(passes_fuzz_test
   SOURCES fuzz/passes_fuzz_test.cpp
   LIBS rondo_passes rondo_test_support)
