@@ -19,17 +19,18 @@ CellOptions with_hidden_bias(CellOptions options, Gru::Reset reset) {
 }  // namespace
 
 Gates::Gates(Model& m, const std::string& name, int64_t in, int64_t hidden, int gates,
-             const CellOptions& options)
-    : Gates(m, name, in, hidden, gates, options, repeated(gates, options.bias_init)) {}
+             const CellOptions& options, Where where)
+    : Gates(m, name, in, hidden, gates, options, repeated(gates, options.bias_init), where) {}
 
 Gates::Gates(Model& m, const std::string& name, int64_t in, int64_t hidden, int gates,
-             const CellOptions& options, Init b_init)
-    : wx(m.param(name + ".wx", {in, gates * hidden}, repeated(gates, options.input_init))),
-      wh(m.param(name + ".wh", {hidden, gates * hidden}, repeated(gates, options.hidden_init))),
+             const CellOptions& options, Init b_init, Where where)
+    : wx(m.param(name + ".wx", {in, gates * hidden}, repeated(gates, options.input_init), where)),
+      wh(m.param(name + ".wh", {hidden, gates * hidden}, repeated(gates, options.hidden_init), where)),
       hidden(hidden) {
   if (!options.bias) return;
-  b = m.param(name + ".b", {gates * hidden}, std::move(b_init));
-  if (options.hidden_bias) bh = m.param(name + ".bh", {gates * hidden}, repeated(gates, options.bias_init));
+  b = m.param(name + ".b", {gates * hidden}, std::move(b_init), where);
+  if (options.hidden_bias)
+    bh = m.param(name + ".bh", {gates * hidden}, repeated(gates, options.bias_init), where);
 }
 
 Tensor Gates::of_input(Operand x) const {
@@ -42,12 +43,13 @@ Tensor Gates::of_hidden(Operand h) const {
   return bh.is_set() ? product + bh : product;
 }
 
-Lstm::Lstm(Model& m, const std::string& name, int64_t in, int64_t hidden, const LstmOptions& options)
-    : Gates(m, name, in, hidden, 4, options, with_forget_bias(options)) {}
+Lstm::Lstm(Model& m, const std::string& name, int64_t in, int64_t hidden, const LstmOptions& options,
+           Where where)
+    : Gates(m, name, in, hidden, 4, options, with_forget_bias(options), where) {}
 
 Gru::Gru(Model& m, const std::string& name, int64_t in, int64_t hidden, Reset reset,
-         const CellOptions& options)
-    : Gates(m, name, in, hidden, 3, with_hidden_bias(options, reset)), reset(reset) {}
+         const CellOptions& options, Where where)
+    : Gates(m, name, in, hidden, 3, with_hidden_bias(options, reset), where), reset(reset) {}
 
 Gru::State Gru::operator()(const State& s, Operand x) const {
   LibraryCall call("gru", x.where());

@@ -32,9 +32,10 @@ class Gates {
   int64_t hidden = 0;
 
   Gates() = default;
-  Gates(Model& m, const std::string& name, int64_t in, int64_t hidden, int gates, const CellOptions& options);
   Gates(Model& m, const std::string& name, int64_t in, int64_t hidden, int gates, const CellOptions& options,
-        Init b_init);
+        Where where);
+  Gates(Model& m, const std::string& name, int64_t in, int64_t hidden, int gates, const CellOptions& options,
+        Init b_init, Where where);
 
   /// x wx + b, for all gates. x may be ids (i32): the product with one-hot rows is then the rows themselves.
   Tensor of_input(Operand x) const;
@@ -57,8 +58,8 @@ class Rnn : public Gates {
   Rnn() = default;
   Rnn(
       Model& m, const std::string& name, int64_t in, int64_t hidden, const CellOptions& options = {},
-      Activation f = [](Tensor a) { return tanh(a); })
-      : Gates(m, name, in, hidden, 1, options), activation(std::move(f)) {}
+      Activation f = [](Tensor a) { return tanh(a); }, Where where = Where::here())
+      : Gates(m, name, in, hidden, 1, options, where), activation(std::move(f)) {}
 
   State initial(Dim batch) const { return {zeros({std::move(batch), hidden})}; }
   State operator()(const State& s, Operand x) const {
@@ -80,7 +81,8 @@ class Lstm : public Gates {
   };
 
   Lstm() = default;
-  Lstm(Model& m, const std::string& name, int64_t in, int64_t hidden, const LstmOptions& options = {});
+  Lstm(Model& m, const std::string& name, int64_t in, int64_t hidden, const LstmOptions& options = {},
+       Where where = Where::here());
 
   State initial(Dim batch) const { return {zeros({batch, hidden}), zeros({batch, hidden})}; }
   State operator()(const State& s, Operand x) const {
@@ -102,7 +104,7 @@ class Gru : public Gates {
 
   Gru() = default;
   Gru(Model& m, const std::string& name, int64_t in, int64_t hidden, Reset reset = Reset::before,
-      const CellOptions& options = {});
+      const CellOptions& options = {}, Where where = Where::here());
 
   State initial(Dim batch) const { return {zeros({std::move(batch), hidden})}; }
   State operator()(const State& s, Operand x) const;

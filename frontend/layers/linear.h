@@ -14,9 +14,9 @@ class Linear {
 
   Linear() = default;
   Linear(Model& m, const std::string& name, int64_t in, int64_t out, bool bias = true,
-         Init w_init = init::glorot(), Init b_init = init::zeros())
-      : w(m.param(name + ".w", {in, out}, std::move(w_init))) {
-    if (bias) b = m.param(name + ".b", {out}, std::move(b_init));
+         Init w_init = init::glorot(), Init b_init = init::zeros(), Where where = Where::here())
+      : w(m.param(name + ".w", {in, out}, std::move(w_init), where)) {
+    if (bias) b = m.param(name + ".b", {out}, std::move(b_init), where);
   }
 
   Tensor operator()(Operand x) const {
@@ -32,8 +32,9 @@ class Embedding {
   Param table;
 
   Embedding() = default;
-  Embedding(Model& m, const std::string& name, int64_t rows, int64_t width, Init init = init::normal(1))
-      : table(m.param(name + ".table", {rows, width}, std::move(init))) {}
+  Embedding(Model& m, const std::string& name, int64_t rows, int64_t width, Init init = init::normal(1),
+            Where where = Where::here())
+      : table(m.param(name + ".table", {rows, width}, std::move(init), where)) {}
 
   Tensor operator()(Operand ids) const {
     LibraryCall call("embedding", ids.where());

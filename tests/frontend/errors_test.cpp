@@ -70,6 +70,15 @@ TEST(Errors, LayersNameTheCallAndNotTheirOwnLines) {
                  stack(stack.initial("B"), t.input("x", {"B", 5})));
 }
 
+TEST(Errors, LayersNameWhereTheyAreDeclared) {
+  Model m;
+  EXPECT_MESSAGE("parameter `a.w`: -3 is no size", Linear(m, "a", -3, 4));
+  EXPECT_MESSAGE("parameter `a.table`: 0 is no size", Embedding(m, "a", 3, 0));
+  EXPECT_MESSAGE("parameter `a.wx`: 0 is no size", Rnn(m, "a", 0, 4));
+  EXPECT_MESSAGE("parameter `a.wx`: -4 is no size", Lstm(m, "a", 3, -1));
+  EXPECT_MESSAGE("the model has a parameter `b.wx` already", Gru(m, "b", 3, 4); Gru(m, "b", 3, 4));
+}
+
 struct Speaker : Model {
   Rnn cell{*this, "cell", 8, 16};
   Linear head{*this, "head", 16, 11};
