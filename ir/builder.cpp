@@ -124,10 +124,7 @@ Func Builder::finish(std::vector<Value> results) && {
 }
 
 Value Builder::constant(Type type, double number) {
-  Attrs a;
-  a.number = number;
-  a.type = std::move(type);
-  return emit(OpKind::constant, {}, std::move(a));
+  return emit(OpKind::constant, {}, {.number = number, .type = std::move(type)});
 }
 
 Value Builder::unary(OpKind kind, Value v) { return emit(kind, {v}); }
@@ -135,107 +132,67 @@ Value Builder::binary(OpKind kind, Value a, Value b) { return emit(kind, {a, b})
 
 Value Builder::cast(Value v, DType dtype) {
   if (type(v).dtype == dtype) return v;
-  Attrs a;
-  a.type = {dtype, type(v).shape};
-  return emit(OpKind::cast, {v}, std::move(a));
+  return emit(OpKind::cast, {v}, {.type = {dtype, type(v).shape}});
 }
 
 Value Builder::size(Dim dim, DType dtype) {
   if (!dim.is_named()) return scalar(dtype, static_cast<double>(dim.size()));
-  Attrs a;
-  a.type = {dtype, {}};
-  a.dim = std::move(dim);
-  return emit(OpKind::size, {}, std::move(a));
+  return emit(OpKind::size, {}, {.type = {dtype, {}}, .dim = std::move(dim)});
 }
 
 Value Builder::iota(Type type, int64_t axis) {
-  Attrs a;
-  a.type = std::move(type);
-  a.axis = axis;
-  return emit(OpKind::iota, {}, std::move(a));
+  return emit(OpKind::iota, {}, {.type = std::move(type), .axis = axis});
 }
 
 Value Builder::reshape(Value v, Shape shape) {
   if (shape == type(v).shape) return v;
-  Attrs a;
-  a.type = {type(v).dtype, std::move(shape)};
-  return emit(OpKind::reshape, {v}, std::move(a));
+  return emit(OpKind::reshape, {v}, {.type = {type(v).dtype, std::move(shape)}});
 }
 
 Value Builder::transpose(Value v, std::vector<int64_t> axes) {
-  Attrs a;
-  a.axes = std::move(axes);
-  return emit(OpKind::transpose, {v}, std::move(a));
+  return emit(OpKind::transpose, {v}, {.axes = std::move(axes)});
 }
 
 Value Builder::broadcast(Value v, Shape shape, std::vector<int64_t> axes) {
   if (shape == type(v).shape) return v;
-  Attrs a;
-  a.type = {type(v).dtype, std::move(shape)};
-  a.axes = std::move(axes);
-  return emit(OpKind::broadcast, {v}, std::move(a));
+  return emit(OpKind::broadcast, {v}, {.type = {type(v).dtype, std::move(shape)}, .axes = std::move(axes)});
 }
 
 Value Builder::slice(Value v, int64_t axis, int64_t lo, int64_t hi) {
-  Attrs a;
-  a.axis = axis;
-  a.lo = lo;
-  a.hi = hi;
-  return emit(OpKind::slice, {v}, std::move(a));
+  return emit(OpKind::slice, {v}, {.axis = axis, .lo = lo, .hi = hi});
 }
 
 Value Builder::pad(Value v, int64_t axis, int64_t before, int64_t after) {
   if (before == 0 && after == 0) return v;
-  Attrs a;
-  a.axis = axis;
-  a.lo = before;
-  a.hi = after;
-  return emit(OpKind::pad, {v}, std::move(a));
+  return emit(OpKind::pad, {v}, {.axis = axis, .lo = before, .hi = after});
 }
 
 Value Builder::concat(std::vector<Value> parts, int64_t axis) {
-  Attrs a;
-  a.axis = axis;
-  return emit(OpKind::concat, std::move(parts), std::move(a));
+  return emit(OpKind::concat, std::move(parts), {.axis = axis});
 }
 
 Value Builder::scatter_add(Type result, Value ids, Value updates) {
-  Attrs a;
-  a.type = std::move(result);
-  return emit(OpKind::scatter_add, {ids, updates}, std::move(a));
+  return emit(OpKind::scatter_add, {ids, updates}, {.type = std::move(result)});
 }
 
 Value Builder::matmul(Value x, Value y, bool ta, bool tb) {
-  Attrs a;
-  a.ta = ta;
-  a.tb = tb;
-  return emit(OpKind::matmul, {x, y}, std::move(a));
+  return emit(OpKind::matmul, {x, y}, {.ta = ta, .tb = tb});
 }
 
 Value Builder::reduce_sum(Value v, std::vector<int64_t> axes) {
   if (axes.empty()) return v;
-  Attrs a;
-  a.axes = std::move(axes);
-  return emit(OpKind::reduce_sum, {v}, std::move(a));
+  return emit(OpKind::reduce_sum, {v}, {.axes = std::move(axes)});
 }
 
 Value Builder::reduce_max(Value v, std::vector<int64_t> axes) {
   if (axes.empty()) return v;
-  Attrs a;
-  a.axes = std::move(axes);
-  return emit(OpKind::reduce_max, {v}, std::move(a));
+  return emit(OpKind::reduce_max, {v}, {.axes = std::move(axes)});
 }
 
-Value Builder::argmax(Value v, int64_t axis) {
-  Attrs a;
-  a.axis = axis;
-  return emit(OpKind::argmax, {v}, std::move(a));
-}
+Value Builder::argmax(Value v, int64_t axis) { return emit(OpKind::argmax, {v}, {.axis = axis}); }
 
 Value Builder::random(Value key, Value counter, Type type) {
-  Attrs a;
-  a.type = std::move(type);
-  return emit(OpKind::random, {key, counter}, std::move(a));
+  return emit(OpKind::random, {key, counter}, {.type = std::move(type)});
 }
 
 }  // namespace rondo::ir

@@ -26,13 +26,13 @@ struct Value {
 /// The attributes of an op. Which of them an op has, its OpDef lists; the others keep their defaults.
 struct Attrs {
   double number = 0;  // const: the value of every element
-  Type type;  // const, iota, size, random, cast, broadcast, reshape, scatter_add: the result's type (printed
-              // as such)
-  std::vector<int64_t> axes;         // transpose, broadcast, reduce_sum, reduce_max
+  // The result's type, printed as such: const, iota, size, random, cast, broadcast, reshape, scatter_add.
+  Type type = {};
+  std::vector<int64_t> axes = {};    // transpose, broadcast, reduce_sum, reduce_max
   int64_t axis = 0;                  // iota, slice, pad, concat, argmax
   int64_t lo = 0, hi = 0;            // slice: first and one past the last; pad: elements before and after
   bool ta = false, tb = false;       // matmul
-  Dim dim;                           // size: which dim; scan without xs: the trip count
+  Dim dim = {};                      // size: which dim; scan without xs: the trip count
   bool reverse = false;              // scan
   uint32_t consts = 0, carries = 0;  // scan: how many operands are consts and carries; the rest are xs
 

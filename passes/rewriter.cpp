@@ -56,38 +56,23 @@ const std::vector<int64_t>& Rewriter::part_ends(Value concat) {
 Value Rewriter::constant(Type type, double number) { return b.constant(std::move(type), number); }
 
 Value Rewriter::reshape(Value v, Shape shape) {
-  Attrs a;
-  a.type = {type(v).dtype, std::move(shape)};
-  return emit(OpKind::reshape, {v}, std::move(a));
+  return emit(OpKind::reshape, {v}, {.type = {type(v).dtype, std::move(shape)}});
 }
 
 Value Rewriter::slice(Value v, int64_t axis, int64_t lo, int64_t hi) {
-  Attrs a;
-  a.axis = axis;
-  a.lo = lo;
-  a.hi = hi;
-  return emit(OpKind::slice, {v}, std::move(a));
+  return emit(OpKind::slice, {v}, {.axis = axis, .lo = lo, .hi = hi});
 }
 
 Value Rewriter::pad(Value v, int64_t axis, int64_t before, int64_t after) {
-  Attrs a;
-  a.axis = axis;
-  a.lo = before;
-  a.hi = after;
-  return emit(OpKind::pad, {v}, std::move(a));
+  return emit(OpKind::pad, {v}, {.axis = axis, .lo = before, .hi = after});
 }
 
 Value Rewriter::concat(std::vector<Value> parts, int64_t axis) {
-  Attrs a;
-  a.axis = axis;
-  return emit(OpKind::concat, std::move(parts), std::move(a));
+  return emit(OpKind::concat, std::move(parts), {.axis = axis});
 }
 
 Value Rewriter::broadcast(Value v, Shape shape, std::vector<int64_t> axes) {
-  Attrs a;
-  a.type = {type(v).dtype, std::move(shape)};
-  a.axes = std::move(axes);
-  return emit(OpKind::broadcast, {v}, std::move(a));
+  return emit(OpKind::broadcast, {v}, {.type = {type(v).dtype, std::move(shape)}, .axes = std::move(axes)});
 }
 
 }  // namespace rondo::passes
