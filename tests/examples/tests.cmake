@@ -1,5 +1,8 @@
-if(TARGET char_lm)
-  rondo_test(char_lm_test LABELS slow SOURCES examples/char_lm_test.cpp LIBS rondo_runtime)
-  target_compile_definitions(char_lm_test PRIVATE CHAR_LM="$<TARGET_FILE:char_lm>" RONDO_TOOL="$<TARGET_FILE:rondo>")
-  add_dependencies(char_lm_test char_lm rondo)
+if(NOT RONDO_EXAMPLES)
+  return()
 endif()
+rondo_test(examples_support_test SOURCES examples/support_test.cpp LIBS rondo_examples_support)
+
+rondo_test(char_lm_test LABELS slow SOURCES examples/char_lm_test.cpp LIBS rondo_runtime)
+target_compile_definitions(char_lm_test PRIVATE CHAR_LM="$<TARGET_FILE:char_lm>" RONDO_TOOL="$<TARGET_FILE:rondo>")
+add_dependencies(char_lm_test char_lm rondo)
