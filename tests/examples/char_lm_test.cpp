@@ -7,15 +7,17 @@
 #include <pty.h>
 #include <sys/wait.h>
 #include <unistd.h>
-#include <cstdio>
 #include <filesystem>
 #include <fstream>
 #include <sstream>
 #include <string>
 
+#include "tests/support/shell.h"
+
 namespace {
 
 namespace fs = std::filesystem;
+using rondo::testing::Outcome;
 
 std::string contents(const fs::path& path) {
   std::ifstream file(path, std::ios::binary);
@@ -36,10 +38,6 @@ class CharLm : public ::testing::Test {
   }
   void TearDown() override { fs::remove_all(dir_); }
 
-  struct Outcome {
-    int status;
-    std::string output;  // both streams
-  };
   /// Runs char_lm, behind `before`, on the text with a small model.
   Outcome run(const std::string& options, const std::string& before = "",
               const std::string& text = "text.txt") {
@@ -48,11 +46,8 @@ class CharLm : public ::testing::Test {
   static std::string command(const std::string& options, const std::string& text = "text.txt") {
     return fmt::format("{} --text {} --layers 2 --hidden 12 --batch 4 --steps 8 {}", CHAR_LM, text, options);
   }
-  Outcome shell(const std::string& command) {
-    std::FILE* pipe = popen(fmt::format("cd {} && {{ {}; }} 2>&1", dir_.string(), command).c_str(), "r");
-    std::string output;
-    for (int c; (c = std::fgetc(pipe)) != EOF;) output += static_cast<char>(c);
-    return {WEXITSTATUS(pclose(pipe)), output};
+  Outcome shell(const std::string& command) const {
+    return rondo::testing::shell(fmt::format("cd {} && {{ {}; }}", dir_.string(), command));
   }
   /// Runs char_lm on a terminal of so many columns, and types Ctrl-C once a live line stands there.
   Outcome on_terminal(unsigned short columns, const std::string& options) {
@@ -89,7 +84,7 @@ class CharLm : public ::testing::Test {
 };
 
 TEST_F(CharLm, DumpsEachFunctionApart) {
-  EXPECT_EQ(run("--epochs 1 --sample 10 --out out", "env RONDO_DUMP=dump").status, 0);
+  EXPECT_EQ(run("--epochs 1 --sample 10 --out out", "env RONDO_DUMP=dump").code, 0);
   for (const char* function : {"loss", "loss.training", "generate"})
     for (const char* file : {"00-input.rondo", "20-loops.txt", "30.ll", "31-opt.ll", "32.s"})
       EXPECT_GT(contents(dir_ / "dump" / function / file).size(), 0u) << function << " " << file;
@@ -101,80 +96,80 @@ TEST_F(CharLm, DumpsEachFunctionApart) {
   for (const char* function : {"loss", "loss.training"}) {  // the text runs, as the evaluator says
     const Outcome checked =
         shell(fmt::format("{} run dump/{}/00-input.rondo --dims T=3,B=2 --check", RONDO_TOOL, function));
-    EXPECT_EQ(checked.status, 0) << checked.output;
+    EXPECT_EQ(checked.code, 0) << checked.text;
   }
 }
 
 TEST_F(CharLm, AResumedRunGivesTheSameBits) {
   for (const char* cell : {"lstm", "gru", "rnn"}) {
     const std::string options = fmt::format("--protocol char-rnn --cell {} --sample 0", cell);
-    EXPECT_EQ(run(options + " --epochs 3 --out whole").status, 0);
-    EXPECT_EQ(run(options + " --epochs 1 --out parts").status, 0);
+    EXPECT_EQ(run(options + " --epochs 3 --out whole").code, 0);
+    EXPECT_EQ(run(options + " --epochs 1 --out parts").code, 0);
     EXPECT_NE(saved("whole"), saved("parts"));
-    EXPECT_EQ(run(options + " --epochs 3 --out parts --resume").status, 0);
+    EXPECT_EQ(run(options + " --epochs 3 --out parts --resume").code, 0);
     EXPECT_EQ(saved("whole"), saved("parts"));
   }
 }
 
 // Stopped at any update, inside an epoch: Adam, a learning rate that falls, a state that is carried.
 TEST_F(CharLm, AnInterruptedRunEndsInTheSameBits) {
-  EXPECT_EQ(run("--epochs 100 --sample 0 --out whole").status, 0);
+  EXPECT_EQ(run("--epochs 100 --sample 0 --out whole").code, 0);
   const Outcome stopped =
       shell(command("--epochs 100 --out parts >stopped & child=$!") +
             "; for i in $(seq 3000); do [ -s parts/weights.safetensors ] && break; sleep 0.01; done"
             "; kill -TERM $child; wait $child");
-  EXPECT_EQ(stopped.status, 130) << stopped.output;
+  EXPECT_EQ(stopped.code, 130) << stopped.text;
   EXPECT_NE(contents(dir_ / "stopped").find("stopped after update "), std::string::npos);
   EXPECT_NE(saved("whole"), saved("parts"));
-  EXPECT_EQ(run("--resume --sample 0 --out parts").status, 0);
+  EXPECT_EQ(run("--resume --sample 0 --out parts").code, 0);
   EXPECT_EQ(saved("whole"), saved("parts"));
 }
 
 TEST_F(CharLm, ATerminalHasALiveLineUntilCtrlC) {
   for (const unsigned short columns : {24, 80}) {
     const Outcome outcome = on_terminal(columns, "--epochs 100000");
-    EXPECT_EQ(outcome.status, 130) << outcome.output;
-    EXPECT_TRUE(outcome.output.ends_with("--resume goes on\r\n")) << outcome.output;
+    EXPECT_EQ(outcome.code, 130) << outcome.text;
+    EXPECT_TRUE(outcome.text.ends_with("--resume goes on\r\n")) << outcome.text;
     const std::string kept = saved("out");
-    EXPECT_EQ(run("--resume --epochs 0 --sample 40").status, 0);  // only writes
+    EXPECT_EQ(run("--resume --epochs 0 --sample 40").code, 0);  // only writes
     EXPECT_EQ(saved("out"), kept);
     size_t live = 0;  // what stands between \r and the code that clears the rest of the line
-    for (size_t end = 0; (end = outcome.output.find("\x1b[K", end)) != std::string::npos; ++end, ++live) {
-      const size_t start = outcome.output.rfind('\r', end) + 1;
-      EXPECT_LT(end - start, columns) << outcome.output;
+    for (size_t end = 0; (end = outcome.text.find("\x1b[K", end)) != std::string::npos; ++end, ++live) {
+      const size_t start = outcome.text.rfind('\r', end) + 1;
+      EXPECT_LT(end - start, columns) << outcome.text;
     }
     EXPECT_GT(live, 0u);
   }
 }
 
 TEST_F(CharLm, AFullDiskLeavesTheOldCheckpoint) {
-  EXPECT_EQ(run("--epochs 1 --sample 0").status, 0);
+  EXPECT_EQ(run("--epochs 1 --sample 0").code, 0);
   const std::string kept = saved("out");
   const Outcome full = run("--epochs 2 --resume", R"(sh -c 'ulimit -f 8; exec "$0" "$@"')");
-  EXPECT_EQ(full.status, 1);
-  EXPECT_TRUE(full.output.ends_with("char_lm: out/checkpoint.safetensors: cannot write: File too large\n"))
-      << full.output;
+  EXPECT_EQ(full.code, 1);
+  EXPECT_TRUE(full.text.ends_with("char_lm: out/checkpoint.safetensors: cannot write: File too large\n"))
+      << full.text;
   EXPECT_EQ(saved("out"), kept);
   EXPECT_EQ(std::distance(fs::directory_iterator(dir_ / "out"), {}), 3);
-  EXPECT_EQ(run("--epochs 2 --resume").status, 0);
+  EXPECT_EQ(run("--epochs 2 --resume").code, 0);
 }
 
 TEST_F(CharLm, ALossThatIsNoNumberLeavesTheLastGoodCheckpoint) {
-  EXPECT_EQ(run("--epochs 1 --sample 0").status, 0);
+  EXPECT_EQ(run("--epochs 1 --sample 0").code, 0);
   const std::string kept = saved("out");
   const Outcome outcome = run("--epochs 2 --rate 1e38 --resume");
-  EXPECT_EQ(outcome.status, 1);
-  EXPECT_NE(outcome.output.find("char_lm: the loss is "), std::string::npos) << outcome.output;
-  EXPECT_NE(outcome.output.find("at update 236: training stops; the checkpoint of update 234 stays"),
+  EXPECT_EQ(outcome.code, 1);
+  EXPECT_NE(outcome.text.find("char_lm: the loss is "), std::string::npos) << outcome.text;
+  EXPECT_NE(outcome.text.find("at update 236: training stops; the checkpoint of update 234 stays"),
             std::string::npos)
-      << outcome.output;
+      << outcome.text;
   EXPECT_EQ(saved("out"), kept);
 }
 
 TEST_F(CharLm, WritingIsReproducible) {
-  EXPECT_EQ(run("--epochs 1 --sample 0").status, 0);
+  EXPECT_EQ(run("--epochs 1 --sample 0").code, 0);
   auto write = [&](const std::string& options) {
-    const std::string output = run("--resume --epochs 0 --sample 200 " + options).output;
+    const std::string output = run("--resume --epochs 0 --sample 200 " + options).text;
     return output.substr(output.find("\n\n"));
   };
   EXPECT_EQ(write("--temperature 0 --seed 1"), write("--temperature 0 --seed 2"));
@@ -184,19 +179,19 @@ TEST_F(CharLm, WritingIsReproducible) {
 
 TEST_F(CharLm, LearnsByTheClockLogsAndWrites) {
   const Outcome outcome = run("--minutes 0.05 --sample 100 --prime line --temperature 0.5");
-  EXPECT_EQ(outcome.status, 0) << outcome.output;
-  EXPECT_NE(outcome.output.find("held-out loss"), std::string::npos) << outcome.output;
+  EXPECT_EQ(outcome.code, 0) << outcome.text;
+  EXPECT_NE(outcome.text.find("held-out loss"), std::string::npos) << outcome.text;
   EXPECT_NE(contents(dir_ / "out/log.txt").find("held-out loss"), std::string::npos);
-  const size_t written = outcome.output.find("\n\nline");
-  ASSERT_NE(written, std::string::npos) << outcome.output;
-  EXPECT_EQ(outcome.output.size() - written, 2 + 4 + 100 + 1u);
-  EXPECT_EQ(outcome.output.find_first_of("\r\x1b"), std::string::npos) << "plain lines only";
+  const size_t written = outcome.text.find("\n\nline");
+  ASSERT_NE(written, std::string::npos) << outcome.text;
+  EXPECT_EQ(outcome.text.size() - written, 2 + 4 + 100 + 1u);
+  EXPECT_EQ(outcome.text.find_first_of("\r\x1b"), std::string::npos) << "plain lines only";
 }
 
 TEST_F(CharLm, SaysWhatIsWrong) {
   auto expect = [&](const Outcome& outcome, const std::string& message) {
-    EXPECT_EQ(outcome.status, 1);
-    EXPECT_NE(outcome.output.find(message), std::string::npos) << outcome.output;
+    EXPECT_EQ(outcome.code, 1);
+    EXPECT_NE(outcome.text.find(message), std::string::npos) << outcome.text;
   };
   std::ofstream(dir_ / "empty.txt");
   std::ofstream(dir_ / "short.txt") << "short";
@@ -211,17 +206,17 @@ TEST_F(CharLm, SaysWhatIsWrong) {
 }
 
 TEST_F(CharLm, RefusesACheckpointOfAnotherRun) {
-  EXPECT_EQ(run("--epochs 1 --sample 0").status, 0);
+  EXPECT_EQ(run("--epochs 1 --sample 0").code, 0);
   const std::string kept = saved("out");
   std::string other = contents(dir_ / "text.txt");
   std::ofstream(dir_ / "longer.txt") << other << "text\n";
   for (char& c : other) c = c == 't' ? 'T' : c;
   std::ofstream(dir_ / "other.txt") << other;
   auto expect = [&](const Outcome& outcome, const std::string& message) {
-    EXPECT_EQ(outcome.status, 1);
-    EXPECT_NE(outcome.output.find("char_lm: out/checkpoint.safetensors: a checkpoint " + message),
+    EXPECT_EQ(outcome.code, 1);
+    EXPECT_NE(outcome.text.find("char_lm: out/checkpoint.safetensors: a checkpoint " + message),
               std::string::npos)
-        << outcome.output;
+        << outcome.text;
   };
   expect(run("--resume --cell gru"), "of another model: `lstm 2x12, 21 symbols`, not `gru 2x12, 21 symbols`");
   expect(run("--resume --hidden 13"),
@@ -238,8 +233,8 @@ TEST_F(CharLm, WrongUsageHasACodeOfItsOwn) {
                               "--epochs 9223372036854775807", "--rate nan", "--temperature nan",
                               "--minutes inf", "--seed -1", "--layers 0"}) {
     const Outcome outcome = run(options);
-    EXPECT_EQ(outcome.status, 2) << options;
-    EXPECT_NE(outcome.output.find("--"), std::string::npos) << outcome.output;
+    EXPECT_EQ(outcome.code, 2) << options;
+    EXPECT_NE(outcome.text.find("--"), std::string::npos) << outcome.text;
   }
 }
 

@@ -4,48 +4,37 @@
 #include <fmt/format.h>
 
 #include <filesystem>
-#include <fstream>
+#include <functional>
 #include <random>
-#include <sstream>
 #include <string>
 
 #include "examples/support/idx.h"
 #include "examples/support/svg.h"
 #include "support/error.h"
+#include "tests/runtime/util.h"
 
 namespace examples {
 namespace {
 
-namespace fs = std::filesystem;
 using namespace std::string_literals;
+using rondo::testing::TempDir;
+using rondo::testing::write_text;
 
 class IdxFiles : public ::testing::Test {
  protected:
-  void SetUp() override {
-    dir_ = fs::temp_directory_path() /
-           fmt::format("rondo_idx_{}", ::testing::UnitTest::GetInstance()->current_test_info()->name());
-    fs::create_directories(dir_);
-  }
-  void TearDown() override { fs::remove_all(dir_); }
-
-  std::string write(const std::string& name, const std::string& bytes) const {
-    std::ofstream(dir_ / name, std::ios::binary) << bytes;
-    return dir_ / name;
-  }
   /// What read_idx says of a file of these bytes; empty if it reads it.
   std::string error_of(const std::string& bytes) const {
-    try {
-      read_idx(write("file", bytes));
-      return "";
-    } catch (const rondo::Error& error) {
-      return error.what();
-    }
+    write_text(dir_.file("file"), bytes);
+    return outcome([&] { read_idx(dir_.file("file")); });
   }
   std::string digits_error(const std::string& images, const std::string& labels) const {
-    write("images-idx3-ubyte", images);
-    write("labels-idx1-ubyte", labels);
+    write_text(dir_.file("images-idx3-ubyte"), images);
+    write_text(dir_.file("labels-idx1-ubyte"), labels);
+    return outcome([&] { read_digits(dir_.file("")); });
+  }
+  static std::string outcome(const std::function<void()>& action) {
     try {
-      read_digits(dir_);
+      action();
       return "";
     } catch (const rondo::Error& error) {
       return error.what();
@@ -54,12 +43,12 @@ class IdxFiles : public ::testing::Test {
 
   const std::string images_ = "\0\0\x08\x03\0\0\0\x02\0\0\0\x01\0\0\0\x03"s + "abcdef";
   const std::string labels_ = "\0\0\x08\x01\0\0\0\x02"s + "\x07\x09"s;
-  fs::path dir_;
+  TempDir dir_;
 };
 
 TEST_F(IdxFiles, ImagesAndLabels) {
   EXPECT_EQ(digits_error(images_, labels_), "");
-  const Digits digits = read_digits(dir_);
+  const Digits digits = read_digits(dir_.file(""));
   EXPECT_EQ(digits.count, 2);
   EXPECT_EQ(digits.rows, 1);
   EXPECT_EQ(digits.columns, 3);
@@ -81,8 +70,8 @@ TEST_F(IdxFiles, SaysWhatIsWrong) {
             std::string::npos);
   EXPECT_NE(digits_error(images_, "\0\0\x08\x01\0\0\0\x02\x07\x0a"s).find("label 1 is 10"),
             std::string::npos);
-  fs::remove(dir_ / "images-idx3-ubyte");
-  EXPECT_THROW(read_digits(dir_), rondo::Error);
+  std::filesystem::remove(dir_.file("images-idx3-ubyte"));
+  EXPECT_THROW(read_digits(dir_.file("")), rondo::Error);
 }
 
 TEST_F(IdxFiles, RandomBytesAreReadOrRefused) {

@@ -1,33 +1,20 @@
 // Runs the command line as a user does, on sample files.
-#include <cstdio>
 #include <string>
 
 #include <gtest/gtest.h>
-#include <sys/wait.h>
 
 #include "runtime/weights.h"
 #include "tests/runtime/util.h"
+#include "tests/support/shell.h"
 
 namespace rondo {
 namespace {
 
+using testing::Outcome;
 using testing::TempDir;
 
-struct Outcome {
-  int code = -1;
-  std::string text;  // standard output and error
-};
-
 Outcome rondo(const std::string& args) {
-  const std::string command = "cd '" RONDO_SAMPLES "' && '" RONDO_TOOL "' " + args + " 2>&1";
-  Outcome outcome;
-  std::FILE* pipe = ::popen(command.c_str(), "r");
-  if (!pipe) return outcome;
-  char block[4096];
-  for (size_t n = 0; (n = std::fread(block, 1, sizeof block, pipe)) > 0;) outcome.text.append(block, n);
-  const int status = ::pclose(pipe);
-  if (WIFEXITED(status)) outcome.code = WEXITSTATUS(status);
-  return outcome;
+  return testing::shell("cd '" RONDO_SAMPLES "' && '" RONDO_TOOL "' " + args);
 }
 
 /// The text without its first line, which tells a time.
