@@ -54,7 +54,8 @@ std::string to_string(const BuildTimes& t) {
       t.total(), t.passes, t.codegen.lower, t.codegen.emit, t.codegen.optimize, t.codegen.machine);
 }
 
-Program compile(const Function& function, const Weights& weights, const BuildOptions& options) {
+Program compile(const Function& traced, const Weights& weights, const BuildOptions& options) {
+  const Function function = bind_training(traced, false);
   const Weights bound = bind_weights(function, weights);
   const auto start = std::chrono::steady_clock::now();
   ir::Func func = options.dims.empty() ? function.func : passes::bind_dims(function.func, options.dims);

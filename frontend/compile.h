@@ -28,7 +28,7 @@ struct BuildOptions {
 };
 
 /// The function as a native program over these weights, which it shares. Throws Error for a parameter that is
-/// missing there.
+/// missing there. In evaluation: what the function does in training alone is left out.
 Program compile(const Function& function, const Weights& weights, const BuildOptions& options = {});
 
 /// The training step as a native program: each run is one update of the weights. The optimizer's slots are in

@@ -6,9 +6,55 @@
 #include <algorithm>
 
 #include "frontend/region.h"
+#include "passes/passes.h"
 #include "support/error.h"
 
 namespace rondo {
+namespace {
+
+// The inputs of functions that draw random numbers.
+const std::string kTrainingInput = "training", kSeed = "random.seed", kCount = "random.count";
+
+/// The function with inputs of these names as numbers.
+Function with_numbers(Function function, const std::map<std::string, double>& numbers) {
+  const ir::Func from = std::move(function.func);
+  ir::Builder b(from.name);
+  std::vector<ir::Value> args;
+  for (ir::Value p : from.params) {
+    const auto number = numbers.find(from.value_name(p));
+    args.push_back(number == numbers.end() ? b.param(from.type(p), from.value_name(p))
+                                           : b.constant(from.type(p), number->second));
+  }
+  std::vector<ir::Value> results = b.inline_func(from, args);
+  function.func = passes::simplify(std::move(b).finish(std::move(results)));
+  std::erase_if(function.slots, [&](const std::string& name) { return numbers.contains(name); });
+  std::erase_if(function.defaults, [&](const auto& entry) { return numbers.contains(entry.first); });
+  return function;
+}
+
+/// The function without the advance of its count.
+Function without_count(Function function) {
+  const auto update = std::find_if(function.updates.begin(), function.updates.end(),
+                                   [](const Function::Update& u) { return u.input == kCount; });
+  const auto at = static_cast<std::ptrdiff_t>(function.output_index(update->output));
+  function.func.results.erase(function.func.results.begin() + at);
+  function.outputs.erase(function.outputs.begin() + at);
+  function.updates.erase(update);
+  return function;
+}
+
+bool has_input(const ir::Func& func, const std::string& name) {
+  return std::any_of(func.params.begin(), func.params.end(),
+                     [&](ir::Value p) { return func.value_name(p) == name; });
+}
+
+bool reads_input(const ir::Func& func, const std::string& name) {
+  const std::vector<uint32_t> uses = ir::use_counts(func);
+  return std::any_of(func.params.begin(), func.params.end(),
+                     [&](ir::Value p) { return func.value_name(p) == name && uses[p.id] > 0; });
+}
+
+}  // namespace
 
 Function::Function(std::string name, const Model& model, const std::function<void(Trace&)>& body)
     : Function(std::move(name), model.dtype(), body) {}
@@ -26,6 +72,20 @@ size_t Function::output_index(const std::string& output) const {
     throw Error(fmt::format("rondo: {} has no output `{}`; outputs: {}", func.name, output,
                             fmt::join(outputs, ", ")));
   return static_cast<size_t>(it - outputs.begin());
+}
+
+Function bind_training(const Function& function, bool training) {
+  if (!has_input(function.func, kTrainingInput)) return function;
+  const Function bound = with_numbers(function, {{kTrainingInput, training}});
+  if (training || !has_input(function.func, kCount)) return bound;
+  const Function counting_nothing = with_numbers(without_count(bound), {});
+  return reads_input(counting_nothing.func, kCount)
+             ? bound
+             : with_numbers(counting_nothing, {{kSeed, 0}, {kCount, 0}});
+}
+
+Trace::Trace(Function& function, Region& region) : function_(function), region_(region) {
+  region.set_trace(*this);
 }
 
 std::string Trace::member(const std::string& name, size_t index) { return fmt::format("{}.{}", name, index); }
@@ -71,6 +131,21 @@ Tensor Trace::slot(const std::string& name, Type type, Where where) {
   return add_input(name, std::move(type), where);
 }
 
+Tensor Trace::training(Where where) {
+  auto known = inputs_.find(kTrainingInput);
+  return known != inputs_.end() ? known->second : add_input(kTrainingInput, {DType::pred, {}}, where);
+}
+
+Tensor Trace::random_seed(Where where) {
+  auto known = inputs_.find(kSeed);
+  return known != inputs_.end() ? known->second : setting(kSeed, DType::i32, 0, where);
+}
+
+Tensor Trace::random_count(Where where) {
+  auto known = inputs_.find(kCount);
+  return known != inputs_.end() ? known->second : slot(kCount, {DType::i32, {}}, where);
+}
+
 void Trace::add_output(const std::string& name, const Operand& value, Where where) {
   for (const Result& r : outputs_)
     if (r.name == name)
@@ -110,6 +185,7 @@ std::vector<Tensor> Trace::call(const Function& callee, Where where) {
     }
     args.push_back(region_.use(arg, where));
   }
+  function_.random_sites = std::max(function_.random_sites, callee.random_sites);
   std::vector<Tensor> results;
   for (ir::Value v : region_.builder().inline_func(callee.func, args)) results.push_back(region_.tensor(v));
   return results;
@@ -117,9 +193,13 @@ std::vector<Tensor> Trace::call(const Function& callee, Where where) {
 
 void Trace::finish() {
   const std::string& name = region_.builder().func().name;
+  auto is_updated = [&](const std::string& input) {
+    return std::any_of(updates_.begin(), updates_.end(), [&](const Result& r) { return r.name == input; });
+  };
+  if (auto count = inputs_.find(kCount); count != inputs_.end() && !is_updated(kCount))
+    update(kCount, count->second + 1);
   for (const std::string& state : function_.state)
-    if (std::none_of(updates_.begin(), updates_.end(), [&](const Result& r) { return r.name == state; }))
-      throw Error(fmt::format("rondo: {}: state `{}` is not kept", name, state));
+    if (!is_updated(state)) throw Error(fmt::format("rondo: {}: state `{}` is not kept", name, state));
   std::vector<ir::Value> results;
   for (const Result& r : outputs_) {
     function_.outputs.push_back(r.name);

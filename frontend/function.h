@@ -39,9 +39,14 @@ struct Function {
   std::vector<std::string> state;    // inputs that live in the program and start at zero
   std::vector<Update> updates;
   std::map<std::string, double> defaults;    // first values of scalar inputs
+  int64_t random_sites = 0;                  // how many places of it draw random numbers
   std::string pipeline{passes::kInference};  // the passes that compile runs
   double pass_seconds = 0;                   // spent in passes already, to get here
 };
+
+/// The function in training or in evaluation: its input "training" is set, and what it decides is decided. In
+/// evaluation it has no inputs for random numbers, unless it draws some all the same.
+Function bind_training(const Function& function, bool training);
 
 /// What the lambda of a Function declares its inputs and outputs with.
 class Trace {
@@ -87,9 +92,16 @@ class Trace {
   /// The results of a function, over inputs of the same names.
   std::vector<Tensor> call(const Function& function, Where where = Where::here());
 
+  /// For library code: the inputs of frontend/random.h, made at their first use, and the next number of a
+  /// place that draws.
+  Tensor training(Where where);
+  Tensor random_seed(Where where);
+  Tensor random_count(Where where);
+  int64_t next_site() { return function_.random_sites++; }
+
  private:
   friend struct Function;
-  Trace(Function& function, Region& region) : function_(function), region_(region) {}
+  Trace(Function& function, Region& region);
   static std::string member(const std::string& name, size_t index);  // "name.0"
   Tensor add_input(const std::string& name, Type type, Where where);
   Tensor add_state(const std::string& name, const Tensor& initial, Where where);

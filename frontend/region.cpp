@@ -42,6 +42,15 @@ Region& Region::outermost() {
   return *region;
 }
 
+Region::Within::Within(Region& region) : before_(innermost) { innermost = &region; }
+
+Region::Within::~Within() { innermost = before_; }
+
+Tensor Region::step() {
+  if (!step_) step_ = builder_.param({DType::i32, {}}, "t");
+  return tensor(*step_);
+}
+
 Tensor Region::param(Type type, std::string name) {
   return tensor(builder_.param(std::move(type), std::move(name)));
 }

@@ -4,6 +4,7 @@
 
 #include <functional>
 #include <map>
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -11,6 +12,8 @@
 #include "ir/builder.h"
 
 namespace rondo {
+
+class Trace;
 
 /// The regions of a thread form a stack: a function, and inside it the bodies of scans. The innermost one
 /// receives the ops.
@@ -31,6 +34,19 @@ class Region {
   static Region& current(Where where);
   /// The function around all.
   Region& outermost();
+  /// The region around this one; null for a function.
+  Region* outer() const { return outer_; }
+  /// While one lives, the given region receives the ops: an enclosing one of the innermost.
+  class Within {
+   public:
+    explicit Within(Region& region);
+    ~Within();
+    Within(const Within&) = delete;
+    Within& operator=(const Within&) = delete;
+
+   private:
+    Region* const before_;
+  };
   /// The dtype of numbers and parameters.
   DType dtype() const { return dtype_; }
 
@@ -38,6 +54,13 @@ class Region {
   /// The input of the outermost region that holds the parameter; added at its first use.
   Tensor param(const Param& param, Where where);
   const std::vector<std::pair<Param, ir::Value>>& params() const { return params_; }
+
+  /// In the body of a scan: the index of the step, i32[], a param from its first use on.
+  Tensor step();
+  std::optional<ir::Value> step_param() const { return step_; }
+  /// What declares the inputs of the function; the outermost region has one.
+  Trace& trace() const { return *trace_; }
+  void set_trace(Trace& trace) { trace_ = &trace; }
 
   ir::Builder& builder() { return builder_; }
   Tensor tensor(ir::Value value) const { return {id_, value, builder_.type(value)}; }
@@ -56,11 +79,13 @@ class Region {
  private:
   uint64_t id_;
   Region* outer_;
+  Trace* trace_ = nullptr;
   DType dtype_;
   ir::Builder builder_;
   std::vector<Capture> captures_;
   std::map<std::pair<uint64_t, ir::Value>, ir::Value> captured_;
   std::vector<std::pair<Param, ir::Value>> params_;
+  std::optional<ir::Value> step_;
 };
 
 using EmitOps = std::function<ir::Value(ir::Builder&, const std::vector<ir::Value>& operands)>;

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "frontend/ops.h"
 #include "frontend/region.h"
 #include "support/error.h"
 
@@ -45,6 +46,8 @@ std::vector<Tensor> ScanBody::finish(const std::vector<Tensor>& next, const std:
   for (const Region::Capture& capture : region_->captures()) params.push_back(capture.param);
   for (const Tensor& t : state_) params.push_back(region_->use(t, where_));
   for (const Tensor& x : slices_) params.push_back(region_->use(x, where_));
+  const std::optional<ir::Value> step = region_->step_param();
+  if (step) params.push_back(*step);
   const std::vector<Region::Capture> captures = region_->captures();
   auto body = std::make_shared<const ir::Func>(region_->finish(params, results));
   region_.reset();
@@ -54,11 +57,12 @@ std::vector<Tensor> ScanBody::finish(const std::vector<Tensor>& next, const std:
   for (const Region::Capture& capture : captures) operands.push_back(outer.use(capture.outer, where_));
   for (const Tensor& t : init_) operands.push_back(outer.use(t, where_));
   for (const Tensor& x : xs_) operands.push_back(outer.use(x, where_));
+  if (step) operands.push_back(outer.use(iota({count_ ? *count_ : xs_[0].dim(0)}, 0, where_), where_));
   ir::Attrs attrs;
   attrs.consts = static_cast<uint32_t>(captures.size());
   attrs.carries = static_cast<uint32_t>(init_.size());
   attrs.reverse = options_.reverse;
-  if (count_) attrs.dim = *count_;
+  if (count_ && !step) attrs.dim = *count_;
   std::vector<ir::Value> values;
   try {
     values = outer.builder().emit_scan(std::move(operands), std::move(attrs), std::move(body));

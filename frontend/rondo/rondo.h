@@ -13,6 +13,7 @@
 #include "frontend/optimizers.h"
 #include "frontend/param.h"
 #include "frontend/programs.h"
+#include "frontend/random.h"
 #include "frontend/scan.h"
 #include "frontend/state.h"
 #include "frontend/tensor.h"
