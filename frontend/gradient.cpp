@@ -29,21 +29,20 @@ std::pair<std::string_view, std::string_view> around_grad(std::string_view pipel
 Function gradient(const Function& traced, const std::string& loss, std::string_view pipeline) {
   const Function function = bind_training(traced, true);
   Function result = function;
-  const auto at = static_cast<std::ptrdiff_t>(function.output_index(loss));
+  const auto at = static_cast<std::ptrdiff_t>(function.output_index(options.loss));
   const Type& type = function.func.type(function.func.results[at]);
   if (type.rank() != 0 || !is_float(type.dtype))
-    throw Error(fmt::format("rondo: {}: the loss `{}` is {}, not a scalar", function.func.name, loss,
+    throw Error(fmt::format("rondo: {}: the loss `{}` is {}, not a scalar", function.func.name, options.loss,
                             ir::to_string(type)));
   std::rotate(result.func.results.begin(), result.func.results.begin() + at,
               result.func.results.begin() + at + 1);
   std::rotate(result.outputs.begin(), result.outputs.begin() + at, result.outputs.begin() + at + 1);
-  std::vector<std::string> wrt;
-  for (const Param& p : function.params) {
-    wrt.push_back(p.name());
-    result.outputs.push_back("d_" + p.name());
-  }
+  std::vector<std::string> wrt = options.wrt;
+  if (wrt.empty())
+    for (const Param& p : function.params) wrt.push_back(p.name());
+  for (const std::string& name : wrt) result.outputs.push_back("d_" + name);
   if (wrt.empty()) throw Error(fmt::format("rondo: {} reads no parameter", function.func.name));
-  const auto [before, after] = around_grad(pipeline);
+  const auto [before, after] = around_grad(options.pipeline);
   const auto start = std::chrono::steady_clock::now();
   result.func.name = function.func.name + ".forward";
   result.func = run_pipeline(result.func, fmt::format("{},grad{{wrt={}}}", before, fmt::join(wrt, "|")));
@@ -81,7 +80,7 @@ void update_slots(Trace& t, const std::string& prefix, const std::vector<Tensor>
 }  // namespace
 
 Function training_function(const Function& function, const UpdateRule& rule, std::string_view pipeline) {
-  const Function with_gradient = gradient(function, "loss", pipeline);
+  const Function with_gradient = gradient(function, {.pipeline = pipeline});
   Function training(function.func.name + ".training", function.dtype, [&](Trace& t) {
     const std::vector<Tensor> results = t.call(with_gradient);
     std::map<std::string, Tensor> result;

@@ -4,6 +4,7 @@
 #include <functional>
 #include <span>
 #include <string>
+#include <vector>
 
 #include "frontend/function.h"
 #include "frontend/optimizers.h"
@@ -11,11 +12,16 @@
 
 namespace rondo {
 
-/// The function's outputs, and d_<parameter> for each parameter: the gradient of the loss, which is a scalar
-/// output. The state is not differentiated: gradients end where the call begins. Runs the pipeline up to its
-/// pass `grad`; compile runs the rest.
-Function gradient(const Function& function, const std::string& loss = "loss",
-                  std::string_view pipeline = passes::kTraining);
+struct GradientOptions {
+  std::string loss = "loss";          // an output, a scalar
+  std::vector<std::string> wrt = {};  // parameters and inputs; none: all parameters
+  std::string_view pipeline = passes::kTraining;
+};
+
+/// The function's outputs, and d_<name> for each parameter and input in `wrt`: the gradient of the loss.
+/// Where the state is not named there, gradients end where the call begins. Runs the pipeline up to its pass
+/// `grad`; compile runs the rest.
+Function gradient(const Function& function, const GradientOptions& options = {});
 
 namespace detail {
 

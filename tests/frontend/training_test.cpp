@@ -178,12 +178,29 @@ TEST(Training, LearnsAToyTaskAndCarriesTheState) {
   EXPECT_NE(reference.at("state.0").data[0], 0);
 }
 
+TEST(Gradient, IsByInputsAndTheStateWhereTheyAreNamed) {
+  Model m(f64);
+  Param w = m.param("w", {2}, init::constant(3));
+  const Function f("loss", m, [&](Trace& t) {
+    const Tensor x = t.input("x", {2}), s = t.state("s", zeros({2}));
+    t.keep("s", s + x);
+    t.output("loss", sum(w * square(x + s)));
+  });
+  Reference reference(gradient(f, {.wrt = {"x", "s"}}), m.init(1));
+  for (const Numbers& expected : {Numbers{6, -12}, Numbers{12, -24}}) {  // 2 w (x + s)
+    reference.set("x", {2}, {1, -2});
+    reference.run();
+    EXPECT_EQ(reference.at("d_x").data, expected);
+    EXPECT_EQ(reference.at("d_s").data, expected);
+  }
+}
+
 TEST(Gradient, RefusesWhatHasNone) {
   Model m;
   Param w = m.param("w", {2});
-  auto refuse = [&](const Function& f) {
+  auto refuse = [&](const Function& f, const GradientOptions& options = {}) {
     try {
-      gradient(f);
+      gradient(f, options);
     } catch (const Error& e) {
       return std::string(e.what());
     }
@@ -195,6 +212,8 @@ TEST(Gradient, RefusesWhatHasNone) {
             "rondo: f: the loss `loss` is f32[2], not a scalar");
   EXPECT_EQ(refuse(Function("f", m, [&](Trace& t) { t.output("loss", ones({})); })),
             "rondo: f reads no parameter");
+  EXPECT_EQ(refuse(Function("f", m, [&](Trace& t) { t.output("loss", sum(w)); }), {.wrt = {"x"}}),
+            "rondo: grad: f.forward has no param `x`");
 }
 
 }  // namespace
