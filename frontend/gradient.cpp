@@ -26,7 +26,7 @@ std::pair<std::string_view, std::string_view> around_grad(std::string_view pipel
 
 }  // namespace
 
-Function gradient(const Function& traced, const std::string& loss, std::string_view pipeline) {
+Function gradient(const Function& traced, const GradientOptions& options) {
   const Function function = bind_training(traced, true);
   Function result = function;
   const auto at = static_cast<std::ptrdiff_t>(function.output_index(options.loss));
