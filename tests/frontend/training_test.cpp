@@ -186,12 +186,12 @@ TEST(Gradient, IsByInputsAndTheStateWhereTheyAreNamed) {
     t.keep("s", s + x);
     t.output("loss", sum(w * square(x + s)));
   });
-  Reference reference(gradient(f, {.wrt = {"x", "s"}}), m.init(1));
+  Reference reference(gradient(f, {.wrt = {"x", "s.0"}}), m.init(1));
   for (const Numbers& expected : {Numbers{6, -12}, Numbers{12, -24}}) {  // 2 w (x + s)
     reference.set("x", {2}, {1, -2});
     reference.run();
     EXPECT_EQ(reference.at("d_x").data, expected);
-    EXPECT_EQ(reference.at("d_s").data, expected);
+    EXPECT_EQ(reference.at("d_s.0").data, expected);
   }
 }
 
