@@ -119,7 +119,8 @@ std::shared_ptr<const Executable> compile(const Func& func, const CompileOptions
   spent.lower += std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   const StageDump dump(options.dump_dir, program.name);
   if (dump.on()) dump.write("20-loops.txt", to_string(program));
-  std::unique_ptr<NativeCode> code = jit(program, target_for(options.cpu, options.features), options, &spent);
+  std::unique_ptr<NativeCode> code =
+      jit(program, target_for(options.cpu, options.features, options.triple), options, &spent);
   return std::make_shared<Compiled>(signature_of(func, program, options), program, std::move(code));
 }
 

@@ -20,6 +20,8 @@ struct CompileOptions {
   std::string cpu, features;
   /// 20-loops.txt, 30.ll, 31-opt.ll and 32.s are dumped to <dump_dir>/<function>/; empty: RONDO_DUMP.
   std::string dump_dir;
+  /// Of another machine than the host; such code can be looked at and stored, not called.
+  std::string triple;
 };
 
 /// Where the time of a compilation went, in seconds.

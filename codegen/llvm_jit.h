@@ -6,20 +6,10 @@
 #include <vector>
 
 #include "codegen/compile.h"
+#include "codegen/target.h"
 #include "ir/loops.h"
 
 namespace rondo::codegen {
-
-/// What the schedule needs to know of the machine.
-struct Target {
-  std::string triple, cpu, features;
-  int vector_bytes = 16;  // widest vector that is worth using
-  int vector_registers = 16;
-  bool fma = false;
-  bool flushes_denormals = false;  // compiled code counts them as zero
-};
-/// The host, or the given CPU.
-Target target_for(const std::string& cpu = "", const std::string& features = "");
 
 /// The machine code of one loop program.
 class NativeCode {

@@ -16,6 +16,8 @@ FunctionBuilder::FunctionBuilder(llvm::Module& module, const LoopProgram& progra
   auto* type = llvm::FunctionType::get(b.getVoidTy(), params, false);
   function_ = llvm::Function::Create(type, llvm::Function::ExternalLinkage, name, module);
   function_->addFnAttr("no-builtins");
+  function_->addFnAttr("target-cpu", target.cpu);
+  function_->addFnAttr("target-features", target.features);
   function_->addFnAttr("prefer-vector-width", std::to_string(target.vector_bytes * 8));
   function_->addFnAttr("min-legal-vector-width", std::to_string(target.vector_bytes * 8));
   if (target.flushes_denormals) function_->addFnAttr("denormal-fp-math", "preserve-sign,preserve-sign");

@@ -35,7 +35,7 @@ class FunctionLowering {
     }
     program.stmts = lower_region(p_, f_, inputs_, destinations);
     for (const Signature::Alias& alias : options_.aliases) finish_update(alias, destinations[alias.output]);
-    schedule(p_, target_for(options_.cpu, options_.features));
+    schedule(p_, target_for(options_.cpu, options_.features, options_.triple));
     plan_memory(program);
     return std::move(program);
   }
