@@ -181,7 +181,9 @@ llvm::Value* VectorMath::log64(llvm::Value* x) {
   llvm::Value* mantissa = b_.CreateBitCast(b_.CreateSub(bits, b_.CreateShl(e, integer(x, 52))), x->getType());
   llvm::Value* f = b_.CreateFSub(mantissa, number(x, 1));
   e = b_.CreateSelect(denormal, b_.CreateSub(e, integer(x, 54)), e);
-  llvm::Value* exponent = b_.CreateSIToFP(e, x->getType());
+  // From 32 bits, which every machine can; from 64, some need a library.
+  llvm::Type* narrow = e->getType()->getWithNewBitWidth(32);
+  llvm::Value* exponent = b_.CreateSIToFP(b_.CreateTrunc(e, narrow), x->getType());
   llvm::Value* s = b_.CreateFDiv(f, b_.CreateFAdd(f, number(x, 2)));
   llvm::Value* z = b_.CreateFMul(s, s);
   llvm::Value* p =

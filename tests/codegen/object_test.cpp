@@ -47,6 +47,13 @@ TEST(Object, ExpectsNothing) {
       EXPECT_EQ(codegen::undefined_symbols(everything(t), target), std::vector<std::string>{}) << target.cpu;
 }
 
+TEST(Object, ExpectsNothingOnOtherMachines) {
+  for (const char* name : {"aarch64", "armv7", "riscv64", "wasm32"})
+    EXPECT_EQ(codegen::undefined_symbols(everything(DType::f64), codegen::parse_target(name)),
+              std::vector<std::string>{})
+        << name;
+}
+
 TEST(Object, RunsAsWell) {
   for (const codegen::Target& target : targets())
     for (DType t : {DType::f32, DType::f64}) {
