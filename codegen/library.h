@@ -1,0 +1,99 @@
+// Compiled functions as a static library for C: entries that check their arguments around compiled code, in
+// an object that needs nothing.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "codegen/compile.h"
+#include "codegen/target.h"
+#include "ir/poly.h"
+
+namespace rondo::codegen {
+
+/// What an entry returns.
+enum class Status : int32_t { ok, null_pointer, misaligned, bad_dim, bad_index, bad_save };
+
+/// The largest value of a dim in a call of an entry.
+inline constexpr int64_t kMaxDim = (int64_t{1} << 31) - 1;
+
+/// One parameter of an entry, as C has it. A dim is an int64_t.
+struct EntryParam {
+  enum class Kind : uint8_t { pointer, dim, scalar };
+  Kind kind = Kind::pointer;
+  std::string name;          // a dim's is that of the named dim
+  DType dtype = DType::f32;  // scalar
+  ir::Poly bytes;            // pointer: bytes behind it; it may be null where they are none
+  uint32_t align = 1;        // pointer
+};
+
+/// Where an entry finds something: behind a pointer or in a scalar among its parameters, or in the library's
+/// constants.
+struct EntryPlace {
+  static constexpr uint32_t kConstants = ~0u;
+  uint32_t param = kConstants;
+  ir::Poly offset = {};  // bytes
+};
+
+/// A C function that runs a Func.
+struct Entry {
+  std::string name;
+  ir::Func func;
+  std::vector<Signature::Alias> aliases;
+  std::vector<EntryParam> params;
+  std::vector<EntryPlace> args;  // of the inputs, then of the outputs
+  uint32_t scratch = 0;          // its parameter; compile_library sets its bytes
+};
+
+/// A C function that moves memory.
+struct Service {
+  struct Step {
+    enum class Kind : uint8_t {
+      zero,    // bytes at `to`
+      copy,    // bytes from `from` to `to`
+      put,     // a word of 8 bytes to `to`
+      expect,  // a word of 8 bytes at `from`, else the service ends with bad_save
+    };
+    Kind kind;
+    EntryPlace to, from;
+    ir::Poly bytes, word;
+  };
+  std::string name;
+  std::vector<EntryParam> params;
+  std::vector<Step> steps;
+};
+
+struct Library {
+  std::string prefix;                // of every symbol: <prefix>_<entry>
+  std::string version;               // what <prefix>_version() returns
+  uint64_t hash = 0;                 // what <prefix>_model_hash() returns
+  std::vector<std::byte> constants;  // read-only data
+  std::vector<Entry> entries;
+  std::vector<Service> services;
+};
+
+/// What is to be known of an entry.
+struct EntryFacts {
+  ir::Poly scratch_bytes;   // enough for all dims
+  int64_t stack_bytes = 0;  // at most, with all that it calls
+};
+
+struct LibraryObject {
+  std::vector<std::byte> bytes;
+  std::vector<EntryFacts> entries;
+  int64_t code_bytes = 0, data_bytes = 0;
+};
+
+/// The library as one object file. Several targets are levels of x86-64, lowest first; a call takes the
+/// highest that the CPU has, the lowest without a look. Throws Error where a target cannot do without a
+/// library of its own.
+LibraryObject compile_library(const Library& library, const std::vector<Target>& targets,
+                              const std::string& dump_dir = "");
+
+/// The object in an archive, with a symbol table.
+std::vector<std::byte> make_archive(const std::string& member, std::span<const std::byte> object);
+
+}  // namespace rondo::codegen
