@@ -62,7 +62,7 @@ Program compile(const Function& traced, const Weights& weights, const BuildOptio
   func = passes::run_pipeline(func, function.pipeline, {options.dump_dir});
   const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   codegen::CompileOptions how{aliases_of(function, func), function.outputs, options.cpu, options.features,
-                              options.dump_dir};
+                              options.dump_dir, {}};
   codegen::CompileTimes times;
   auto executable = codegen::compile(func, how, &times);
   if (options.times) *options.times = {function.pass_seconds + seconds, times};
