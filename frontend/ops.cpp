@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <numeric>
 
 #include "frontend/region.h"
 #include "support/error.h"
@@ -118,6 +119,15 @@ Tensor reshape(Operand x, Shape shape) {
 
 Tensor transpose(Operand x, std::vector<int64_t> axes) {
   return emit(x.where(), {x}, [&](Builder& b, const Values& v) { return b.transpose(v[0], axes); });
+}
+
+Tensor swap_batch_and_time(Operand operand) {
+  const Tensor x = operand.tensor();
+  if (x.rank() < 2) fail(fmt::format("{} has no batch and time", ir::to_string(x.type())), operand.where());
+  std::vector<int64_t> axes(x.rank());
+  std::iota(axes.begin(), axes.end(), 0);
+  std::swap(axes[0], axes[1]);
+  return transpose(operand, axes);
 }
 
 Tensor expand(Operand operand, int64_t axis, Dim n) {

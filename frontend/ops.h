@@ -58,6 +58,8 @@ Tensor reshape(Operand x, Shape shape);
 Tensor transpose(Operand x, std::vector<int64_t> axes);
 /// A matrix, transposed.
 inline Tensor transpose(Operand x) { return transpose(x, {1, 0}); }
+/// Axes 0 and 1 change places: [T,B,...] and [B,T,...].
+Tensor swap_batch_and_time(Operand x);
 /// A new axis of extent n, along which x is repeated: how [B] becomes [B,V].
 Tensor expand(Operand x, int64_t axis, Dim n);
 /// Elements lo to hi - 1 along the axis.

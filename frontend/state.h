@@ -2,6 +2,7 @@
 #pragma once
 
 #include <array>
+#include <string>
 #include <tuple>
 #include <type_traits>
 #include <utility>
@@ -85,6 +86,16 @@ S with_tensors(S s, const std::vector<Tensor>& tensors) {
   size_t i = 0;
   for_each_tensor(s, [&](Tensor& t) { t = tensors.at(i++); });
   return s;
+}
+
+/// The tensors as the struct S, whose members are as many.
+template <class S>
+S struct_of(const std::vector<Tensor>& tensors, Where where) {
+  const size_t count = tensors_of(S()).size();
+  if (count != tensors.size())
+    fail("a state of " + std::to_string(count) + " tensors is needed, not of " + std::to_string(tensors.size()),
+         where);
+  return with_tensors(S(), tensors);
 }
 
 }  // namespace rondo

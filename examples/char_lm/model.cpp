@@ -15,10 +15,10 @@ CharLm::CharLm(const ModelSettings& settings, int64_t vocabulary) {
 Layer CharLm::layer(const ModelSettings& settings, const std::string& name, int64_t in) {
   LstmOptions options;  // the forget gate starts open
   if (settings.char_rnn) {
-    options.hidden_bias = true;
-    options.input_init = options.hidden_init = options.bias_init = init::uniform(0.08);
+    options.gates.hidden_bias = true;
+    options.gates.input_init = options.gates.hidden_init = options.gates.bias_init = init::uniform(0.08);
   }
   if (settings.cell == "lstm") return Lstm(*this, name, in, settings.hidden, options);
-  if (settings.cell == "gru") return Gru(*this, name, in, settings.hidden, Gru::Reset::before, options);
-  return Rnn(*this, name, in, settings.hidden, options);
+  if (settings.cell == "gru") return Gru(*this, name, in, settings.hidden, Gru::Reset::before, {options.gates});
+  return Rnn(*this, name, in, settings.hidden, options.gates);
 }

@@ -1,36 +1,66 @@
-// Layers on top of each other, of different kinds and sizes.
+// Layers on top of each other, of different kinds and sizes, step by step.
 #pragma once
 
 #include <functional>
+#include <string>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
-#include "frontend/scan.h"
+#include "frontend/layers/gates.h"
 #include "frontend/state.h"
 
 namespace rondo {
 
-/// Any cell whose state has an output h, without its type.
+/// What has no state: Linear, Embedding, LayerNorm, or a function of one's own.
+template <class F>
+concept TimelessLayer = std::is_invocable_r_v<Tensor, const F&, Operand>;
+
+/// One step of any layer, without the layer's type: of a cell, whose output is its h, or of a layer without
+/// state.
 class Layer {
  public:
   using State = std::vector<Tensor>;
+  using Initial = std::function<State(const Dim& batch)>;
+  using Step = std::function<std::pair<State, Tensor>(const State&, const Operand& x)>;
 
-  template <class Cell>
+  Layer(Initial initial, Step step) : initial_(std::move(initial)), step_(std::move(step)) {}
+  template <RecurrentCell Cell>
   Layer(const Cell& cell)  // NOLINT: every cell is a layer
       : initial_([cell](const Dim& batch) { return tensors_of(cell.initial(batch)); }),
         step_([cell](const State& state, const Operand& x) {
-          const auto next = cell(with_tensors(typename Cell::State{}, state), x);
+          const auto next = cell(struct_of<typename Cell::State>(state, x.where()), x);
           return std::pair(tensors_of(next), next.h);
         }) {}
+  template <TimelessLayer F>
+  Layer(const F& f)  // NOLINT
+      : initial_([](const Dim&) { return State(); }),
+        step_([f](const State&, const Operand& x) { return std::pair(State(), Tensor(f(x))); }) {}
 
   State initial(const Dim& batch) const { return initial_(batch); }
   /// The next state and the output.
   std::pair<State, Tensor> operator()(const State& state, Operand x) const { return step_(state, x); }
 
  private:
-  std::function<State(const Dim&)> initial_;
-  std::function<std::pair<State, Tensor>(const State&, const Operand&)> step_;
+  Initial initial_;
+  Step step_;
 };
+
+/// The layer's output plus its input (He et al. 2016).
+inline Layer residual(const Layer& layer) {
+  return {[layer](const Dim& batch) { return layer.initial(batch); },
+          [layer](const Layer::State& state, const Operand& x) {
+            LibraryCall call("residual", x.where());
+            auto [next, y] = layer(state, x);
+            return std::pair(next, x + y);
+          }};
+}
+
+/// Throws Error unless there is a state for each layer.
+inline void check_states(size_t states, size_t layers, Where where) {
+  if (states != layers)
+    fail("states of " + std::to_string(states) + " layers are given for " + std::to_string(layers), where);
+}
 
 /// The output of each layer is the input of the next.
 class Stack {
@@ -47,6 +77,7 @@ class Stack {
   /// The next state and the output of the last layer.
   std::pair<State, Tensor> operator()(State state, Operand x) const {
     LibraryCall call("stack", x.where());
+    check_states(state.size(), layers.size(), x.where());
     Tensor y = x;
     for (size_t i = 0; i < layers.size(); ++i) std::tie(state[i], y) = layers[i](state[i], {y, x.where()});
     return {state, y};

@@ -22,64 +22,77 @@ using Numbers = std::vector<double>;
 
 struct Case {
   std::string name, kind, nonlinearity;
-  int64_t input, hidden, layers, steps;
-  bool bias, batch_first, initial_state;
+  int64_t input, hidden, layers, projection, steps;
+  bool bias, batch_first, bidirectional, initial_state;
+
+  int64_t directions() const { return bidirectional ? 2 : 1; }
+  int64_t out() const { return projection ? projection : hidden; }
+  int states() const { return kind == "LSTM" ? 2 : 1; }
+  const char* state(int s) const { return s ? "c" : "h"; }
 };
 
-/// The cases with one direction, one length and no projection.
-std::vector<Case> plain_cases(const std::filesystem::path& folder) {
+/// The cases with one length.
+std::vector<Case> cases_in(const std::filesystem::path& folder) {
   std::ifstream file(folder / "index.json");
   std::vector<Case> cases;
   for (const auto& c : nlohmann::json::parse(file)) {
-    if (c["bidirectional"] || c["proj_size"] != 0 || !c["lengths"].is_null()) continue;
+    if (!c["lengths"].is_null()) continue;
     cases.push_back({c["name"], c["kind"], c["nonlinearity"].is_null() ? "" : c["nonlinearity"], c["input"],
-                     c["hidden"], c["layers"], c["T"], c["bias"], c["batch_first"], c["initial_state"]});
+                     c["hidden"], c["layers"], c["proj_size"], c["T"], c["bias"], c["batch_first"],
+                     c["bidirectional"], c["initial_state"]});
   }
   return cases;
 }
 
-/// The case's layers in the DSL; its parameters are in the same order as PyTorch's.
+/// The case's layers in the DSL, and what PyTorch calls its parameters; its matrices are transposed.
 struct TorchModel : Model {
-  std::vector<Gates> gates;
-  Stack stack;
+  BatchFirst<SequenceStack> batch_first;
+  std::vector<std::pair<std::string, Param>> params_of_torch;
 
   TorchModel(const Case& c, DType dtype) : Model(dtype) {
+    const CellOptions gates{.bias = c.bias, .hidden_bias = c.bias};
     for (int64_t l = 0; l < c.layers; ++l) {
-      const std::string name = fmt::format("l{}", l);
-      const int64_t in = l ? c.hidden : c.input;
-      const CellOptions options{.bias = c.bias, .hidden_bias = c.bias};
+      const int64_t in = l ? c.out() * c.directions() : c.input;
+      auto layer = [&](auto make) {
+        auto forward = make(fmt::format("l{}", l), in);
+        name_params(forward);
+        if (!c.bidirectional) return batch_first.layer.layers.emplace_back(forward);
+        auto backward = make(fmt::format("l{}_reverse", l), in);
+        name_params(backward);
+        return batch_first.layer.layers.emplace_back(Bidirectional(forward, backward));
+      };
       if (c.kind == "LSTM") {
-        add(Lstm(*this, name, in, c.hidden, LstmOptions{options, {}}));
+        layer([&](const std::string& name, int64_t in) {
+          return Lstm(*this, name, in, c.hidden,
+                      {.gates = gates, .forget_bias = {}, .projection = c.projection});
+        });
       } else if (c.kind == "GRU") {
-        add(Gru(*this, name, in, c.hidden, Gru::Reset::after, options));
-      } else if (c.nonlinearity == "relu") {
-        add(Rnn(*this, name, in, c.hidden, options, [](Tensor a) { return relu(a); }));
+        layer([&](const std::string& name, int64_t in) {
+          return Gru(*this, name, in, c.hidden, Gru::Reset::after, {gates});
+        });
       } else {
-        add(Rnn(*this, name, in, c.hidden, options));
+        const Activation f = c.nonlinearity == "relu" ? relu : tanh;
+        layer([&](const std::string& name, int64_t in) { return Rnn(*this, name, in, c.hidden, gates, f); });
       }
     }
   }
 
-  template <class Cell>
-  void add(const Cell& cell) {
-    gates.push_back(cell);
-    stack.layers.push_back(cell);
+  void name_params(const Gates& g) {
+    const std::string suffix = g.wx.name().substr(0, g.wx.name().find('.'));
+    auto add = [&](const char* name, const Param& p) {
+      if (p.is_set()) params_of_torch.emplace_back(fmt::format("{}_{}", name, suffix), p);
+    };
+    add("weight_ih", g.wx);
+    add("weight_hh", g.wh);
+    add("bias_ih", g.b);
+    add("bias_hh", g.bh);
+  }
+  void name_params(const Lstm& lstm) {
+    name_params(static_cast<const Gates&>(lstm));
+    const std::string suffix = lstm.wx.name().substr(0, lstm.wx.name().find('.'));
+    if (lstm.wp.is_set()) params_of_torch.emplace_back("weight_hr_" + suffix, lstm.wp);
   }
 };
-
-/// What PyTorch calls the parameters of layer l, and the parameter of the DSL it is; matrices are transposed.
-std::vector<std::pair<std::string, Param>> torch_params(const TorchModel& model) {
-  std::vector<std::pair<std::string, Param>> pairs;
-  for (size_t l = 0; l < model.gates.size(); ++l) {
-    const Gates& g = model.gates[l];
-    pairs.emplace_back(fmt::format("weight_ih_l{}", l), g.wx);
-    pairs.emplace_back(fmt::format("weight_hh_l{}", l), g.wh);
-    if (!g.b.is_set()) continue;
-    pairs.emplace_back(fmt::format("bias_ih_l{}", l), g.b);
-    pairs.emplace_back(fmt::format("bias_hh_l{}", l), g.bh);
-  }
-  return pairs;
-}
 
 /// Row-major [n,m] as [m,n]; vectors as they are.
 Numbers transposed(const ir::Array& a) {
@@ -99,40 +112,48 @@ void fill(Buffer& buffer, const Numbers& values) {
   }
 }
 
+/// The initial states of all layers and directions, which PyTorch stacks: h0 [layers * directions, N, out].
+SequenceStack::State unstacked(const Case& c, const std::vector<Tensor>& stacked) {
+  SequenceStack::State state(c.layers);
+  for (int64_t i = 0; i < c.layers * c.directions(); ++i)
+    for (const Tensor& s : stacked)
+      state[i / c.directions()].push_back(reshape(slice(s, 0, i, i + 1), {"N", s.dim(2)}));
+  return state;
+}
+
+/// State s of all layers and directions, as PyTorch stacks it.
+Tensor stacked(const Case& c, const SequenceStack::State& state, int s) {
+  std::vector<Tensor> parts;
+  for (const SequenceLayer::State& layer : state)
+    for (size_t i = s; i < layer.size(); i += c.states()) parts.push_back(layer[i]);
+  return stack(parts, 0);
+}
+
 /// loss = sum(y dy) + sum(hn dhn) + sum(cn dcn), and its gradients with respect to all inputs that the case
 /// has.
 Function with_gradients(const Case& c, const TorchModel& model) {
-  const int states = c.kind == "LSTM" ? 2 : 1;
   std::vector<std::string> wrt{"x"};
   Function function(c.name, model, [&](Trace& t) {
     const Shape sequence = c.batch_first ? Shape{"N", "T"} : Shape{"T", "N"};
     auto of_sequence = [&](const std::string& name, int64_t width) {
-      const Tensor x = t.input(name, {sequence[0], sequence[1], width});
-      return c.batch_first ? transpose(x, {1, 0, 2}) : x;
+      return t.input(name, {sequence[0], sequence[1], width});
     };
-    const Shape shape{c.layers, "N", c.hidden};
-    const Tensor x = of_sequence("x", c.input), dy = of_sequence("dy", c.hidden);
-    Tensor initial[2], d_final[2];
-    for (int s = 0; s < states; ++s) {
-      const char* name = s ? "c0" : "h0";
-      initial[s] = c.initial_state ? t.input(name, shape) : zeros(shape);
-      if (c.initial_state) wrt.push_back(name);
-      d_final[s] = t.input(s ? "dcn" : "dhn", shape);
+    const Tensor x = of_sequence("x", c.input), dy = of_sequence("dy", c.out() * c.directions());
+    std::vector<Tensor> initial, d_final;
+    for (int s = 0; s < c.states(); ++s) {
+      const std::string name = c.state(s);
+      const Shape shape{c.layers * c.directions(), "N", s ? c.hidden : c.out()};
+      initial.push_back(c.initial_state ? t.input(name + "0", shape) : zeros(shape));
+      if (c.initial_state) wrt.push_back(name + "0");
+      d_final.push_back(t.input("d" + name + "n", shape));
     }
-    Stack::State state(c.layers);
-    for (int64_t l = 0; l < c.layers; ++l)
-      for (int s = 0; s < states; ++s)
-        state[l].push_back(reshape(slice(initial[s], 0, l, l + 1), {"N", c.hidden}));
-    auto [last, y] = scan(state, x, [&](const Stack::State& s, Tensor x) { return model.stack(s, x); });
+    auto [last, y] = c.batch_first ? model.batch_first(unstacked(c, initial), x)
+                                   : model.batch_first.layer(unstacked(c, initial), x);
     Tensor loss = sum(y * dy);
-    std::vector<Tensor> finals[2];
-    for (int s = 0; s < states; ++s) {
-      for (const Layer::State& layer : last) finals[s].push_back(layer[s]);
-      loss = loss + sum(stack(finals[s], 0) * d_final[s]);
-    }
+    for (int s = 0; s < c.states(); ++s) loss = loss + sum(stacked(c, last, s) * d_final[s]);
     t.output("loss", loss);
-    t.output("y", c.batch_first ? transpose(y, {1, 0, 2}) : y);
-    for (int s = 0; s < states; ++s) t.output(s ? "cn" : "hn", stack(finals[s], 0));
+    t.output("y", y);
+    for (int s = 0; s < c.states(); ++s) t.output(std::string(c.state(s)) + "n", stacked(c, last, s));
   });
   for (const Param& p : function.params) wrt.push_back(p.name());
   function.func = passes::grad(function.func, {.wrt = wrt});
@@ -149,9 +170,9 @@ void compare(const Case& c, const TorchModel& model, const Weights& file, double
   for (const char* name : {"x", "h0", "c0"})
     if (file.contains(std::string("grad_") + name))
       expected[std::string("d_") + name] = test::array_of(file.at(std::string("grad_") + name)).data;
-  const size_t states = c.kind == "LSTM" ? 2 : 1;
-  ASSERT_EQ(expected.size(), 2 + states + (c.initial_state ? states : 0));
-  for (const auto& [name, param] : torch_params(model))
+  ASSERT_EQ(expected.size(), 2u + c.states() + (c.initial_state ? c.states() : 0));
+  ASSERT_EQ(model.params_of_torch.size(), model.params().size());
+  for (const auto& [name, param] : model.params_of_torch)
     expected["d_" + param.name()] = transposed(test::array_of(file.at("grad." + name)));
   double largest_gradient = 0;
   for (const auto& [name, values] : expected)
@@ -170,7 +191,7 @@ void compare(const Case& c, const TorchModel& model, const Weights& file, double
 
 Weights weights_of(const TorchModel& model, const Weights& file) {
   Weights weights;
-  for (const auto& [name, param] : torch_params(model))
+  for (const auto& [name, param] : model.params_of_torch)
     fill(weights.get(param.name(), model.dtype(), param.shape()),
          transposed(test::array_of(file.at("param." + name))));
   return weights;
@@ -181,7 +202,7 @@ constexpr const char* kInputs[] = {"x", "h0", "c0", "dy", "dhn", "dcn"};
 TEST(TorchGradients, EvaluatedInF64) {
   const auto folder = testing::case_path("torch-gradients");
   RONDO_NEED_CASE(folder);
-  const std::vector<Case> cases = plain_cases(folder);
+  const std::vector<Case> cases = cases_in(folder);
   ASSERT_FALSE(cases.empty());
   for (const Case& c : cases) {
     SCOPED_TRACE(c.name);
@@ -199,7 +220,7 @@ TEST(TorchGradients, EvaluatedInF64) {
 void expect_compiled(DType dtype, const std::function<double(const Case&)>& tolerance) {
   const auto folder = testing::case_path("torch-gradients");
   RONDO_NEED_CASE(folder);
-  for (const Case& c : plain_cases(folder)) {
+  for (const Case& c : cases_in(folder)) {
     SCOPED_TRACE(c.name);
     const Weights file = Weights::load((folder / (c.name + ".safetensors")).string());
     const TorchModel model(c, dtype);

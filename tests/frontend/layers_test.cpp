@@ -89,7 +89,7 @@ TEST_P(Cells, RnnTakesAnyActivation) {
 }
 
 TEST_P(Cells, LstmFollowsItsEquations) {
-  OneStep<Lstm> step([](Model& m) { return Lstm(m, "cell", kIn, kHidden, LstmOptions{GetParam(), {}}); });
+  OneStep<Lstm> step([](Model& m) { return Lstm(m, "cell", kIn, kHidden, {.gates = GetParam(), .forget_bias = {}}); });
   for (int b = 0; b < kBatch; ++b)
     for (int j = 0; j < kHidden; ++j) {
       auto gate = [&](int g) {
@@ -102,7 +102,7 @@ TEST_P(Cells, LstmFollowsItsEquations) {
 }
 
 TEST_P(Cells, GruResetsBeforeTheProduct) {
-  OneStep<Gru> step([](Model& m) { return Gru(m, "cell", kIn, kHidden, Gru::Reset::before, GetParam()); });
+  OneStep<Gru> step([](Model& m) { return Gru(m, "cell", kIn, kHidden, Gru::Reset::before, {GetParam()}); });
   const Numbers& h = step.at("s0");
   for (int b = 0; b < kBatch; ++b) {
     auto gate = [&](int g, int j) {
@@ -119,7 +119,7 @@ TEST_P(Cells, GruResetsBeforeTheProduct) {
 }
 
 TEST_P(Cells, GruResetsAfterTheProduct) {
-  OneStep<Gru> step([](Model& m) { return Gru(m, "cell", kIn, kHidden, Gru::Reset::after, GetParam()); });
+  OneStep<Gru> step([](Model& m) { return Gru(m, "cell", kIn, kHidden, Gru::Reset::after, {GetParam()}); });
   EXPECT_EQ(step.cell.bh.is_set(), GetParam().bias);
   const Numbers& h = step.at("s0");
   for (int b = 0; b < kBatch; ++b)

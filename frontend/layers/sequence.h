@@ -1,0 +1,122 @@
+// Layers over whole sequences, and stacks of them: what sees the future, as a bidirectional layer does, has no
+// single step.
+//
+// A sequence layer has a State; `initial(batch)`; and a call that takes the state, xs [T,B,...] and the options
+// of its scans, and gives the final state and ys [T,B,...].
+#pragma once
+
+#include <functional>
+#include <utility>
+#include <vector>
+
+#include "frontend/layers/stack.h"
+#include "frontend/scan.h"
+
+namespace rondo {
+
+template <class L>
+concept TypedSequenceLayer = requires(const L& layer, const typename L::State& s, const Dim& batch, Tensor xs) {
+  { layer.initial(batch) } -> std::same_as<typename L::State>;
+  { layer(s, xs, ScanOptions()) } -> std::same_as<std::pair<typename L::State, Tensor>>;
+};
+
+/// A cell over a sequence: ys are its outputs.
+template <RecurrentCell Cell>
+struct OverTime {
+  using State = typename Cell::State;
+  Cell cell;
+
+  State initial(const Dim& batch) const { return cell.initial(batch); }
+  std::pair<State, Tensor> operator()(const State& state, Operand xs, const ScanOptions& options = {}) const {
+    auto step = [&](const State& s, Tensor x) {
+      const State next = cell(s, {x, xs.where()});
+      return std::pair(next, Tensor(next.h));
+    };
+    return scan(state, xs.tensor(), step, options, xs.where());
+  }
+};
+
+/// Any sequence layer, without its type. A cell is one, and so is a layer without state.
+class SequenceLayer {
+ public:
+  using State = std::vector<Tensor>;
+  using Initial = std::function<State(const Dim& batch)>;
+  using Run = std::function<std::pair<State, Tensor>(const State&, const Operand& xs, const ScanOptions&)>;
+
+  SequenceLayer(Initial initial, Run run) : initial_(std::move(initial)), run_(std::move(run)) {}
+  template <class L>
+    requires(!std::same_as<L, SequenceLayer> && TypedSequenceLayer<L>)
+  SequenceLayer(const L& layer)  // NOLINT: every sequence layer is one
+      : initial_([layer](const Dim& batch) { return tensors_of(layer.initial(batch)); }),
+        run_([layer](const State& state, const Operand& xs, const ScanOptions& options) {
+          auto [last, ys] = layer(struct_of<typename L::State>(state, xs.where()), xs, options);
+          return std::pair(tensors_of(last), ys);
+        }) {}
+  template <RecurrentCell Cell>
+  SequenceLayer(const Cell& cell) : SequenceLayer(OverTime<Cell>{cell}) {}  // NOLINT
+  template <TimelessLayer F>
+  SequenceLayer(const F& f)  // NOLINT
+      : initial_([](const Dim&) { return State(); }),
+        run_([f](const State&, const Operand& xs, const ScanOptions&) {
+          return std::pair(State(), Tensor(f(xs)));
+        }) {}
+
+  State initial(const Dim& batch) const { return initial_(batch); }
+  /// The final state and ys.
+  std::pair<State, Tensor> operator()(const State& state, Operand xs, const ScanOptions& options = {}) const {
+    return run_(state, xs, options);
+  }
+
+ private:
+  Initial initial_;
+  Run run_;
+};
+
+/// The layer's ys plus its xs (He et al. 2016).
+inline SequenceLayer residual(const SequenceLayer& layer) {
+  return {[layer](const Dim& batch) { return layer.initial(batch); },
+          [layer](const SequenceLayer::State& state, const Operand& xs, const ScanOptions& options) {
+            LibraryCall call("residual", xs.where());
+            auto [last, ys] = layer(state, xs, options);
+            return std::pair(last, xs + ys);
+          }};
+}
+
+/// Deep: the ys of each layer are the xs of the next.
+class SequenceStack {
+ public:
+  using State = std::vector<SequenceLayer::State>;
+  std::vector<SequenceLayer> layers;
+
+  State initial(const Dim& batch) const {
+    State state;
+    for (const SequenceLayer& layer : layers) state.push_back(layer.initial(batch));
+    return state;
+  }
+
+  /// The final states and the ys of the last layer.
+  std::pair<State, Tensor> operator()(State state, Operand xs, const ScanOptions& options = {}) const {
+    LibraryCall call("stack", xs.where());
+    check_states(state.size(), layers.size(), xs.where());
+    Tensor ys = xs;
+    for (size_t i = 0; i < layers.size(); ++i)
+      std::tie(state[i], ys) = layers[i](state[i], {ys, xs.where()}, options);
+    return {state, ys};
+  }
+};
+
+/// A sequence layer for xs and ys whose batch is the first dim and time the second: [B,T,...].
+template <TypedSequenceLayer L>
+struct BatchFirst {
+  using State = typename L::State;
+  L layer;
+
+  State initial(const Dim& batch) const { return layer.initial(batch); }
+  std::pair<State, Tensor> operator()(const State& state, Operand xs, const ScanOptions& options = {}) const {
+    LibraryCall call("batch_first", xs.where());
+    auto [last, ys] = layer(state, {swap_batch_and_time(xs), xs.where()}, options);
+    return {last, swap_batch_and_time({ys, xs.where()})};
+  }
+};
+
+}  // namespace rondo
