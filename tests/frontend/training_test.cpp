@@ -1,4 +1,4 @@
-// Gradients, optimizers and the training step, on the evaluator.
+// Gradients and the training step, on the evaluator.
 #include <gtest/gtest.h>
 
 #include <rondo/rondo.h>
@@ -11,110 +11,6 @@ namespace rondo::test {
 namespace {
 
 using Numbers = std::vector<double>;
-
-/// A model of one parameter w [2] and the loss sum(w^2) / 2, whose gradient is w.
-struct Bowl : Model {
-  Param w = param("w", {2}, init::constant(3));
-  Bowl() : Model(f64) {}
-  Function loss() const {
-    return Function("loss", *this, [&](Trace& t) { t.output("loss", sum(square(w)) / 2); });
-  }
-};
-
-/// w[0] after each of n updates.
-template <Optimizer O>
-Numbers descend(const O& optimizer, int n) {
-  Bowl bowl;
-  Reference reference(training_function(bowl.loss(), optimizer), bowl.init(1));
-  Numbers w;
-  for (int i = 0; i < n; ++i) {
-    reference.run();
-    EXPECT_EQ(reference.at("w").data[0], reference.at("w").data[1]);
-    w.push_back(reference.at("w").data[0]);
-  }
-  return w;
-}
-
-void expect_near(const Numbers& a, const Numbers& b) {
-  ASSERT_EQ(a.size(), b.size());
-  for (size_t i = 0; i < a.size(); ++i) EXPECT_NEAR(a[i], b[i], 1e-13) << i;
-}
-
-TEST(Optimizers, SgdShrinksABowlGeometrically) {
-  expect_near(descend(Sgd{.lr = 0.1}, 3), {2.7, 2.43, 2.187});
-}
-
-TEST(Optimizers, MomentumFollowsItsRecurrence) {
-  Numbers expected;
-  double w = 3, v = 0;
-  for (int i = 0; i < 4; ++i) {
-    v = 0.9 * v + w;
-    expected.push_back(w -= 0.1 * v);
-  }
-  expect_near(descend(Sgd{.lr = 0.1, .momentum = 0.9}, 4), expected);
-}
-
-TEST(Optimizers, RmsPropFollowsItsRecurrence) {
-  Numbers expected;
-  double w = 3, v = 0;
-  for (int i = 0; i < 4; ++i) {
-    v = 0.95 * v + 0.05 * w * w;
-    expected.push_back(w -= 0.01 * w / (std::sqrt(v) + 1e-8));
-  }
-  expect_near(descend(RmsProp{.lr = 0.01, .smoothing = 0.95}, 4), expected);
-}
-
-TEST(Optimizers, AdamFollowsItsRecurrence) {
-  Numbers expected;
-  double w = 3, m = 0, v = 0;
-  for (int i = 1; i <= 4; ++i) {
-    m = 0.9 * m + 0.1 * w;
-    v = 0.999 * v + 0.001 * w * w;
-    expected.push_back(w -= 0.01 * (m / (1 - std::pow(0.9, i))) /
-                            (std::sqrt(v / (1 - std::pow(0.999, i))) + 1e-8));
-  }
-  expect_near(descend(Adam{.lr = 0.01}, 4), expected);
-}
-
-TEST(Optimizers, ClipByValue) { expect_near(descend(Sgd{.lr = 1, .clip_value = 0.5}, 2), {2.5, 2}); }
-
-TEST(Optimizers, ClipByGlobalNorm) {
-  const double step = 2 / std::sqrt(2);  // of each of two equal elements
-  expect_near(descend(Sgd{.lr = 1, .clip_norm = 2}, 2), {3 - step, 3 - 2 * step});
-  expect_near(descend(Sgd{.lr = 0.1, .clip_norm = 100}, 1), {2.7});
-}
-
-TEST(Optimizers, TheNormIsThatOfAllParameters) {
-  Model m(f64);
-  Param a = m.param("a", {}, init::constant(3)), b = m.param("b", {}, init::constant(4));
-  Function loss("loss", m, [&](Trace& t) { t.output("loss", (square(a) + square(b)) / 2); });
-  Reference reference(training_function(loss, Sgd{.lr = 1, .clip_norm = 1}), m.init(1));
-  reference.run();
-  EXPECT_NEAR(reference.scalar("a"), 3 - 0.6, 1e-15);
-  EXPECT_NEAR(reference.scalar("b"), 4 - 0.8, 1e-15);
-}
-
-TEST(Optimizers, TheLearningRateIsAnInput) {
-  Bowl bowl;
-  Reference reference(training_function(bowl.loss(), Sgd{.lr = 0.1}), bowl.init(1));
-  EXPECT_EQ(reference.scalar("lr"), 0.1);
-  reference.set("lr", {}, {0.5});
-  reference.run();
-  EXPECT_EQ(reference.at("w").data[0], 1.5);
-}
-
-/// An optimizer of the user's own: the sign of the gradient.
-struct SignSgd {
-  double lr = 0.1, clip_norm = 0, clip_value = 0;
-  std::vector<Tensor> slots() const { return {}; }
-  NothingShared shared() const { return {}; }
-  NothingShared advance(NothingShared s) const { return s; }
-  Tensor operator()(Tensor w, Tensor g, Tensor lr, std::vector<Tensor>&, NothingShared) const {
-    return w - select(greater(g, 0), lr, -lr);
-  }
-};
-
-TEST(Optimizers, UsersWriteTheirOwn) { expect_near(descend(SignSgd{.lr = 0.25}, 3), {2.75, 2.5, 2.25}); }
 
 /// A character model with a stack of all cells.
 struct Tiny : Model {
