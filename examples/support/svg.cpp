@@ -111,8 +111,8 @@ class Axis {
   double first_ = 1e300, last_ = -1e300, step_ = 1;  // of the scaled values
 };
 
-constexpr double kWidth = 460, kHeight = 340;  // of a plot
-constexpr double kLeft = 66, kRight = 14, kTop = 34, kBottom = 48;
+constexpr double kWidth = 420, kHeight = 330;  // of a plot
+constexpr double kLeft = 66, kRight = 20, kTop = 34, kBottom = 48;
 
 /// In the upper or lower left corner of the axes.
 void draw_legend(Svg& svg, const LinePlot& plot, double left) {

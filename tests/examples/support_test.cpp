@@ -77,14 +77,14 @@ TEST_F(IdxFiles, SaysWhatIsWrong) {
 TEST_F(IdxFiles, RandomBytesAreReadOrRefused) {
   std::mt19937 random(1);
   int read = 0;
-  for (int i = 0; i < 2000; ++i) {
+  for (int i = 0; i < 300; ++i) {
     std::string bytes = images_.substr(0, random() % (images_.size() + 1));
     for (size_t changes = random() % 3; changes > 0 && !bytes.empty(); --changes)
       bytes[random() % bytes.size()] = static_cast<char>(random() % 4);
     read += error_of(bytes).empty();
   }
-  EXPECT_GT(read, 10);
-  EXPECT_LT(read, 1000);
+  EXPECT_GT(read, 2);
+  EXPECT_LT(read, 150);
 }
 
 size_t count(const std::string& text, const std::string& part) {
