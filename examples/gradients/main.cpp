@@ -143,8 +143,8 @@ int main(int argc, char** argv) try {
   const std::vector<int64_t> rows = {0, 1, distance / 10, distance / 2, distance};
 
   LinePlot eigen{"RNN at the start: |dL/dh|, by the eigenvalues of W", "distance", "", true, true, {}};
-  const std::map<std::string, Rnn::Activation> activations = {{"h = a", [](Tensor a) { return a; }},
-                                                              {"tanh a", [](Tensor a) { return tanh(a); }}};
+  const std::map<std::string, Activation> activations = {{"h = a", [](Tensor a) { return a; }},
+                                                         {"tanh a", rondo::tanh}};
   for (const auto& [name, activation] : activations)
     for (const double lambda : {0.8, 1.0, 1.2}) {
       const Recall<Rnn> model(with_eigenvalues(lambda), activation);
