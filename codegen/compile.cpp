@@ -70,14 +70,15 @@ Signature signature_of(const Func& func, const LoopProgram& program, const Compi
     if (!options.outputs.empty()) s.outputs.back().name = options.outputs[i];
   }
   for (const IndexBound& b : program.bounds) {
+    const int64_t more = b.bound.constant();
     if (b.bound.is_constant()) {
-      s.bounds.push_back({b.input, {b.bound.constant(), -1}});
+      s.bounds.push_back({b.input, {more, -1}});
       continue;
     }
-    const auto& [names, coefficient] = *b.bound.terms().begin();
-    RONDO_CHECK(b.bound.terms().size() == 1 && names.size() == 1 && coefficient == 1,
+    const Poly::Term names = b.bound.terms().rbegin()->first;
+    RONDO_CHECK(names.size() == 1 && b.bound == Poly(Dim(names.front())) + Poly(more),
                 "bound " + to_string(b.bound));
-    s.bounds.push_back({b.input, arg_dim(Dim(names.front()))});
+    s.bounds.push_back({b.input, arg_dim(Dim(names.front())), more});
   }
   return s;
 }

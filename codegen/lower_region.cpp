@@ -25,10 +25,10 @@ BufferId ProgramBuilder::new_buffer(std::string name, DType dtype, Poly elements
   return static_cast<BufferId>(program.buffers.size() - 1);
 }
 
-void ProgramBuilder::note_bounds(const std::vector<std::pair<BufferId, Poly>>& row_loads) {
-  for (const auto& [buffer, rows] : row_loads)
+void ProgramBuilder::note_bounds(const std::vector<std::pair<BufferId, Poly>>& bounds) {
+  for (const auto& [buffer, end] : bounds)
     if (program.buffers[buffer].kind == Buffer::Kind::input) {
-      IndexBound bound{program.buffers[buffer].arg, rows};
+      IndexBound bound{program.buffers[buffer].arg, end};
       auto same = [&](const IndexBound& b) { return b.input == bound.input && b.bound == bound.bound; };
       if (std::none_of(program.bounds.begin(), program.bounds.end(), same)) program.bounds.push_back(bound);
     }
@@ -133,6 +133,8 @@ class RegionLowering {
 
   void plan_scan(uint32_t i) {
     const Op& op = f_.ops[i];
+    if (op.attrs.lengths)
+      throw Error("rondo: a scan with lengths is not lowered; run the pass mask-lengths before");
     ScanView s(op);
     Poly trip(trip_count(f_, op));
     ScanPlan plan;
@@ -260,7 +262,7 @@ class RegionLowering {
     for (auto [ids, updates] : parts.scatters) {
       KernelBuilder kernel(f_, f_.type(updates).shape, views_, never);
       kernel.store_rows(to, shape, ids, updates);
-      p_.note_bounds(kernel.row_loads());
+      p_.note_bounds(kernel.bounds());
       stmts.push_back(
           {std::make_shared<Kernel>(std::move(kernel).finish(name_of(op.result()))), nullptr, nullptr});
     }
@@ -293,7 +295,7 @@ class RegionLowering {
       kernel.store(views_[op.result().id], kernel.element(op.operands[piece->operand], kernel.point()), at);
       append_name(name, op.operands[piece->operand]);
     }
-    p_.note_bounds(kernel.row_loads());
+    p_.note_bounds(kernel.bounds());
     return {std::make_shared<Kernel>(std::move(kernel).finish(name)), nullptr, nullptr};
   }
 

@@ -62,6 +62,8 @@ class Builder {
   Value reduce_max(Value, std::vector<int64_t> axes);
   Value argmax(Value, int64_t axis);
   Value random(Value key, Value counter, Type);
+  /// v, whose elements must lie in [0, dim + more).
+  Value in_range(Value v, Dim dim, int64_t more = 0);
   Value detach(Value v) { return unary(OpKind::detach, v); }
 
  private:

@@ -11,7 +11,7 @@ ScanView::ScanView(const Op& op)
       body(*op.body),
       consts(op.attrs.consts),
       carries(op.attrs.carries),
-      xs(static_cast<uint32_t>(op.operands.size()) - consts - carries),
+      xs(static_cast<uint32_t>(op.operands.size()) - consts - carries - op.attrs.lengths),
       ys(static_cast<uint32_t>(op.body->results.size()) - carries) {
   RONDO_CHECK(op.kind == OpKind::scan, "not a scan");
 }

@@ -30,11 +30,13 @@ struct Attrs {
   Type type = {};
   std::vector<int64_t> axes = {};    // transpose, broadcast, reduce_sum, reduce_max
   int64_t axis = 0;                  // iota, slice, pad, concat, argmax
-  int64_t lo = 0, hi = 0;            // slice: first and one past the last; pad: elements before and after
+  int64_t lo = 0, hi = 0;            // slice: first and one past the last; pad: elements before and after;
+                                     // in_range: hi more than dim
   bool ta = false, tb = false;       // matmul
-  Dim dim = {};                      // size: which dim; scan without xs: the trip count
+  Dim dim = {};                      // size, in_range: which dim; scan without xs: the trip count
   bool reverse = false;              // scan
-  uint32_t consts = 0, carries = 0;  // scan: how many operands are consts and carries; the rest are xs
+  uint32_t consts = 0, carries = 0;  // scan: how many operands are consts and carries; xs follow
+  bool lengths = false;              // scan: the last operand is the rows' lengths
 
   bool operator==(const Attrs&) const = default;
 };
@@ -45,6 +47,10 @@ struct Attrs {
 /// of each x (leading dim T dropped); its results are the S next carries and any number of ys. The op's
 /// results are the final carries and the ys stacked along a new leading T. `reverse` walks T-1..0 and still
 /// writes y_t at index t. T is the leading dim of the xs, or attrs.dim where there are none.
+///
+/// With lengths L, an i32[B] of numbers from 0 to T, row b takes part in steps t < L[b] only: beyond, its
+/// carries stay, its ys are zero, and the body reads zeros for its slices of float xs. In reverse each row
+/// thus starts at its own last step. Carries, ys and the slices of float xs have B as their leading dim.
 struct Op {
   OpKind kind = OpKind::constant;
   std::vector<Value> operands;
@@ -86,6 +92,8 @@ struct ScanView {
   Value const_operand(uint32_t i) const { return op.operands[i]; }
   Value init(uint32_t i) const { return op.operands[consts + i]; }
   Value x(uint32_t i) const { return op.operands[consts + carries + i]; }
+  /// Value{} for none.
+  Value lengths() const { return op.attrs.lengths ? op.operands.back() : Value{}; }
   Value const_param(uint32_t i) const { return body.params[i]; }
   Value carry_param(uint32_t i) const { return body.params[consts + i]; }
   Value x_param(uint32_t i) const { return body.params[consts + carries + i]; }

@@ -160,7 +160,7 @@ struct Stmt {
   std::shared_ptr<Pack> pack;
 };
 
-/// Says that the elements of input `input`, an i32, index rows and must lie in [0, bound).
+/// Says that the elements of input `input`, an i32, must lie in [0, bound): they index rows, or are lengths.
 struct IndexBound {
   uint32_t input = 0;
   Poly bound;

@@ -13,7 +13,7 @@
   /* movement    */ X(reshape) X(transpose) X(broadcast) X(slice) X(pad) X(concat)                \
   /* indexed     */ X(gather) X(scatter_add)                                                      \
   /* contraction */ X(matmul) X(reduce_sum) X(reduce_max) X(argmax)                               \
-  /* other       */ X(detach)                                                                     \
+  /* other       */ X(detach) X(in_range)                                                         \
   /* recurrence  */ X(scan)
 // clang-format on
 

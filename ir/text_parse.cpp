@@ -366,6 +366,12 @@ class Parser {
     Attrs attrs;
     std::vector<Value> operands;
     attrs.reverse = in_.accept("reverse");
+    Value lengths;
+    if ((attrs.lengths = in_.accept("lengths"))) {
+      in_.expect("(");
+      lengths = use(outer);
+      in_.expect(")");
+    }
     const bool has_trip = in_.accept("trip");
     if (has_trip) {
       in_.expect("(");
@@ -375,6 +381,7 @@ class Parser {
     if (in_.accept("consts")) attrs.consts = bindings(outer, inner, operands, false);
     if (in_.accept("carry")) attrs.carries = bindings(outer, inner, operands, false);
     const bool has_xs = in_.accept("xs") && bindings(outer, inner, operands, true) > 0;
+    if (lengths) operands.push_back(lengths);
     if (has_trip == has_xs)
       in_.fail(at, has_xs ? "a scan with xs takes no trip count" : "a scan without xs takes a trip count");
     in_.expect("{");

@@ -138,10 +138,12 @@ class Printer {
   void region(const Names& outer, const Op& op, size_t depth) {
     const Func& body = *op.body;
     const Names inner(body);
-    const size_t count = op.operands.size();
+    const bool lengths = op.attrs.lengths && !op.operands.empty();
+    const size_t count = op.operands.size() - lengths;
     const size_t carries = std::min<size_t>(op.attrs.consts, count),
                  xs = std::min(carries + op.attrs.carries, count);
     if (op.attrs.reverse) text_ += " reverse";
+    if (lengths) text_ += fmt::format(" lengths({})", outer[op.operands.back()]);
     if (xs == count) text_ += fmt::format(" trip({})", to_string(op.attrs.dim));
     text_ += group("consts", outer, inner, op, 0, carries) + group("carry", outer, inner, op, carries, xs) +
              group("xs", outer, inner, op, xs, count) + " {\n";

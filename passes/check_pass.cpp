@@ -23,6 +23,9 @@ int64_t fewest_rows(const Func& func) {
     if (op.kind == OpKind::gather) table = &func.type(op.operands[0]).shape;
     if (op.kind == OpKind::scatter_add) table = &op.attrs.type.shape;
     if (table && !(*table)[0].is_named()) rows = std::min(rows, (*table)[0].size());
+    const bool in_range = op.kind == OpKind::in_range, lengths = op.kind == OpKind::scan && op.attrs.lengths;
+    const Dim end = in_range ? op.attrs.dim : lengths ? trip_count(func, op) : Dim("any");
+    if (!end.is_named()) rows = std::min(rows, end.size() + (lengths ? 1 : op.attrs.hi));
   }
   return rows;
 }

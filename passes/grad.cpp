@@ -120,7 +120,8 @@ Func differentiate(const Func& func, const std::vector<uint32_t>& wrt, const Fla
 
 }  // namespace
 
-Func grad(const Func& func, const Options& options) {
+Func grad(const Func& with_lengths, const Options& options) {
+  const Func func = mask_lengths(with_lengths);
   if (func.results.empty() || !is_float(func.type(func.results[0]).dtype) ||
       func.type(func.results[0]).rank() != 0)
     throw Error(fmt::format("rondo: grad: the first result of {} is {}, not a float scalar", func.name,
@@ -133,7 +134,8 @@ Func grad(const Func& func, const Options& options) {
   return differentiate(func, params_of(func, options), seeded, one, std::move(b));
 }
 
-Func vjp(const Func& func, const Options& options) {
+Func vjp(const Func& with_lengths, const Options& options) {
+  const Func func = mask_lengths(with_lengths);
   Builder b(func.name);
   for (Value v : func.params) b.param(func.type(v), func.value_name(v));
   Flags seeded(func.results.size());

@@ -5,6 +5,7 @@ namespace rondo::passes {
 namespace {
 
 constexpr Pass kPasses[] = {
+    {"mask-lengths", mask_lengths, "", "scans with lengths become scans that select by row and step"},
     {"simplify", simplify, "", "local rewrites to a fixed point; dead ops go, also inside scans"},
     {"grad", grad, "wrt=a|b", "appends the gradients of the first result"},
     {"vjp", vjp, "wrt=a|b", "appends the gradients, given the cotangents of the results as further params"},

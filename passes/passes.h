@@ -27,6 +27,9 @@ ir::Func grad(const ir::Func& func, const Options& options = {});
 /// results are func's results, then the cotangents of options.wrt.
 ir::Func vjp(const ir::Func& func, const Options& options = {});
 
+/// Scans with lengths become scans without, whose rows keep their state and give zeros beyond their length:
+/// see mask_lengths.cpp. The other passes leave the inside of a scan with lengths to this one.
+ir::Func mask_lengths(const ir::Func& func, const Options& options = {});
 /// Named local rewrites, to a fixed point; dead ops go, also inside scans (unused carries, xs, ys and consts
 /// too).
 ir::Func simplify(const ir::Func& func, const Options& options = {});

@@ -15,13 +15,12 @@ namespace rondo::passes {
 /// has to stay; stacked layers part before, for the same reason; products are merged before they are hoisted,
 /// so that the loop reads one tensor of all gates.
 inline constexpr std::string_view kInference =
-    "simplify,sink-scan-outputs,split-scan,merge-matmuls,hoist-scan,sink-scan-outputs,simplify";
+    "mask-lengths,simplify,sink-scan-outputs,split-scan,merge-matmuls,hoist-scan,sink-scan-outputs,simplify";
 /// For functions whose first result is a loss. What stands before `grad` runs on the loss alone, what stands
 /// after it on loss, gradients and the optimizer's update together.
 inline constexpr std::string_view kTraining =
-    "simplify,gather-matmul,sink-scan-outputs,split-scan,merge-matmuls,hoist-scan,sink-scan-sums,sink-scan-"
-    "outputs,hoist-scan,"
-    "simplify,grad,"
+    "mask-lengths,simplify,gather-matmul,sink-scan-outputs,split-scan,merge-matmuls,hoist-scan,"
+    "sink-scan-sums,sink-scan-outputs,hoist-scan,simplify,grad,"
     "simplify,hoist-scan,sink-scan-sums,sink-scan-outputs,hoist-scan,simplify";
 
 struct RunOptions {

@@ -11,7 +11,8 @@ Func rewrite_scans(const Func& func, const ScanRewrite& rewrite) {
     if (op.kind != OpKind::scan) return map.copy(b, op);
     Op inner = op;
     inner.body = std::make_shared<Func>(rewrite_scans(*op.body, rewrite));
-    map.set_results(op, rewrite(b, func, inner, map.operands(op)));
+    map.set_results(op, op.attrs.lengths ? b.copy(func, inner, map.operands(op))
+                                         : rewrite(b, func, inner, map.operands(op)));
   });
 }
 

@@ -105,7 +105,9 @@ Func simplify_once(const Func& func) {
     if (op.kind == OpKind::scan) {
       Op inner = op;
       inner.body = std::make_shared<Func>(simplify_once(*op.body));
-      return map.set_results(op, emit_trimmed_scan(r, func, inner, map.operands(op), live));
+      return map.set_results(op, op.attrs.lengths
+                                     ? b.copy(func, inner, map.operands(op))
+                                     : emit_trimmed_scan(r, func, inner, map.operands(op), live));
     }
     Value v = pad_sums.emit(r, op, map);
     if (!v) v = r.emit(op.kind, map.operands(op), op.attrs);

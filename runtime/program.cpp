@@ -26,10 +26,10 @@ std::vector<int64_t> position(int64_t index, std::span<const int64_t> shape) {
   return result;
 }
 
-[[noreturn]] void fail_index(const Arg& arg, const Buffer& buffer, int64_t index, int64_t bound) {
+[[noreturn]] void fail_index(const Arg& arg, const Buffer& buffer, int64_t index, const std::string& range) {
   const int32_t value = buffer.as<int32_t>()[index];
-  throw Error(fmt::format("{}: {} at [{}] is outside [0,{})", arg.name, value,
-                          fmt::join(position(index, buffer.shape()), ","), bound));
+  throw Error(fmt::format("{}: {} at [{}] is outside {}", arg.name, value,
+                          fmt::join(position(index, buffer.shape()), ","), range));
 }
 
 }  // namespace
@@ -185,12 +185,17 @@ const Buffer& Program::output(size_t i) const {
 void Program::check_indices() const {
   for (const Signature::Bound& b : signature().bounds) {
     const Slot& slot = slots_[b.input];
-    const int64_t bound = extent(b.bound, dims_);
+    const int64_t bound = extent(b.bound, dims_) + b.more;
     // One unsigned comparison covers both ends: a negative index is at least 2^31.
     const std::span<const int32_t> values = slot.buffer.as<int32_t>();
     const auto bad =
         std::ranges::find_if(values, [&](int32_t v) { return static_cast<uint32_t>(v) >= bound; });
-    if (bad != values.end()) fail_index(*slot.arg, slot.buffer, bad - values.begin(), bound);
+    if (bad == values.end()) continue;
+    // A range that ends with a named dim, [0,T], is named by it.
+    const bool of_dim = b.bound.dim >= 0 && b.more == 1;
+    fail_index(*slot.arg, slot.buffer, bad - values.begin(),
+               of_dim ? fmt::format("[0,{0}], {0} = {1}", signature().dims[b.bound.dim], bound - 1)
+                      : fmt::format("[0,{})", bound));
   }
 }
 

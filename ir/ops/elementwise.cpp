@@ -111,6 +111,37 @@ OpDef cast_op() {
           .cheap = kCheap};
 }
 
+/// x itself; each element lies in [0, dim + hi). Compiled code does not look: elements of an input are
+/// checked before the call, others are taken as they are.
+OpDef in_range_op() {
+  return {.kind = OpKind::in_range,
+          .name = "in_range",
+          .arity = 1,
+          .cls = OpClass::pointwise,
+          .attrs = {Attr::hi, Attr::dim},
+          .infer = [](const Func&, const Op& op, TypeSpan in) -> Types {
+            if (in[0].dtype != DType::i32) reject("takes i32");
+            if (op.attrs.hi < 0) reject("hi is {}, not from 0", op.attrs.hi);
+            return {in[0]};
+          },
+          .eval =
+              [](const EvalContext& c) {
+                const auto end = static_cast<double>(bind(c.op.attrs.dim, c.dims) + c.op.attrs.hi);
+                for (size_t i = 0; i < c.out[0].data.size(); ++i) {
+                  const double x = c.out[0].data[i] = c.in[0]->data[i];
+                  if (!(x >= 0 && x < end))
+                    reject("rondo: in_range: {} at position {} is outside [0, {})", x, i, end);
+                }
+              },
+          .grad = nullptr,
+          .vectorize = with_leading_dim,
+          .lower =
+              [](ElementBuilder& e, const Func&, const Op& op, const Indices& at) {
+                return e.in_range(e.element(op.operands[0], at), op.attrs.dim, op.attrs.hi);
+              },
+          .cheap = kCheap};
+}
+
 OpDef select_op() {
   return {.kind = OpKind::select,
           .name = "select",
@@ -253,6 +284,7 @@ const std::array<OpDef, kElementwiseOps>& elementwise_ops() {
           OpKind::equal, "equal", [](auto x, auto y) { return x == y; }, nullptr, kCheap),
 
       select_op(),
+      in_range_op(),
       detach_op(),
   }};
   return ops;

@@ -14,11 +14,31 @@ void require_param(const ScanView& s, Value param, const Type& type, std::string
            to_string(s.body.type(param)));
 }
 
+/// With lengths i32[B], what belongs to one row has B in front.
+void require_rows(const ScanView& s, const Dim& rows, TypeSpan in) {
+  auto require = [&](std::string_view what, uint32_t i, const Type& t) {
+    if (t.rank() == 0 || t.shape[0] != rows)
+      reject("lengths are i32[{0}], so {1} {2} has {0} as its leading dim; it is {3}", to_string(rows), what,
+             i, to_string(t));
+  };
+  for (uint32_t i = 0; i < s.carries; ++i) require("carry", i, in[s.consts + i]);
+  for (uint32_t i = 0; i < s.xs; ++i) {
+    const Type& slice = s.body.type(s.x_param(i));
+    if (is_float(slice.dtype)) require("the slice of x", i, slice);
+  }
+  for (uint32_t i = 0; i < s.ys; ++i) require("y", i, s.body.type(s.y_value(i)));
+}
+
 Types infer_scan(const Func&, const Op& op, TypeSpan in) {
   const Attrs& a = op.attrs;
   if (!op.body) reject("has no body");
-  if (uint64_t{a.consts} + a.carries > in.size())
-    reject("{} consts and {} carries, but {} operands", a.consts, a.carries, in.size());
+  if (uint64_t{a.consts} + a.carries + a.lengths > in.size())
+    reject("{} consts and {} carries{}, but {} operands", a.consts, a.carries,
+           a.lengths ? " and lengths" : "", in.size());
+  const Type* lengths = a.lengths ? &in.back() : nullptr;
+  if (lengths && (lengths->dtype != DType::i32 || lengths->rank() != 1))
+    reject("lengths are i32[B], not {}", to_string(*lengths));
+  in = in.first(in.size() - a.lengths);
   if (op.body->params.size() != in.size())
     reject("{} operands, but {} parameters of the body", in.size(), op.body->params.size());
   if (op.body->results.size() < a.carries)
@@ -39,6 +59,7 @@ Types infer_scan(const Func&, const Op& op, TypeSpan in) {
   }
   if (s.xs && a.dim != Dim() && a.dim != trip)
     reject("xs have {} steps, the trip count is {}", to_string(trip), to_string(a.dim));
+  if (lengths) require_rows(s, lengths->shape[0], in);
   Types out;
   for (uint32_t i = 0; i < s.carries; ++i) {
     out.push_back(in[s.consts + i]);
@@ -54,9 +75,36 @@ Types infer_scan(const Func&, const Op& op, TypeSpan in) {
   return out;
 }
 
+/// Which rows take part in a step; all of them where there are no lengths.
+class ActiveRows {
+ public:
+  ActiveRows(const Array* lengths, int64_t trip) : lengths_(lengths) {
+    for (int64_t b = 0; lengths_ && b < lengths_->count(); ++b)
+      if (lengths_->data[b] < 0 || lengths_->data[b] > static_cast<double>(trip))
+        reject("rondo: scan: the length of row {} is {}, outside [0, {}]", b, lengths_->data[b], trip);
+  }
+
+  /// Rows that are beyond their length at step t become those of `other`, or zeros.
+  void replace_ended(Array& a, int64_t t, const Array* other = nullptr) const {
+    for (int64_t b = 0; lengths_ && b < lengths_->count(); ++b) {
+      if (static_cast<double>(t) < lengths_->data[b]) continue;
+      const int64_t width = a.count() / lengths_->count();
+      const auto row = a.data.begin() + b * width;
+      if (other)
+        std::copy_n(other->data.begin() + b * width, width, row);
+      else
+        std::fill_n(row, width, 0.0);
+    }
+  }
+
+ private:
+  const Array* lengths_;
+};
+
 void eval_scan(const EvalContext& c) {
   const ScanView s(c.op);
   const int64_t trip = ir::bind(trip_count(c.func, c.op), c.dims);
+  const ActiveRows rows(s.lengths() ? c.in.back() : nullptr, trip);
   std::vector<Array> carries, slices;
   for (uint32_t i = 0; i < s.carries; ++i) carries.push_back(*c.in[s.consts + i]);
   for (uint32_t i = 0; i < s.xs; ++i) {
@@ -71,14 +119,17 @@ void eval_scan(const EvalContext& c) {
       const int64_t width = count_of(slices[i].shape);
       const auto begin = c.in[s.consts + s.carries + i]->data.begin() + t * width;
       slices[i].data.assign(begin, begin + width);
+      if (is_float(slices[i].dtype)) rows.replace_ended(slices[i], t);
       args.push_back(&slices[i]);
     }
     std::vector<Array> results = evaluate(s.body, std::span<const Array* const>(args), c.dims);
     for (uint32_t i = 0; i < s.ys; ++i) {
-      const auto& y = results[s.carries + i].data;
-      std::copy(y.begin(), y.end(), c.out[s.carries + i].data.begin() + t * static_cast<int64_t>(y.size()));
+      Array& y = results[s.carries + i];
+      rows.replace_ended(y, t);
+      std::copy(y.data.begin(), y.data.end(), c.out[s.carries + i].data.begin() + t * y.count());
     }
     results.resize(s.carries);
+    for (uint32_t i = 0; i < s.carries; ++i) rows.replace_ended(results[i], t, &carries[i]);
     carries = std::move(results);
   }
   for (uint32_t i = 0; i < s.carries; ++i) c.out[i].data = std::move(carries[i].data);

@@ -15,15 +15,17 @@ namespace {
 
 constexpr uint64_t kFunctions = 200;
 
-void note_kinds(const ir::Func& f, std::set<ir::OpKind>& kinds) {
+void note_kinds(const ir::Func& f, std::set<ir::OpKind>& kinds, int& lengths) {
   for (const ir::Op& op : f.ops) {
     kinds.insert(op.kind);
-    if (op.body) note_kinds(*op.body, kinds);
+    lengths += op.attrs.lengths;
+    if (op.body) note_kinds(*op.body, kinds, lengths);
   }
 }
 
 TEST(RandomFunctions, KeepTheirTextAndAreWellFormed) {
   std::set<ir::OpKind> kinds;
+  int lengths = 0;
   for (uint64_t seed = 0; seed < kFunctions; ++seed) {
     const RandomFunc r = random_func(seed);
     const std::string text = ir::print(r.func);
@@ -34,9 +36,10 @@ TEST(RandomFunctions, KeepTheirTextAndAreWellFormed) {
     const auto expected = ir::evaluate(r.func, r.inputs, r.dims),
                actual = ir::evaluate(parsed, r.inputs, r.dims);
     for (size_t i = 0; i < expected.size(); ++i) EXPECT_EQ(actual[i].data, expected[i].data);
-    note_kinds(r.func, kinds);
+    note_kinds(r.func, kinds, lengths);
   }
   EXPECT_EQ(kinds.size(), ir::kOpCount) << "the generator leaves ops out";
+  EXPECT_GT(lengths, 20) << "few scans have lengths";
 }
 
 /// Parses; what is accepted must be well formed and keep its text.

@@ -3,10 +3,10 @@ rondo_test(ir_fuzz_test
   LIBS rondo_ir rondo_test_support)
 rondo_test(codegen_fuzz_test
   SOURCES fuzz/codegen_fuzz_test.cpp
-  LIBS rondo_codegen rondo_test_support)
+  LIBS rondo_passes rondo_codegen rondo_test_support)
 rondo_test(codegen_long_fuzz_test
   SOURCES fuzz/codegen_fuzz_test.cpp
-  LIBS rondo_codegen rondo_test_support
+  LIBS rondo_passes rondo_codegen rondo_test_support
   LABELS slow)
 target_compile_definitions(codegen_long_fuzz_test PRIVATE RONDO_MANY_FUNCTIONS)
 rondo_test(passes_fuzz_test

@@ -164,6 +164,23 @@ func @embed(%table: f32[7,4], %ids: i32[T,B], %h0: f32[B,4]) -> (f32[B,4]) {
   EXPECT_EQ(p.bounds[0].bound, Poly(7));
 }
 
+TEST(Lower, LengthsAreBoundedByTheSteps) {
+  const ir::Func f = parse(R"(
+func @sum(%h0: f64[B], %x: f64[T,B], %lengths: i32[B]) -> (f64[B]) {
+  %hT = scan lengths(%lengths) carry(%h = %h0) xs(%x) {
+    %s = add %x, %h : f64[B]
+    yield carry(%s)
+  } : f64[B]
+  return %hT
+}
+)");
+  LoopProgram p = codegen::lower(passes::mask_lengths(f));
+  ASSERT_EQ(p.bounds.size(), 1u);
+  EXPECT_EQ(p.bounds[0].input, 2u);
+  EXPECT_EQ(p.bounds[0].bound, Poly(Dim("T")) + Poly(1));
+  EXPECT_THROW(codegen::lower(f), Error);
+}
+
 constexpr const char* kUpdate = R"(
 func @update(%p: f32[8,8], %g: f32[8,8], %x: f32[B,8]) -> (f32[8,8], f32[B,8]) {
   %y = matmul %x, %p : f32[B,8]

@@ -259,12 +259,20 @@ class Generator {
     return pick([](const Item& i) { return i.ids; });
   }
 
+  /// i32[B] of numbers from 0 to the number of steps.
+  Value lengths(const Dim& steps) {
+    const Type type{F, {"B"}};
+    const Value end = b_.add(b_.size(steps, F), b_.scalar(F, 1));
+    return b_.cast(b_.mul(fresh(type).v, b_.broadcast(end, type.shape, {})), DType::i32);
+  }
+
   void gather() {
     const Item* ids = pick_ids();
     const Item* table = pick([&](const Item& i) {
       return b_.type(i.v).rank() > 0 && !shape(i.v)[0].is_named() && shape(i.v)[0].size() >= kIds;
     });
     if (!ids || !table) return;
+    if (below(4) == 0) return add(b_.in_range(ids->v, kIds), ids->bound, true, true);
     add(b_.gather(table->v, ids->v), table->bound, table->exact, table->ids);
   }
 
@@ -362,20 +370,27 @@ void Generator::scan() {
                carry ? Item{{}, std::max(i->bound, 1.0), b_.type(i->v).dtype != F, i->ids} : *i);
     return true;
   };
-  auto any = [](const Item&) { return true; };
+  attrs.lengths = below(4) == 0;
+  // With lengths, what belongs to one row has B in front.
+  auto has_rows = [&](const Builder& b, const Item& i, size_t axis) {
+    const Shape& s = b.type(i.v).shape;
+    return !attrs.lengths || (s.size() > axis && s[axis] == Dim("B"));
+  };
   for (size_t n = below(3); n > 0; --n) {
-    const Item* i = pick(any);
+    const Item* i = pick([](const Item&) { return true; });
     attrs.consts += pass(i, b_.type(i->v), false);
   }
   for (size_t n = below(3); n > 0; --n) {
-    const Item* i = pick([&](const Item& x) { return is_float_item(x) || x.ids; });
+    const Item* i = pick([&](const Item& x) { return (is_float_item(x) || x.ids) && has_rows(b_, x, 0); });
     if (pass(i, i ? b_.type(i->v) : Type{}, true)) ++attrs.carries;
   }
   Dim trip = below(2) ? Dim("N") : Dim(static_cast<int64_t>(below(4)));
   size_t xs = 0;
   for (size_t n = below(3); n > 0; --n) {
-    const Item* i =
-        pick([&](const Item& x) { return b_.type(x.v).rank() > 0 && (xs == 0 || shape(x.v)[0] == trip); });
+    const Item* i = pick([&](const Item& x) {
+      return b_.type(x.v).rank() > 0 && (xs == 0 || shape(x.v)[0] == trip) &&
+             (!is_float_item(x) || has_rows(b_, x, 1));
+    });
     if (!i) continue;
     Type t = b_.type(i->v);
     trip = t.shape[0];
@@ -393,10 +408,13 @@ void Generator::scan() {
     outs[i].exact = b_.type(operands[attrs.consts + i]).dtype != F;
   }
   for (size_t n = below(2) + (results.empty() ? 1 : 0); n > 0; --n) {
-    const Item* y = body.pick(any);
+    const Item* y = body.pick([&](const Item& x) { return has_rows(body.builder(), x, 0); });
+    if (!y) continue;
     results.push_back(y->v);
     outs.push_back(*y);
   }
+  if (results.empty()) return;
+  if (attrs.lengths) operands.push_back(lengths(trip));
   auto func = std::make_shared<const ir::Func>(std::move(body.builder()).finish(results));
   const std::vector<Value> values = b_.emit_scan(operands, attrs, func);
   for (size_t i = 0; i < values.size(); ++i) add(values[i], outs[i].bound, outs[i].exact, outs[i].ids);
