@@ -10,7 +10,11 @@ namespace rondo::detail {
 
 ScanBody::ScanBody(std::vector<Tensor> init, std::vector<Tensor> xs, std::optional<Dim> count,
                    ScanOptions options, Where where)
-    : init_(std::move(init)), xs_(std::move(xs)), count_(std::move(count)), options_(options), where_(where) {
+    : init_(std::move(init)),
+      xs_(std::move(xs)),
+      count_(std::move(count)),
+      options_(std::move(options)),
+      where_(where) {
   Region& outer = Region::current(where);
   for (const Tensor& t : init_) outer.use(t, where);
   for (const Tensor& x : xs_) {
@@ -21,6 +25,7 @@ ScanBody::ScanBody(std::vector<Tensor> init, std::vector<Tensor> xs, std::option
                        ir::to_string(x.dim(0))),
            where);
   }
+  if (options_.lengths) outer.use(*options_.lengths, where);
   if (xs_.empty() && !count_) fail("scan: nothing to walk over; use repeat", where);
   region_ = std::make_unique<Region>();
   for (const Tensor& t : init_) state_.push_back(region_->param(t.type(), ""));
@@ -62,6 +67,8 @@ std::vector<Tensor> ScanBody::finish(const std::vector<Tensor>& next, const std:
   attrs.consts = static_cast<uint32_t>(captures.size());
   attrs.carries = static_cast<uint32_t>(init_.size());
   attrs.reverse = options_.reverse;
+  attrs.lengths = options_.lengths.has_value();
+  if (attrs.lengths) operands.push_back(outer.use(*options_.lengths, where_));
   if (count_ && !step) attrs.dim = *count_;
   std::vector<ir::Value> values;
   try {

@@ -16,6 +16,10 @@ class Region;
 
 struct ScanOptions {
   bool reverse = false;  // from the last step to the first; y_t still stands at index t
+  /// i32[B]: row b takes part in its first lengths[b] steps only, from 0 to T. Beyond, its state stays and
+  /// its y is zero; in reverse it starts at its own last step. What stands in xs beyond a row's length does
+  /// not matter. State, y and float xs have B as the first dim of one step.
+  std::optional<Tensor> lengths = {};
 };
 
 namespace detail {

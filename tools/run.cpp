@@ -83,13 +83,13 @@ std::vector<Buffer> read_inputs(const RunArgs& args, const ir::Func& func, ir::D
   return inputs;
 }
 
-/// Random inputs whose indices are valid for every table.
+/// Random inputs whose indices and lengths are in range.
 std::vector<Buffer> make_inputs(const RunArgs& args, const ir::Func& func, const Signature& signature,
                                 const ir::DimValues& dims) {
   need_dims(signature, dims);
   int64_t rows = std::numeric_limits<int32_t>::max();
   for (const Signature::Bound& b : signature.bounds)
-    rows = std::min(rows, b.bound.dim < 0 ? b.bound.size : dims.at(signature.dims[b.bound.dim]));
+    rows = std::min(rows, b.more + (b.bound.dim < 0 ? b.bound.size : dims.at(signature.dims[b.bound.dim])));
   const int64_t ids = signature.bounds.empty() ? 3 : std::max<int64_t>(rows, 1);
   std::vector<Buffer> inputs;
   for (const ir::Array& array : ir::random_inputs(func, dims, args.seed, ids))

@@ -98,6 +98,22 @@ TEST(Scan, ReverseStillWritesEachStepInItsPlace) {
   EXPECT_EQ(r.at("ys").data, (Numbers{6, 5, 3}));
 }
 
+TEST(Scan, RowsEndAtTheirLengths) {
+  Function function("f", f64, [](Trace& t) {
+    const Tensor x = t.input("x", {"T", "B"}), lengths = t.input("lengths", i32, {"B"});
+    auto sums = [](Tensor s, Tensor x) { return std::pair(s + x, s + x); };
+    auto [last, ys] = scan(zeros({"B"}), x, sums, {.reverse = true, .lengths = lengths});
+    t.output("last", last);
+    t.output("ys", ys);
+  });
+  Reference reference(function, {});
+  reference.set("x", {3, 2}, {1, 10, 2, 20, 4, 40});
+  reference.set("lengths", {2}, {3, 1});
+  reference.run();
+  EXPECT_EQ(reference.at("last").data, (Numbers{7, 10}));
+  EXPECT_EQ(reference.at("ys").data, (Numbers{7, 10, 6, 0, 4, 0}));
+}
+
 TEST(Scan, WalksStructsOfInputs) {
   auto r = over({1, 2, 3}, [](Trace& t, Tensor x) {
     t.output("y", scan(zeros({}), Pair{x, 10 * x}, [](Tensor s, Pair x) { return s + x.a * x.b; }));

@@ -7,6 +7,7 @@
 #include "codegen/plan_memory.h"
 #include "ir/evaluator.h"
 #include "ir/text.h"
+#include "passes/passes.h"
 #include "support/error.h"
 #include "tests/support/arrays.h"
 #include "tests/support/cells.h"

@@ -1,1 +1,1 @@
-rondo_test(lower_test SOURCES ${CMAKE_CURRENT_LIST_DIR}/lower_test.cpp LIBS rondo_codegen rondo_test_support)
+rondo_test(lower_test SOURCES ${CMAKE_CURRENT_LIST_DIR}/lower_test.cpp LIBS rondo_passes rondo_codegen rondo_test_support)
