@@ -93,7 +93,8 @@ template <class S>
 S struct_of(const std::vector<Tensor>& tensors, Where where) {
   const size_t count = tensors_of(S()).size();
   if (count != tensors.size())
-    fail("a state of " + std::to_string(count) + " tensors is needed, not of " + std::to_string(tensors.size()),
+    fail("a state of " + std::to_string(count) + " tensors is needed, not of " +
+             std::to_string(tensors.size()),
          where);
   return with_tensors(S(), tensors);
 }

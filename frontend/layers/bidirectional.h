@@ -30,9 +30,7 @@ class Bidirectional {
       : forward{forward}, backward{backward}, merge(merge) {}
   /// Two cells of one kind, `name.forward` and `name.backward`, whose merged output has the size `out`.
   Bidirectional(Model& m, const std::string& name, int64_t in, int64_t out, Merge merge = Merge::concat,
-                Where where = Where::here())
-    requires std::same_as<Forward, Backward>
-      : merge(merge) {
+                Where where = Where::here()) requires std::same_as<Forward, Backward> : merge(merge) {
     auto cell = [&](const char* direction) {
       LibraryCall call("bidirectional", where);
       return Forward(m, name + direction, in, size_of_each(out, where));
@@ -57,7 +55,8 @@ class Bidirectional {
  private:
   int64_t size_of_each(int64_t out, Where where) const {
     if (merge == Merge::sum) return out;
-    if (out % 2) fail("an output of size " + std::to_string(out) + " is odd: it has no halves to concat", where);
+    if (out % 2)
+      fail("an output of size " + std::to_string(out) + " is odd: it has no halves to concat", where);
     return out / 2;
   }
 };

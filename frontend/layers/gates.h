@@ -1,8 +1,8 @@
 // What the gates of recurrent cells have in common.
 //
 // A cell has a State with the member h, its output; `initial(batch)`, the state at the start; and a call that
-// takes the state and the input of one step and gives the next state: see `RecurrentCell`. The matrices of its
-// gates are merged: [in, gates * hidden]. A cell of one's own is written the same way.
+// takes the state and the input of one step and gives the next state: see `RecurrentCell`. The matrices of
+// its gates are merged: [in, gates * hidden]. A cell of one's own is written the same way.
 #pragma once
 
 #include <concepts>

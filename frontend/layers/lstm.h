@@ -10,8 +10,8 @@ namespace rondo {
 
 struct LstmOptions {
   CellOptions gates = {};
-  /// Of the forget gate in b, in place of bias_init (Jozefowicz et al. 2015). Where the gates are coupled, its
-  /// negative is the input gate's.
+  /// Of the forget gate in b, in place of bias_init (Jozefowicz et al. 2015). Where the gates are coupled,
+  /// its negative is the input gate's.
   std::optional<double> forget_bias = 1;
   /// f = 1 - i: there is no forget gate (Greff et al. 2017).
   bool coupled = false;

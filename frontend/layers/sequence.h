@@ -1,8 +1,8 @@
-// Layers over whole sequences, and stacks of them: what sees the future, as a bidirectional layer does, has no
-// single step.
+// Layers over whole sequences, and stacks of them: what sees the future, as a bidirectional layer does, has
+// no single step.
 //
-// A sequence layer has a State; `initial(batch)`; and a call that takes the state, xs [T,B,...] and the options
-// of its scans, and gives the final state and ys [T,B,...].
+// A sequence layer has a State; `initial(batch)`; and a call that takes the state, xs [T,B,...] and the
+// options of its scans, and gives the final state and ys [T,B,...].
 #pragma once
 
 #include <functional>
@@ -15,7 +15,8 @@
 namespace rondo {
 
 template <class L>
-concept TypedSequenceLayer = requires(const L& layer, const typename L::State& s, const Dim& batch, Tensor xs) {
+concept TypedSequenceLayer = requires(const L& layer, const typename L::State& s, const Dim& batch,
+                                      Tensor xs) {
   { layer.initial(batch) } -> std::same_as<typename L::State>;
   { layer(s, xs, ScanOptions()) } -> std::same_as<std::pair<typename L::State, Tensor>>;
 };
@@ -40,13 +41,10 @@ struct OverTime {
 class SequenceLayer {
  public:
   using State = std::vector<Tensor>;
-  using Initial = std::function<State(const Dim& batch)>;
-  using Run = std::function<std::pair<State, Tensor>(const State&, const Operand& xs, const ScanOptions&)>;
 
-  SequenceLayer(Initial initial, Run run) : initial_(std::move(initial)), run_(std::move(run)) {}
   template <class L>
-    requires(!std::same_as<L, SequenceLayer> && TypedSequenceLayer<L>)
-  SequenceLayer(const L& layer)  // NOLINT: every sequence layer is one
+  requires(!std::same_as<L, SequenceLayer> && TypedSequenceLayer<L>)
+      SequenceLayer(const L& layer)  // NOLINT: every sequence layer is one
       : initial_([layer](const Dim& batch) { return tensors_of(layer.initial(batch)); }),
         run_([layer](const State& state, const Operand& xs, const ScanOptions& options) {
           auto [last, ys] = layer(struct_of<typename L::State>(state, xs.where()), xs, options);
@@ -60,6 +58,14 @@ class SequenceLayer {
         run_([f](const State&, const Operand& xs, const ScanOptions&) {
           return std::pair(State(), Tensor(f(xs)));
         }) {}
+  template <class L>
+  SequenceLayer(const Residual<L>& residual) : SequenceLayer(residual.layer) {  // NOLINT
+    run_ = [run = run_](const State& state, const Operand& xs, const ScanOptions& options) {
+      LibraryCall call("residual", xs.where());
+      auto [last, ys] = run(state, xs, options);
+      return std::pair(last, xs + ys);
+    };
+  }
 
   State initial(const Dim& batch) const { return initial_(batch); }
   /// The final state and ys.
@@ -68,19 +74,9 @@ class SequenceLayer {
   }
 
  private:
-  Initial initial_;
-  Run run_;
+  std::function<State(const Dim& batch)> initial_;
+  std::function<std::pair<State, Tensor>(const State&, const Operand& xs, const ScanOptions&)> run_;
 };
-
-/// The layer's ys plus its xs (He et al. 2016).
-inline SequenceLayer residual(const SequenceLayer& layer) {
-  return {[layer](const Dim& batch) { return layer.initial(batch); },
-          [layer](const SequenceLayer::State& state, const Operand& xs, const ScanOptions& options) {
-            LibraryCall call("residual", xs.where());
-            auto [last, ys] = layer(state, xs, options);
-            return std::pair(last, xs + ys);
-          }};
-}
 
 /// Deep: the ys of each layer are the xs of the next.
 class SequenceStack {

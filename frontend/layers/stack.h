@@ -16,15 +16,19 @@ namespace rondo {
 template <class F>
 concept TimelessLayer = std::is_invocable_r_v<Tensor, const F&, Operand>;
 
+/// In a list of layers: the layer's output plus its input (He et al. 2016).
+template <class L>
+struct Residual {
+  L layer;
+  explicit Residual(const L& layer) : layer(layer) {}
+};
+
 /// One step of any layer, without the layer's type: of a cell, whose output is its h, or of a layer without
 /// state.
 class Layer {
  public:
   using State = std::vector<Tensor>;
-  using Initial = std::function<State(const Dim& batch)>;
-  using Step = std::function<std::pair<State, Tensor>(const State&, const Operand& x)>;
 
-  Layer(Initial initial, Step step) : initial_(std::move(initial)), step_(std::move(step)) {}
   template <RecurrentCell Cell>
   Layer(const Cell& cell)  // NOLINT: every cell is a layer
       : initial_([cell](const Dim& batch) { return tensors_of(cell.initial(batch)); }),
@@ -36,25 +40,23 @@ class Layer {
   Layer(const F& f)  // NOLINT
       : initial_([](const Dim&) { return State(); }),
         step_([f](const State&, const Operand& x) { return std::pair(State(), Tensor(f(x))); }) {}
+  template <class L>
+  Layer(const Residual<L>& residual) : Layer(residual.layer) {  // NOLINT
+    step_ = [step = step_](const State& state, const Operand& x) {
+      LibraryCall call("residual", x.where());
+      auto [next, y] = step(state, x);
+      return std::pair(next, x + y);
+    };
+  }
 
   State initial(const Dim& batch) const { return initial_(batch); }
   /// The next state and the output.
   std::pair<State, Tensor> operator()(const State& state, Operand x) const { return step_(state, x); }
 
  private:
-  Initial initial_;
-  Step step_;
+  std::function<State(const Dim& batch)> initial_;
+  std::function<std::pair<State, Tensor>(const State&, const Operand& x)> step_;
 };
-
-/// The layer's output plus its input (He et al. 2016).
-inline Layer residual(const Layer& layer) {
-  return {[layer](const Dim& batch) { return layer.initial(batch); },
-          [layer](const Layer::State& state, const Operand& x) {
-            LibraryCall call("residual", x.where());
-            auto [next, y] = layer(state, x);
-            return std::pair(next, x + y);
-          }};
-}
 
 /// Throws Error unless there is a state for each layer.
 inline void check_states(size_t states, size_t layers, Where where) {

@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include <rondo/rondo.h>
+#include <cmath>
 
 #include "support/error.h"
 
@@ -77,6 +78,38 @@ TEST(Errors, LayersNameWhereTheyAreDeclared) {
   EXPECT_MESSAGE("parameter `a.wx`: 0 is no size", Rnn(m, "a", 0, 4));
   EXPECT_MESSAGE("parameter `a.wx`: -4 is no size", Lstm(m, "a", 3, -1));
   EXPECT_MESSAGE("the model has a parameter `b.wx` already", Gru(m, "b", 3, 4); Gru(m, "b", 3, 4));
+}
+
+TEST(Errors, OptionsOfCells) {
+  Model m;
+  EXPECT_MESSAGE("`a`: clip is -1, no bound; 0 is none", Rnn(m, "a", 3, 4, {.clip = -1}));
+  EXPECT_MESSAGE("`a`: clip is nan, no bound; 0 is none", Lstm(m, "a", 3, 4, {.gates = {.clip = NAN}}));
+  EXPECT_MESSAGE("`b`: cell_clip is -2, no bound; 0 is none", Lstm(m, "b", 3, 4, {.cell_clip = -2}));
+  EXPECT_MESSAGE("parameter `c.wh`: -2 is no size", Lstm(m, "c", 3, 4, {.projection = -2}));
+  EXPECT_MESSAGE("`d`: a GRU with layer_norm resets after the product",
+                 Gru(m, "d", 3, 4, Gru::Reset::before, {.gates = {.layer_norm = true}}));
+}
+
+TEST(Errors, StatesOfLayers) {
+  Model m;
+  const Lstm lstm(m, "lstm", 3, 4);
+  const Rnn rnn(m, "rnn", 4, 5);
+  Stack stack{{lstm, rnn}};
+  const SequenceStack sequence{{lstm, rnn}};
+  const SequenceLayer layer(lstm);
+  auto x = [](Trace& t) { return t.input("x", {"T", "B", 3}); };
+  EXPECT_MESSAGE("states of 1 layers are given for 2 in stack",
+                 stack(Stack::State(1), t.input("x", {"B", 3})));
+  EXPECT_MESSAGE("a state of 2 tensors is needed, not of 1 in stack",
+                 stack(Stack::State(2, {zeros({"B", 4})}), t.input("x", {"B", 3})));
+  EXPECT_MESSAGE("states of 0 layers are given for 2 in stack", sequence({}, x(t)));
+  EXPECT_MESSAGE("a state of 2 tensors is needed, not of 3", layer(std::vector<Tensor>(3), x(t)));
+  EXPECT_MESSAGE("matmul: f32[B,5] x f32[4,16]: inner dims 5 and 4 differ in lstm",
+                 layer({zeros({"B", 5}), zeros({"B", 5})}, x(t)));
+  EXPECT_MESSAGE("add: f32[T,B,3] x f32[T,B,4]: operand types differ in residual",
+                 SequenceLayer(Residual(lstm))(layer.initial("B"), x(t)));
+  EXPECT_MESSAGE("f32[T] has no batch and time in batch_first",
+                 BatchFirst<SequenceLayer>{layer}(layer.initial("B"), t.input("y", {"T"})));
 }
 
 struct Speaker : Model {

@@ -19,7 +19,7 @@ struct CharModel : Model {
   Cell cell;
   Linear head;
   explicit CharModel(DType dtype, const std::function<Cell(Model&)>& make) : Model(dtype), cell(make(*this)) {
-    head = Linear(*this, "head", 24, 5);
+    head = Linear(*this, "head", cell.out, 5);
   }
   typename Cell::State initial(Dim batch) const { return cell.initial(batch); }
   std::pair<typename Cell::State, Tensor> step(const typename Cell::State& s, Tensor id) const {
@@ -67,6 +67,18 @@ TEST(Native, StepManyTimesIsRunOnceToTheBit) {
   expect_step_is_run(CharModel<Rnn>(f32, [](Model& m) { return Rnn(m, "cell", 5, 24); }));
   expect_step_is_run(CharModel<Gru>(f32, [](Model& m) { return Gru(m, "cell", 5, 24); }));
   expect_step_is_run(CharModel<Gru>(f32, [](Model& m) { return Gru(m, "cell", 5, 24, Gru::Reset::after); }));
+}
+
+TEST(Native, OptionsKeepStepAndRunTheSame) {
+  const LstmOptions variants[] = {
+      {.gates = {.hidden_bias = true, .clip = 0.5}, .peepholes = true, .projection = 7, .cell_clip = 0.3},
+      {.gates = {.layer_norm = true}},
+      {.coupled = true, .activations = {.g = relu, .h = square}}};
+  for (const LstmOptions& options : variants)
+    expect_step_is_run(CharModel<Lstm>(f32, [&](Model& m) { return Lstm(m, "cell", 5, 24, options); }));
+  expect_step_is_run(CharModel<Gru>(f32, [](Model& m) {
+    return Gru(m, "cell", 5, 24, Gru::Reset::after, {.gates = {.layer_norm = true, .clip = 1}});
+  }));
 }
 
 TEST(Native, NoStepsLeaveTheState) {
