@@ -53,7 +53,7 @@ class SequenceLayer {
   template <RecurrentCell Cell>
   SequenceLayer(const Cell& cell) : SequenceLayer(OverTime<Cell>{cell}) {}  // NOLINT
   template <TimelessLayer F>
-  SequenceLayer(const F& f)  // NOLINT
+  requires(!TypedSequenceLayer<F>) SequenceLayer(const F& f)  // NOLINT
       : initial_([](const Dim&) { return State(); }),
         run_([f](const State&, const Operand& xs, const ScanOptions&) {
           return std::pair(State(), Tensor(f(xs)));

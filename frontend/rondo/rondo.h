@@ -6,6 +6,7 @@
 #include "frontend/gradient.h"
 #include "frontend/init.h"
 #include "frontend/layers/bidirectional.h"
+#include "frontend/layers/dropout.h"
 #include "frontend/layers/gru.h"
 #include "frontend/layers/linear.h"
 #include "frontend/layers/lstm.h"

@@ -90,6 +90,12 @@ TEST(Errors, OptionsOfCells) {
                  Gru(m, "d", 3, 4, Gru::Reset::before, {.gates = {.layer_norm = true}}));
 }
 
+TEST(Errors, HalvesOfAnOddOutput) {
+  Model m;
+  EXPECT_MESSAGE("an output of size 7 is odd: it has no halves to concat in bidirectional",
+                 Bidirectional<Lstm>(m, "a", 3, 7));
+}
+
 TEST(Errors, StatesOfLayers) {
   Model m;
   const Lstm lstm(m, "lstm", 3, 4);
