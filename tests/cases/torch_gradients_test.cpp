@@ -24,6 +24,7 @@ struct Case {
   std::string name, kind, nonlinearity;
   int64_t input, hidden, layers, projection, steps;
   bool bias, batch_first, bidirectional, initial_state;
+  std::vector<int32_t> lengths;  // of the rows; empty if all are the same
 
   int64_t directions() const { return bidirectional ? 2 : 1; }
   int64_t out() const { return projection ? projection : hidden; }
@@ -31,15 +32,15 @@ struct Case {
   const char* state(int s) const { return s ? "c" : "h"; }
 };
 
-/// The cases with one length.
 std::vector<Case> cases_in(const std::filesystem::path& folder) {
   std::ifstream file(folder / "index.json");
   std::vector<Case> cases;
   for (const auto& c : nlohmann::json::parse(file)) {
-    if (!c["lengths"].is_null()) continue;
+    const auto lengths =
+        c["lengths"].is_null() ? std::vector<int32_t>() : c["lengths"].get<std::vector<int32_t>>();
     cases.push_back({c["name"], c["kind"], c["nonlinearity"].is_null() ? "" : c["nonlinearity"], c["input"],
                      c["hidden"], c["layers"], c["proj_size"], c["T"], c["bias"], c["batch_first"],
-                     c["bidirectional"], c["initial_state"]});
+                     c["bidirectional"], c["initial_state"], lengths});
   }
   return cases;
 }
@@ -147,8 +148,10 @@ Function with_gradients(const Case& c, const TorchModel& model) {
       if (c.initial_state) wrt.push_back(name + "0");
       d_final.push_back(t.input("d" + name + "n", shape));
     }
-    auto [last, y] = c.batch_first ? model.batch_first(unstacked(c, initial), x)
-                                   : model.batch_first.layer(unstacked(c, initial), x);
+    ScanOptions options;
+    if (!c.lengths.empty()) options.lengths = t.input("lengths", i32, {"N"});
+    auto [last, y] = c.batch_first ? model.batch_first(unstacked(c, initial), x, options)
+                                   : model.batch_first.layer(unstacked(c, initial), x, options);
     Tensor loss = sum(y * dy);
     for (int s = 0; s < c.states(); ++s) loss = loss + sum(stacked(c, last, s) * d_final[s]);
     t.output("loss", loss);
@@ -203,7 +206,7 @@ TEST(TorchGradients, EvaluatedInF64) {
   const auto folder = testing::case_path("torch-gradients");
   RONDO_NEED_CASE(folder);
   const std::vector<Case> cases = cases_in(folder);
-  ASSERT_FALSE(cases.empty());
+  ASSERT_EQ(cases.size(), 46u);
   for (const Case& c : cases) {
     SCOPED_TRACE(c.name);
     const Weights file = Weights::load((folder / (c.name + ".safetensors")).string());
@@ -211,6 +214,9 @@ TEST(TorchGradients, EvaluatedInF64) {
     Reference reference(with_gradients(c, model), weights_of(model, file));
     for (const char* name : kInputs)
       if (file.contains(name)) reference.set(name, file.at(name).shape(), test::array_of(file.at(name)).data);
+    if (!c.lengths.empty())
+      reference.set("lengths", {static_cast<int64_t>(c.lengths.size())},
+                    Numbers(c.lengths.begin(), c.lengths.end()));
     reference.run();
     compare(c, model, file, 1e-10, [&](const std::string& name) { return reference.at(name).data; });
   }
@@ -232,6 +238,7 @@ void expect_compiled(DType dtype, const std::function<double(const Case&)>& tole
       Buffer buffer = program.buffer(name);
       fill(buffer, test::array_of(file.at(name)).data);
     }
+    if (!c.lengths.empty()) program.set("lengths", c.lengths);
     program.run();
     compare(c, model, file, tolerance(c),
             [&](const std::string& name) { return test::array_of(program.buffer(name)).data; });
