@@ -58,8 +58,13 @@ struct Service {
       expect,  // a word of 8 bytes at `from`, else the service ends with bad_save
     };
     Kind kind;
-    EntryPlace to, from;
-    ir::Poly bytes, word;
+    EntryPlace to = {}, from = {};
+    ir::Poly bytes = {}, word = {};
+
+    static Step zero(EntryPlace to, ir::Poly bytes);
+    static Step copy(EntryPlace to, EntryPlace from, ir::Poly bytes);
+    static Step put(EntryPlace to, ir::Poly word);
+    static Step expect(EntryPlace from, ir::Poly word);
   };
   std::string name;
   std::vector<EntryParam> params;
@@ -75,23 +80,30 @@ struct Library {
   std::vector<Service> services;
 };
 
+/// A polynomial that is at least as large as both, since dims are not negative.
+ir::Poly upper_bound(const ir::Poly& a, const ir::Poly& b);
+
 /// What is to be known of an entry.
 struct EntryFacts {
   ir::Poly scratch_bytes;   // enough for all dims
   int64_t stack_bytes = 0;  // at most, with all that it calls
+
+  /// Enough for another object as well.
+  void include(const EntryFacts& other);
 };
 
 struct LibraryObject {
   std::vector<std::byte> bytes;
   std::vector<EntryFacts> entries;
   int64_t code_bytes = 0, data_bytes = 0;
+  std::string llvm, assembly;  // as texts, if asked for
 };
 
 /// The library as one object file. Several targets are levels of x86-64, lowest first; a call takes the
 /// highest that the CPU has, the lowest without a look. Throws Error where a target cannot do without a
 /// library of its own.
 LibraryObject compile_library(const Library& library, const std::vector<Target>& targets,
-                              const std::string& dump_dir = "");
+                              bool with_texts = false);
 
 /// The object in an archive, with a symbol table.
 std::vector<std::byte> make_archive(const std::string& member, std::span<const std::byte> object);

@@ -16,29 +16,12 @@
 #include "codegen/llvm_emit.h"
 #include "codegen/llvm_entry.h"
 #include "codegen/llvm_machine.h"
-#include "support/stage_dump.h"
 
 namespace rondo::codegen {
 
 using namespace ir;
 
 namespace {
-
-/// A polynomial that is at least as large as both, since dims are not negative.
-Poly upper_bound(const Poly& a, const Poly& b) {
-  Poly bound;
-  std::map<Poly::Term, int64_t> terms = a.terms();
-  for (const auto& [names, coefficient] : b.terms()) {
-    auto [at, fresh] = terms.try_emplace(names, std::max<int64_t>(coefficient, 0));
-    if (!fresh) at->second = std::max(at->second, coefficient);
-  }
-  for (const auto& [names, coefficient] : terms) {
-    Poly product = coefficient;
-    for (const std::string& name : names) product = product * Poly(Dim(name));
-    bound += product;
-  }
-  return bound;
-}
 
 /// The arena of a program, each slot rounded up to 64 bytes: exactly where it is a number, else at most 63
 /// more.
@@ -256,8 +239,7 @@ void check_targets(const std::vector<Target>& targets) {
 
 }  // namespace
 
-LibraryObject compile_library(const Library& library, const std::vector<Target>& targets,
-                              const std::string& dump_dir) {
+LibraryObject compile_library(const Library& library, const std::vector<Target>& targets, bool with_texts) {
   check_targets(targets);
   const Target& target = targets.front();
   std::unique_ptr<llvm::TargetMachine> machine = machine_for(target.triple, target.cpu, target.features);
@@ -271,14 +253,9 @@ LibraryObject compile_library(const Library& library, const std::vector<Target>&
   LibraryEmitter emitter(module, library, targets);
   LibraryObject object;
   object.entries = emitter.run();
-  const StageDump dump(dump_dir, library.prefix);
-  if (dump.on()) dump.write("30.ll", to_string(module));
   verify(module);
   optimize(module, *machine);
-  if (dump.on()) {
-    dump.write("31-opt.ll", to_string(module));
-    dump.write("32.s", assembly(module, *machine));
-  }
+  if (with_texts) object.llvm = to_string(module), object.assembly = assembly(module, *machine);
   auto bytes = machine_code(module, *machine, llvm::CodeGenFileType::ObjectFile);
   need_nothing(bytes->getMemBufferRef(), target);
   measure(bytes->getMemBufferRef(), object);

@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <chrono>
 
 #include "passes/passes.h"
@@ -24,18 +23,6 @@ Weights bind_weights(const Function& function, const Weights& weights) {
     bound.add(p.name(), buffer);
   }
   return bound;
-}
-
-std::vector<Signature::Alias> aliases_of(const Function& function, const ir::Func& func) {
-  std::vector<Signature::Alias> aliases;
-  for (const Function::Update& update : function.updates) {
-    auto input = std::find_if(func.params.begin(), func.params.end(),
-                              [&](ir::Value p) { return func.value_name(p) == update.input; });
-    RONDO_CHECK(input != func.params.end(), "passes keep the params: " + update.input);
-    aliases.push_back({static_cast<uint32_t>(input - func.params.begin()),
-                       static_cast<uint32_t>(function.output_index(update.output))});
-  }
-  return aliases;
 }
 
 void set_scalar(Program& program, const std::string& name, double value) {
@@ -61,8 +48,8 @@ Program compile(const Function& traced, const Weights& weights, const BuildOptio
   ir::Func func = options.dims.empty() ? function.func : passes::bind_dims(function.func, options.dims);
   func = passes::run_pipeline(func, function.pipeline, {options.dump_dir});
   const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-  codegen::CompileOptions how{aliases_of(function, func), function.outputs, options.cpu, options.features,
-                              options.dump_dir, {}};
+  codegen::CompileOptions how{
+      function.aliases(func), function.outputs, options.cpu, options.features, options.dump_dir, {}};
   codegen::CompileTimes times;
   auto executable = codegen::compile(func, how, &times);
   if (options.times) *options.times = {function.pass_seconds + seconds, times};

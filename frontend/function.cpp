@@ -74,6 +74,18 @@ size_t Function::output_index(const std::string& output) const {
   return static_cast<size_t>(it - outputs.begin());
 }
 
+std::vector<Signature::Alias> Function::aliases(const ir::Func& compiled) const {
+  std::vector<Signature::Alias> aliases;
+  for (const Update& update : updates) {
+    auto input = std::find_if(compiled.params.begin(), compiled.params.end(),
+                              [&](ir::Value p) { return compiled.value_name(p) == update.input; });
+    RONDO_CHECK(input != compiled.params.end(), "passes keep the params: " + update.input);
+    aliases.push_back({static_cast<uint32_t>(input - compiled.params.begin()),
+                       static_cast<uint32_t>(output_index(update.output))});
+  }
+  return aliases;
+}
+
 Function bind_training(const Function& function, bool training) {
   if (!has_input(function.func, kTrainingInput)) return function;
   const Function bound = with_numbers(function, {{kTrainingInput, training}});

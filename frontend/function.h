@@ -11,6 +11,7 @@
 #include "frontend/scan.h"
 #include "ir/func.h"
 #include "passes/pipeline.h"
+#include "runtime/executable.h"
 
 namespace rondo {
 
@@ -30,6 +31,8 @@ struct Function {
 
   /// The output's index among the results. Throws Error, listing the outputs, if there is none of that name.
   size_t output_index(const std::string& output) const;
+  /// The updates as indices, in what passes made of `func`.
+  std::vector<Signature::Alias> aliases(const ir::Func& compiled) const;
 
   DType dtype = DType::f32;
   ir::Func func;

@@ -1,0 +1,200 @@
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <cctype>
+#include <set>
+
+#include "frontend/library/plan.h"
+
+namespace rondo::library {
+
+namespace {
+
+using ir::Poly;
+
+std::string upper(std::string text) {
+  std::ranges::transform(text, text.begin(), [](unsigned char c) { return std::toupper(c); });
+  return text;
+}
+
+std::vector<std::string> dims_of(const Poly& p) {
+  std::set<std::string> names;
+  for (const auto& [term, coefficient] : p.terms()) names.insert(term.begin(), term.end());
+  return {names.begin(), names.end()};
+}
+
+/// "#define AMP_STATE_BYTES 128", or a macro in the dims.
+std::string size_macro(const std::string& name, const Poly& bytes, const std::string& comment) {
+  const std::vector<std::string> dims = dims_of(bytes);
+  if (dims.empty()) return fmt::format("#define {} {} /* {} */\n", name, bytes.constant(), comment);
+  std::string value;
+  for (const auto& [names, coefficient] : bytes.terms()) {
+    std::string product = fmt::to_string(coefficient);
+    for (const std::string& n : names) product += fmt::format(" * (int64_t)({})", n);
+    value += (value.empty() ? "" : " + ") + product;
+  }
+  return fmt::format("/* {} */\n#define {}({}) ((size_t)({}))\n", comment, name, fmt::join(dims, ", "),
+                     value);
+}
+
+std::string layout_comment(const char* what, const Layout& layout) {
+  std::string text = fmt::format("/* In {}:\n", what);
+  for (const Layout::Item& item : layout.items)
+    text += fmt::format(" *   {} {} at byte {}\n", item.name, ir::to_string(item.type), in_c(item.offset));
+  return text + " */\n";
+}
+
+std::string parameter_list(const std::vector<std::string>& params) {
+  return params.empty() ? "void" : fmt::format("{}", fmt::join(params, ", "));
+}
+
+std::string describe(const PlannedEntry& e) {
+  std::string reads, writes, note;
+  for (const CParam& p : e.params) {
+    const std::string what = fmt::format("{} {}", p.name, ir::to_string(p.tensor));
+    if (p.role == CParam::Role::input) {
+      reads += (reads.empty() ? "" : ", ") + what;
+      auto usual = e.function.defaults.find(p.title);
+      if (usual != e.function.defaults.end()) reads += fmt::format(" (usually {})", usual->second);
+    }
+    if (p.role == CParam::Role::output) writes += (writes.empty() ? "" : ", ") + what;
+    if (p.role == CParam::Role::state) note += "; goes on from the state and leaves the next one there";
+    if (p.role == CParam::Role::optimizer) note += "; changes the weights and the optimizer's memory";
+  }
+  return fmt::format("/* Reads {}; writes {}{}. */\n", reads.empty() ? "nothing" : reads,
+                     writes.empty() ? "nothing else" : writes, note);
+}
+
+std::string declaration(const Plan& plan, const PlannedEntry& e) {
+  const std::string macro = fmt::format("{}_{}_", upper(plan.prefix), upper(e.name));
+  std::vector<std::string> params;
+  for (const CParam& p : e.params) params.push_back(fmt::format("{} {}", p.type, p.name));
+  return describe(e) + fmt::format("int32_t {}_{}({});\n", plan.prefix, e.name, parameter_list(params)) +
+         size_macro(macro + "SCRATCH_BYTES", e.facts.scratch_bytes, "scratch; its contents do not matter") +
+         fmt::format("#define {}STACK_BYTES {} /* of stack, at most */\n\n", macro, e.facts.stack_bytes);
+}
+
+std::string service_declaration(const Plan& plan, const codegen::Service& service) {
+  std::vector<std::string> params;
+  for (const codegen::EntryParam& p : service.params) {
+    const bool read =
+        (service.name == "save" && p.name == "state") || (service.name == "restore" && p.name == "saved");
+    params.push_back(p.kind == codegen::EntryParam::Kind::dim
+                         ? "int64_t " + p.name
+                         : fmt::format("{}void* {}", read ? "const " : "", p.name));
+  }
+  const char* doc =
+      service.name == "reset"  ? "Starts anew: the state becomes zero. Before the first call, too."
+      : service.name == "save" ? "Copies the state to bytes that restore takes, anywhere in memory."
+      : service.name == "restore"
+          ? "Takes the state from bytes that save wrote, if they are of this model and these dims."
+          : "Before the first call: the weights as they were compiled in, the optimizer's memory zero.";
+  return fmt::format("/* {} */\nint32_t {}_{}({});\n", doc, plan.prefix, service.name,
+                     parameter_list(params));
+}
+
+std::string introduction(const Plan& plan) {
+  const char* weights = plan.weights.items.empty() ? "There are none"
+                        : !plan.weights_given      ? "They are in the library's read-only data"
+                                                   : "They are in the caller's memory";
+  return fmt::format(
+      R"(/* {0}: a model compiled by Rondo {1}. Made by a program; changes to this file are lost.
+ *
+ * All memory is the caller's. state, scratch, weights, optimizer: blocks of the sizes below that start at a
+ * multiple of {2}_ALIGNMENT bytes. Other pointers are to row-major arrays of elements, aligned as C aligns
+ * them; i32 is int32_t, f32 float, f64 double, pred uint8_t (0 or 1).
+ *
+ * No function allocates, locks, waits, calls the system or any other library. Calls may run at the same time
+ * as long as they share no memory that one of them writes. Arithmetic rounds to nearest and, on x86, counts
+ * denormal numbers as zero; the caller's floating-point mode is as before when a function returns.
+ *
+ * Weights: {3}.
+ *
+ * All functions return {2}_OK, or what is wrong with the arguments; then they have done nothing.
+ */
+)",
+      plan.name, plan.library.version, upper(plan.prefix), weights);
+}
+
+}  // namespace
+
+std::string c_header(const Plan& plan) {
+  const std::string big = upper(plan.prefix);
+  std::string text = introduction(plan);
+  text += fmt::format(R"(#ifndef {0}_H
+#define {0}_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {{
+#endif
+
+#define {0}_ALIGNMENT 64
+/* Before a declaration: static {0}_ALIGNED unsigned char memory[{0}_...BYTES]; */
+#if defined(__cplusplus)
+#define {0}_ALIGNED alignas(64)
+#elif defined(__STDC_VERSION__) && __STDC_VERSION__ >= 201112L
+#define {0}_ALIGNED _Alignas(64)
+#else
+#define {0}_ALIGNED __attribute__((aligned(64)))
+#endif
+#define {0}_RONDO_VERSION "{1}"
+#define {0}_MODEL_HASH UINT64_C(0x{2:016x}) /* of functions and weights */
+
+enum {{
+  {0}_OK = 0,
+  {0}_NULL_POINTER = 1,
+  {0}_MISALIGNED = 2,
+  {0}_BAD_DIM = 3,   /* negative, or above 2^31 - 1 */
+  {0}_BAD_INDEX = 4, /* an element of an i32 input that is no row of its table */
+  {0}_BAD_SAVE = 5   /* bytes that are no saved state of this model with these dims */
+}};
+
+)",
+                      big, plan.library.version, plan.library.hash);
+  if (!plan.state.items.empty()) {
+    text += layout_comment("state", plan.state) + size_macro(big + "_STATE_BYTES", plan.state.bytes, "state");
+    const Poly saved = plan.state.bytes + Poly(8 + 8 * static_cast<int64_t>(plan.state.dims().size()));
+    text += size_macro(big + "_SAVED_BYTES", saved, "what save writes") + "\n";
+  }
+  if (plan.weights_given)
+    text += layout_comment("weights", plan.weights) +
+            size_macro(big + "_WEIGHTS_BYTES", plan.weights.bytes, "weights") + "\n";
+  if (!plan.optimizer.items.empty())
+    text += layout_comment("optimizer", plan.optimizer) +
+            size_macro(big + "_OPTIMIZER_BYTES", plan.optimizer.bytes, "the optimizer's memory") + "\n";
+  for (const codegen::Service& s : plan.library.services) text += service_declaration(plan, s);
+  text += "\n";
+  for (const PlannedEntry& e : plan.entries) text += declaration(plan, e);
+  text += fmt::format(R"(/* {1}_RONDO_VERSION and {1}_MODEL_HASH of the library that is linked. */
+const char* {0}_version(void);
+uint64_t {0}_model_hash(void);
+
+#ifdef __cplusplus
+}}
+#endif
+
+#endif
+)",
+                      plan.prefix, big);
+  return text;
+}
+
+std::string weights_header(const Plan& plan) {
+  std::string text = fmt::format(
+      "/* The weights of {0}, as its functions take them. Made by a program. */\n#ifndef {1}_WEIGHTS_H\n"
+      "#define {1}_WEIGHTS_H\n\n#include \"{0}.h\"\n\n"
+      "static const {1}_ALIGNED uint32_t {2}_weights[{3}] = {{",
+      plan.name, upper(plan.prefix), plan.prefix, plan.weight_bytes.size() / 4);
+  for (size_t i = 0; i + 4 <= plan.weight_bytes.size(); i += 4) {
+    uint32_t word = 0;
+    for (size_t k = 4; k-- > 0;) word = word << 8 | static_cast<uint32_t>(plan.weight_bytes[i + k]);
+    text += fmt::format("{}0x{:x},", i % 40 ? " " : "\n    ", word);
+  }
+  return text + "\n};\n\n#endif\n";
+}
+
+}  // namespace rondo::library

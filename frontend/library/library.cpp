@@ -1,0 +1,158 @@
+#include "frontend/library/library.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <chrono>
+#include <filesystem>
+#include <memory>
+#include <span>
+
+#include "codegen/library.h"
+#include "frontend/library/plan.h"
+#include "ir/text.h"
+#include "runtime/files.h"
+#include "support/error.h"
+
+namespace rondo {
+
+namespace {
+
+namespace fs = std::filesystem;
+using codegen::Target;
+using library::Plan;
+
+/// Targets that share an archive.
+struct Group {
+  std::string folder;
+  std::vector<Target> targets;
+};
+
+std::vector<Group> group_targets(const std::vector<std::string>& names) {
+  if (names.empty()) throw Error("rondo: a library for no target");
+  std::vector<Group> groups;
+  for (const std::string& name : names) {
+    Target target = codegen::parse_target(name);
+    const auto levels = std::ranges::find_if(
+        groups, [](const Group& g) { return codegen::x86_level(g.targets.front()) > 0; });
+    if (codegen::x86_level(target) > 0 && levels != groups.end()) {
+      levels->targets.push_back(std::move(target));
+    } else {
+      std::string folder = codegen::x86_level(target) > 0 ? "x86-64" : name;
+      std::ranges::replace(folder, ':', '_');
+      groups.push_back({std::move(folder), {std::move(target)}});
+    }
+  }
+  for (Group& g : groups) std::ranges::sort(g.targets, {}, codegen::x86_level);
+  for (size_t i = 0; i < groups.size(); ++i)
+    for (size_t k = 0; k < i; ++k)
+      if (groups[i].folder == groups[k].folder)
+        throw Error(fmt::format("rondo: target {} twice", groups[i].targets.front().name));
+  return groups;
+}
+
+/// Files that appear together: each is written beside its place, and all are moved there at the end.
+class Files {
+ public:
+  explicit Files(fs::path directory) : directory_(std::move(directory)) {}
+
+  void add(const std::string& name, std::span<const std::byte> bytes) {
+    const fs::path path = directory_ / name;
+    std::error_code failed;
+    fs::create_directories(path.parent_path(), failed);
+    if (failed) throw Error(fmt::format("rondo: {}: {}", path.parent_path().string(), failed.message()));
+    files_.push_back(std::make_unique<OutputFile>(path.string()));
+    files_.back()->write(bytes);
+    paths_.push_back(path.string());
+  }
+  void add(const std::string& name, const std::string& text) { add(name, std::as_bytes(std::span(text))); }
+  void commit() {
+    for (auto& file : files_) file->commit();
+  }
+  const std::vector<std::string>& paths() const { return paths_; }
+
+ private:
+  fs::path directory_;
+  std::vector<std::unique_ptr<OutputFile>> files_;
+  std::vector<std::string> paths_;
+};
+
+/// The stages that a library's code goes through have these names.
+std::string stage_of(const std::string& emit) {
+  if (emit == "llvm") return "31-opt.ll";
+  if (emit == "assembly") return "32.s";
+  throw Error(fmt::format("rondo: unknown stage `{}`: ir, llvm or assembly", emit));
+}
+
+class Exporter {
+ public:
+  Exporter(const std::vector<Function>& functions, const Weights& weights, const LibraryOptions& options)
+      : weights_(weights),
+        options_(options),
+        groups_(group_targets(options.targets)),
+        plan_(library::plan_library(functions, weights, options)),
+        files_(options.directory) {}
+
+  LibraryReport run() {
+    for (const std::string& emit : options_.emit)
+      if (emit != "ir") stage_of(emit);
+    for (const Group& group : groups_) compile(group);
+    add_texts();
+    files_.commit();
+    report_.files = files_.paths();
+    for (const library::PlannedEntry& e : plan_.entries)
+      report_.entries.push_back({e.name, library::in_c(e.facts.scratch_bytes), e.facts.stack_bytes});
+    return std::move(report_);
+  }
+
+ private:
+  void compile(const Group& group) {
+    const codegen::LibraryObject object =
+        codegen::compile_library(plan_.library, group.targets, !options_.emit.empty());
+    for (size_t i = 0; i < plan_.entries.size(); ++i) plan_.entries[i].facts.include(object.entries[i]);
+    report_.code_bytes = std::max(report_.code_bytes, object.code_bytes);
+    report_.data_bytes = std::max(report_.data_bytes, object.data_bytes);
+    const std::string folder = groups_.size() > 1 ? group.folder + "/" : "";
+    files_.add(fmt::format("{}lib{}.a", folder, plan_.name),
+               codegen::make_archive(plan_.name + ".o", object.bytes));
+    for (const std::string& emit : options_.emit)
+      if (emit != "ir")
+        files_.add(fmt::format("{}stages/{}-{}", folder, plan_.name, stage_of(emit)),
+                   emit == "llvm" ? object.llvm : object.assembly);
+  }
+
+  void add_texts() {
+    const std::string& name = plan_.name;
+    files_.add(name + ".h", library::c_header(plan_));
+    files_.add(name + ".hpp", library::cpp_wrapper(plan_));
+    const bool known = !plan_.weight_bytes.empty() || plan_.weights.items.empty();
+    if (plan_.weights_given && known && options_.weights == WeightsIn::array)
+      files_.add(name + "_weights.h", library::weights_header(plan_));
+    if (plan_.weights_given && known && options_.weights == WeightsIn::pointer)
+      files_.add(name + "_weights.bin", plan_.weight_bytes);
+    if (options_.selftest && known)
+      files_.add(name + "_selftest.c", library::selftest(plan_, weights_, options_));
+    if (std::ranges::find(options_.emit, "ir") != options_.emit.end())
+      for (const library::PlannedEntry& e : plan_.entries)
+        files_.add(fmt::format("stages/{}-{}.rondo", name, e.name), ir::print(e.function.func));
+  }
+
+  const Weights& weights_;
+  const LibraryOptions& options_;
+  std::vector<Group> groups_;
+  Plan plan_;
+  Files files_;
+  LibraryReport report_;
+};
+
+}  // namespace
+
+LibraryReport export_library(const std::vector<Function>& functions, const Weights& weights,
+                             const LibraryOptions& options) {
+  const auto start = std::chrono::steady_clock::now();
+  LibraryReport report = Exporter(functions, weights, options).run();
+  report.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  return report;
+}
+
+}  // namespace rondo

@@ -1,0 +1,408 @@
+#include "frontend/library/plan.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <array>
+#include <cctype>
+#include <cstring>
+#include <set>
+#include <string_view>
+
+#include "ir/text.h"
+#include "passes/passes.h"
+#include "support/error.h"
+
+namespace rondo::library {
+
+namespace {
+
+using codegen::EntryParam;
+using codegen::EntryPlace;
+using codegen::Service;
+using ir::Poly;
+using ir::Type;
+
+constexpr uint32_t kAlign = 64;
+constexpr const char* kVersion = RONDO_VERSION;
+/// Functions that a library has besides those it is made of.
+const std::set<std::string> kOwnNames = {"version", "model_hash", "cpu_level", "constants", "init",
+                                         "reset",   "save",       "restore",   "selftest"};
+
+constexpr std::array kKeywords = {
+    // C99, C11, and what the header's readers in C++ would stumble over
+    "auto",   "break",    "case",     "char",     "const",   "continue",  "default",  "do",       "double",
+    "else",   "enum",     "extern",   "float",    "for",     "goto",      "if",       "inline",   "int",
+    "long",   "register", "restrict", "return",   "short",   "signed",    "sizeof",   "static",   "struct",
+    "switch", "typedef",  "union",    "unsigned", "void",    "volatile",  "while",    "asm",      "bool",
+    "catch",  "class",    "delete",   "explicit", "export",  "false",     "friend",   "mutable",  "namespace",
+    "new",    "noexcept", "nullptr",  "operator", "private", "protected", "public",   "template", "this",
+    "throw",  "true",     "try",      "typename", "using",   "virtual",   "and",      "or",       "not",
+    "xor",    "concept",  "requires", "alignas",  "alignof", "constexpr", "decltype", "typeid",   "main"};
+
+/// What an entry or a parameter is called in C: other characters become underscores.
+std::string c_name(const std::string& name, const std::set<std::string>& taken) {
+  std::string result;
+  for (char c : name) result += std::isalnum(static_cast<unsigned char>(c)) ? c : '_';
+  if (result.empty() || std::isdigit(static_cast<unsigned char>(result[0]))) result = "a" + result;
+  while (taken.contains(result) || !is_c_identifier(result)) result += '_';
+  return result;
+}
+
+/// At least as many bytes as a tensor takes, and a multiple of 64 for all dims: each coefficient rounds up.
+Poly padded_bytes(const Type& type) {
+  const Poly exact = ir::element_count(type.shape) * Poly(static_cast<int64_t>(size_of(type.dtype)));
+  Poly padded;
+  for (const auto& [names, coefficient] : exact.terms()) {
+    Poly product = (coefficient + kAlign - 1) / kAlign * kAlign;
+    for (const std::string& name : names) product = product * Poly(ir::Dim(name));
+    padded += product;
+  }
+  return padded;
+}
+
+Poly exact_bytes(const Type& type) {
+  return ir::element_count(type.shape) * Poly(static_cast<int64_t>(size_of(type.dtype)));
+}
+
+/// FNV-1a.
+class Hash {
+ public:
+  void add(std::span<const std::byte> bytes) {
+    for (std::byte b : bytes) value_ = (value_ ^ static_cast<uint64_t>(b)) * 0x100000001b3;
+  }
+  void add(std::string_view text) { add(std::as_bytes(std::span(text.data(), text.size()))); }
+  uint64_t value() const { return value_; }
+
+ private:
+  uint64_t value_ = 0xcbf29ce484222325;
+};
+
+bool contains(const std::vector<std::string>& names, const std::string& name) {
+  return std::ranges::find(names, name) != names.end();
+}
+
+/// What an input of a function is.
+CParam::Role role_of(const Function& f, const std::string& name) {
+  for (const rondo::Param& p : f.params)
+    if (p.name() == name) return CParam::Role::weights;
+  if (contains(f.slots, name)) return CParam::Role::optimizer;
+  if (contains(f.state, name)) return CParam::Role::state;
+  return CParam::Role::input;
+}
+
+bool updates_weights(const Function& f) {
+  return std::ranges::any_of(f.updates, [&](const Function::Update& u) {
+    const CParam::Role role = role_of(f, u.input);
+    return role == CParam::Role::weights || role == CParam::Role::optimizer;
+  });
+}
+
+class Planner {
+ public:
+  Planner(const Weights& weights, const LibraryOptions& options) : weights_(weights), options_(options) {
+    plan_.name = options.name;
+    plan_.prefix = options.prefix.empty() ? options.name : options.prefix;
+    for (const std::string& name : {plan_.name, plan_.prefix})
+      if (!is_c_identifier(name))
+        throw Error(fmt::format("rondo: `{}` is not a name in C, which the library's functions need", name));
+  }
+
+  Plan run(const std::vector<Function>& functions) {
+    if (functions.empty()) throw Error("rondo: a library of no functions");
+    prepare(functions);
+    lay_out();
+    for (PlannedEntry& e : plan_.entries) plan_entry(e);
+    plan_services();
+    plan_.library.prefix = plan_.prefix;
+    plan_.library.version = kVersion;
+    plan_.library.hash = hash();
+    if (!plan_.weights_given || has_initial_weights()) plan_.library.constants = plan_.weight_bytes;
+    return std::move(plan_);
+  }
+
+ private:
+  /// The functions with their dims bound, after the passes.
+  void prepare(const std::vector<Function>& functions) {
+    std::set<std::string> names, unused;
+    for (const auto& [name, value] : options_.dims) unused.insert(name);
+    for (const Function& traced : functions) {
+      Function f = bind_training(traced, false);
+      const std::string name = f.func.name;
+      if (!is_c_identifier(name)) throw Error(fmt::format("rondo: function `{}` has no name in C", name));
+      if (kOwnNames.contains(name))
+        throw Error(
+            fmt::format("rondo: a library has a function {} of its own; name yours differently", name));
+      if (!names.insert(name).second) throw Error(fmt::format("rondo: two functions {}", name));
+      const std::vector<std::string> dims = ir::named_dims(f.func);
+      for (const std::string& dim : dims)
+        if (!is_c_identifier(dim))
+          throw Error(fmt::format("rondo: {}: dim `{}` is not a name in C", name, dim));
+      ir::DimValues bound;
+      for (const auto& [dim, value] : options_.dims)
+        if (contains(dims, dim)) bound[dim] = value, unused.erase(dim);
+      f.func = passes::bind_dims(f.func, bound);
+      plan_.weights_change = plan_.weights_change || updates_weights(f);
+      plan_.entries.push_back({std::move(f), name, {}, {}});
+    }
+    if (!unused.empty())
+      throw Error(fmt::format("rondo: no function of {} has a dim {}", plan_.name, *unused.begin()));
+    hash_.add(kVersion);
+    for (PlannedEntry& e : plan_.entries) {
+      hash_.add(ir::print(e.function.func));
+      e.function.func = passes::run_pipeline(e.function.func, e.function.pipeline);
+    }
+  }
+
+  void lay_out() {
+    for (const PlannedEntry& e : plan_.entries) {
+      const Function& f = e.function;
+      for (ir::Value v : f.func.params) {
+        const std::string& name = f.func.value_name(v);
+        if (Layout* layout = layout_of(role_of(f, name))) layout->place(name, f.func.type(v), f.func.name);
+      }
+    }
+    const bool known = options_.weights == WeightsIn::library || !weights_.all().empty();
+    plan_.weights_given =
+        !plan_.weights.items.empty() && (plan_.weights_change || options_.weights != WeightsIn::library);
+    if (!known) return;
+    plan_.weight_bytes.resize(static_cast<size_t>(plan_.weights.bytes.constant()));
+    for (const Layout::Item& item : plan_.weights.items) {
+      const Buffer& buffer = weights_.at(item.name);
+      const std::vector<int64_t> shape = ir::bind(item.type.shape, {});
+      if (buffer.dtype() != item.type.dtype || buffer.shape() != shape)
+        throw Error(fmt::format("rondo: parameter `{}` is {}, and {} in the weights", item.name,
+                                ir::to_string(item.type), to_string(buffer.dtype(), buffer.shape())));
+      if (buffer.bytes() > 0)
+        std::memcpy(plan_.weight_bytes.data() + item.offset.constant(), buffer.data(), buffer.bytes());
+    }
+  }
+
+  Layout* layout_of(CParam::Role role) {
+    switch (role) {
+      case CParam::Role::weights: return &plan_.weights;
+      case CParam::Role::optimizer: return &plan_.optimizer;
+      case CParam::Role::state: return &plan_.state;
+      default: return nullptr;
+    }
+  }
+
+  // ---- One entry.
+
+  struct Open {
+    PlannedEntry& planned;
+    codegen::Entry& entry;
+    std::set<std::string> names;
+    std::map<CParam::Role, uint32_t> blocks;
+  };
+
+  void plan_entry(PlannedEntry& planned) {
+    const Function& f = planned.function;
+    codegen::Entry& entry = plan_.library.entries.emplace_back();
+    entry.name = planned.name;
+    entry.func = f.func;
+    entry.aliases = f.aliases(f.func);
+    Open o{planned, entry, {}, {}};
+    const bool changes = updates_weights(f);
+    if (plan_.weights_given && uses(f, CParam::Role::weights))
+      add_block(o, CParam::Role::weights, plan_.weights.bytes, !changes);
+    if (uses(f, CParam::Role::optimizer)) add_block(o, CParam::Role::optimizer, plan_.optimizer.bytes, false);
+    if (uses(f, CParam::Role::state)) add_block(o, CParam::Role::state, plan_.state.bytes, false);
+    add_block(o, CParam::Role::scratch, {}, false);
+    entry.scratch = o.blocks.at(CParam::Role::scratch);
+    for (const std::string& dim : dims_of(f)) add_dim(o, dim);
+    for (ir::Value v : f.func.params) add_input(o, f.func.value_name(v), f.func.type(v));
+    for (size_t i = 0; i < f.func.results.size(); ++i) add_output(o, i);
+  }
+
+  static bool uses(const Function& f, CParam::Role role) {
+    return std::ranges::any_of(f.func.params,
+                               [&](ir::Value v) { return role_of(f, f.func.value_name(v)) == role; });
+  }
+
+  /// In the order of the inputs and outputs, as people write them: T before B.
+  static std::vector<std::string> dims_of(const Function& f) {
+    std::vector<std::string> dims;
+    auto add = [&](const std::string& name) {
+      if (!contains(dims, name)) dims.push_back(name);
+    };
+    auto add_type = [&](const Type& type) {
+      for (const ir::Dim& d : type.shape)
+        if (d.is_named()) add(d.name());
+    };
+    for (ir::Value v : f.func.params)
+      if (role_of(f, f.func.value_name(v)) == CParam::Role::input) add_type(f.func.type(v));
+    for (const std::string& name : ir::named_dims(f.func)) add(name);
+    return dims;
+  }
+
+  uint32_t add(Open& o, EntryParam param, CParam for_c) {
+    for_c.name = c_name(for_c.title, o.names);
+    o.names.insert(for_c.name);
+    if (param.kind != EntryParam::Kind::dim) param.name = for_c.name;
+    o.entry.params.push_back(std::move(param));
+    o.planned.params.push_back(std::move(for_c));
+    return static_cast<uint32_t>(o.entry.params.size() - 1);
+  }
+
+  void add_block(Open& o, CParam::Role role, const Poly& bytes, bool read_only) {
+    static const std::map<CParam::Role, const char*> names = {{CParam::Role::weights, "weights"},
+                                                              {CParam::Role::optimizer, "optimizer"},
+                                                              {CParam::Role::state, "state"},
+                                                              {CParam::Role::scratch, "scratch"}};
+    const char* type = read_only ? "const void*" : "void*";
+    o.blocks[role] = add(o, {EntryParam::Kind::pointer, "", DType::f32, bytes, kAlign},
+                         {role, "", names.at(role), type, {}});
+  }
+
+  void add_dim(Open& o, const std::string& name) {
+    add(o, {EntryParam::Kind::dim, name, DType::i32, {}, 1}, {CParam::Role::dim, "", name, "int64_t", {}});
+  }
+
+  void add_input(Open& o, const std::string& name, const Type& type) {
+    const CParam::Role role = role_of(o.planned.function, name);
+    if (Layout* layout = layout_of(role)) {
+      const Layout::Item& item = layout->place(name, type, o.planned.name);
+      const bool constant = role == CParam::Role::weights && !plan_.weights_given;
+      o.entry.args.push_back({constant ? EntryPlace::kConstants : o.blocks.at(role), item.offset});
+      return;
+    }
+    const std::string c = c_type(type.dtype);
+    const bool scalar = type.rank() == 0;
+    const uint32_t at =
+        scalar ? add(o, {EntryParam::Kind::scalar, "", type.dtype, {}, 1}, {role, "", name, c, type})
+               : add(o,
+                     {EntryParam::Kind::pointer, "", type.dtype, exact_bytes(type),
+                      static_cast<uint32_t>(size_of(type.dtype))},
+                     {role, "", name, "const " + c + "*", type});
+    o.entry.args.push_back({at, {}});
+  }
+
+  /// An output that updates an input is where that is.
+  void add_output(Open& o, size_t index) {
+    for (const Signature::Alias& alias : o.entry.aliases)
+      if (alias.output == index) return o.entry.args.push_back(o.entry.args[alias.input]);
+    const ir::Func& func = o.planned.function.func;
+    const Type& type = func.type(func.results[index]);
+    const uint32_t at =
+        add(o,
+            {EntryParam::Kind::pointer, "", type.dtype, exact_bytes(type),
+             static_cast<uint32_t>(size_of(type.dtype))},
+            {CParam::Role::output, "", o.planned.function.outputs[index], c_type(type.dtype) + "*", type});
+    o.entry.args.push_back({at, {}});
+  }
+
+  // ---- Services.
+
+  bool has_initial_weights() const { return plan_.weights_change && options_.weights == WeightsIn::library; }
+
+  static EntryParam block(const char* name, const Poly& bytes, uint32_t align = kAlign) {
+    return {EntryParam::Kind::pointer, name, DType::f32, bytes, align};
+  }
+
+  void plan_services() {
+    using Step = Service::Step;
+    if (plan_.weights_change) {
+      Service init{"init", {}, {}};
+      if (has_initial_weights()) {
+        init.params.push_back(block("weights", plan_.weights.bytes));
+        init.steps.push_back(Step::copy({0, {}}, {}, plan_.weights.bytes));
+      }
+      init.params.push_back(block("optimizer", plan_.optimizer.bytes));
+      const auto last = static_cast<uint32_t>(init.params.size() - 1);
+      init.steps.push_back(Step::zero({last, {}}, plan_.optimizer.bytes));
+      if (plan_.optimizer.items.empty()) init.params.pop_back(), init.steps.pop_back();
+      if (!init.steps.empty()) plan_.library.services.push_back(std::move(init));
+    }
+    if (plan_.state.items.empty()) return;
+    const Poly& bytes = plan_.state.bytes;
+    const std::vector<std::string> dims = plan_.state.dims();
+    std::vector<EntryParam> params = {block("state", bytes)};
+    for (const std::string& dim : dims) params.push_back({EntryParam::Kind::dim, dim, DType::i32, {}, 1});
+    plan_.library.services.push_back({"reset", params, {Step::zero({0, {}}, bytes)}});
+
+    // A saved state is the hash of the model, the dims, and the state itself.
+    params.push_back(block("saved", bytes + Poly(8), 1));
+    const auto saved = static_cast<uint32_t>(params.size() - 1);
+    std::vector<Poly> words = {static_cast<int64_t>(hash())};
+    for (const std::string& dim : dims) words.emplace_back(ir::Dim(dim));
+    Service save{"save", params, {}}, restore{"restore", params, {}};
+    for (size_t i = 0; i < words.size(); ++i) {
+      const EntryPlace place{saved, Poly(static_cast<int64_t>(8 * i))};
+      save.steps.push_back(Step::put(place, words[i]));
+      restore.steps.push_back(Step::expect(place, words[i]));
+    }
+    const EntryPlace rest{saved, Poly(static_cast<int64_t>(8 * words.size()))};
+    save.steps.push_back(Step::copy(rest, {0, {}}, bytes));
+    restore.steps.push_back(Step::copy({0, {}}, rest, bytes));
+    plan_.library.services.push_back(std::move(save));
+    plan_.library.services.push_back(std::move(restore));
+  }
+
+  uint64_t hash() const {
+    Hash all = hash_;
+    all.add(plan_.weight_bytes);
+    return all.value();
+  }
+
+  const Weights& weights_;
+  const LibraryOptions& options_;
+  Plan plan_;
+  Hash hash_;
+};
+
+}  // namespace
+
+const Layout::Item& Layout::place(const std::string& name, const Type& type, const std::string& user) {
+  for (const Item& item : items) {
+    if (item.name != name) continue;
+    if (item.type != type)
+      throw Error(fmt::format("rondo: {}: `{}` is {}, and {} in another function of the library", user, name,
+                              ir::to_string(type), ir::to_string(item.type)));
+    return item;
+  }
+  items.push_back({name, type, bytes});
+  bytes += padded_bytes(type);
+  return items.back();
+}
+
+std::vector<std::string> Layout::dims() const {
+  std::set<std::string> names;
+  for (const auto& [term, coefficient] : bytes.terms()) names.insert(term.begin(), term.end());
+  return {names.begin(), names.end()};
+}
+
+bool is_c_identifier(const std::string& name) {
+  const bool word = std::ranges::all_of(
+      name, [](char c) { return c == '_' || (std::isalnum(static_cast<unsigned char>(c)) && c > 0); });
+  const bool starts = !name.empty() && !std::isdigit(static_cast<unsigned char>(name[0])) && name[0] != '_';
+  return word && starts && std::ranges::find(kKeywords, name) == kKeywords.end();
+}
+
+std::string in_c(const Poly& p) {
+  std::string sum;
+  for (const auto& [names, coefficient] : p.terms()) {
+    std::string product = names.empty() || coefficient != 1 ? fmt::to_string(coefficient) : "";
+    for (const std::string& name : names) product += (product.empty() ? "" : " * ") + name;
+    sum += (sum.empty() ? "" : " + ") + product;
+  }
+  return sum.empty() ? "0" : sum;
+}
+
+std::string c_type(DType dtype) {
+  switch (dtype) {
+    case DType::f32: return "float";
+    case DType::f64: return "double";
+    case DType::i32: return "int32_t";
+    case DType::pred: return "uint8_t";
+  }
+  RONDO_CHECK(false, "no dtype");
+}
+
+Plan plan_library(const std::vector<Function>& functions, const Weights& weights,
+                  const LibraryOptions& options) {
+  return Planner(weights, options).run(functions);
+}
+
+}  // namespace rondo::library

@@ -1,0 +1,73 @@
+// What a library has, decided before any code or text of it is made: memory layouts, entries, C names.
+#pragma once
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "codegen/library.h"
+#include "frontend/library/library.h"
+
+namespace rondo::library {
+
+/// Tensors in one block of the caller's memory. Offsets are multiples of 64 for all dims.
+struct Layout {
+  struct Item {
+    std::string name;
+    ir::Type type;
+    ir::Poly offset;
+  };
+  std::vector<Item> items;
+  ir::Poly bytes;
+
+  /// The item, added at the end if it is new. Throws Error if there is one of that name and another type.
+  const Item& place(const std::string& name, const ir::Type& type, const std::string& user);
+  /// The named dims of its sizes, sorted.
+  std::vector<std::string> dims() const;
+};
+
+/// One parameter of an entry: for C, and for people.
+struct CParam {
+  enum class Role { weights, optimizer, state, scratch, dim, input, output };
+  Role role;
+  std::string name;   // a C identifier
+  std::string title;  // as the function has it
+  std::string type;   // C's: "const float*"
+  ir::Type tensor;    // inputs and outputs
+};
+
+struct PlannedEntry {
+  Function function;
+  std::string name;
+  std::vector<CParam> params;  // beside those of codegen's Entry
+  codegen::EntryFacts facts;   // known once the code is made
+};
+
+struct Plan {
+  std::string name, prefix;
+  bool weights_given = false;   // the caller's memory holds them
+  bool weights_change = false;  // an entry updates them
+  Layout weights, optimizer, state;
+  std::vector<std::byte> weight_bytes;  // laid out; empty if not known
+  std::vector<PlannedEntry> entries;
+  codegen::Library library;
+};
+
+/// Throws Error for functions that do not go together, weights that do not fit, names that are none in C.
+Plan plan_library(const std::vector<Function>& functions, const Weights& weights,
+                  const LibraryOptions& options);
+
+/// Whether a name is one in C, and no keyword.
+bool is_c_identifier(const std::string& name);
+/// In C: "64 * T + 128".
+std::string in_c(const ir::Poly&);
+/// "float", "int32_t" ...
+std::string c_type(DType);
+
+/// The files' texts.
+std::string c_header(const Plan&);
+std::string cpp_wrapper(const Plan&);
+std::string weights_header(const Plan&);
+std::string selftest(const Plan&, const Weights&, const LibraryOptions&);
+
+}  // namespace rondo::library
