@@ -83,7 +83,7 @@ class GemmEmitter {
     llvm::Value* rows = f_.poly(rows_);
     if (rows_.is_constant() && rows_.constant() <= s_.blocks.rows) return visit(f_.i64(0), rows);
     auto divide_up = [&](llvm::Value* x, llvm::Value* y) {
-      return f_.b.CreateSDiv(f_.b.CreateNSWSub(f_.add(x, y), f_.i64(1)), y);
+      return f_.divide(f_.b.CreateNSWSub(f_.add(x, y), f_.i64(1)), y);
     };
     llvm::Value* tile = f_.i64(s_.tile.rows);
     llvm::Value* some = f_.b.CreateSelect(f_.b.CreateICmpSGT(rows, f_.i64(0)), rows, f_.i64(1));

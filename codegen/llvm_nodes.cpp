@@ -47,7 +47,7 @@ llvm::Value* NodeValues::emit(const Node& n) {
     case ScalarOp::index: return index(n);
     case ScalarOp::size: {
       llvm::Value* size = f_.poly(n.access.offset);
-      return is_float(n.dtype) ? f_.b.CreateSIToFP(size, f_.type(n.dtype))
+      return is_float(n.dtype) ? f_.to_float(size, f_.type(n.dtype))
                                : f_.b.CreateTrunc(size, f_.type(n.dtype));
     }
     default: break;

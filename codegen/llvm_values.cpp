@@ -115,6 +115,20 @@ llvm::Value* FunctionBuilder::lanes_below(llvm::Value* first, llvm::Value* end, 
                          b.CreateVectorSplat(lanes, count));
 }
 
+llvm::Value* FunctionBuilder::native(llvm::Value* x) {
+  const unsigned bits = function_->getParent()->getDataLayout().getPointerSizeInBits();
+  return b.CreateTrunc(x, b.getIntNTy(bits));
+}
+
+llvm::Value* FunctionBuilder::divide(llvm::Value* x, llvm::Value* y) {
+  return b.CreateZExt(b.CreateUDiv(native(x), native(y)), x->getType());
+}
+
+llvm::Value* FunctionBuilder::to_float(llvm::Value* x, llvm::Type* type) {
+  llvm::Value* size = native(x);
+  return size == x ? b.CreateSIToFP(x, type) : b.CreateUIToFP(size, type);
+}
+
 llvm::Value* FunctionBuilder::fma(llvm::Value* x, llvm::Value* y, llvm::Value* z) {
   if (target.fma) return b.CreateIntrinsic(llvm::Intrinsic::fma, {x->getType()}, {x, y, z});
   return b.CreateFAdd(b.CreateFMul(x, y), z);

@@ -51,6 +51,10 @@ class FunctionBuilder {
   }
   llvm::Value* add(llvm::Value* x, llvm::Value* y) { return b.CreateNSWAdd(x, y); }
   llvm::Value* mul(llvm::Value* x, llvm::Value* y) { return b.CreateNSWMul(x, y); }
+  /// x / y and the float of x, of sizes: not negative, and on a machine of 32 bits below 2^32, where division
+  /// and conversion of 64 would take a library.
+  llvm::Value* divide(llvm::Value* x, llvm::Value* y);
+  llvm::Value* to_float(llvm::Value* x, llvm::Type*);
   llvm::Value* minimum(llvm::Value* x, llvm::Value* y) { return b.CreateSelect(b.CreateICmpSLT(x, y), x, y); }
   /// a * b + c: fused where the target can; elsewhere a library call would be the only way to.
   llvm::Value* fma(llvm::Value* x, llvm::Value* y, llvm::Value* z);
@@ -79,6 +83,8 @@ class FunctionBuilder {
   std::map<uint32_t, llvm::Value*> slots_;
   std::map<ir::LoopId, llvm::Value*> loops_;
   llvm::Value* slot(uint32_t);
+  /// A size in the machine's own width.
+  llvm::Value* native(llvm::Value*);
 };
 
 /// Where an expression is evaluated: the variables in scope, one of which may run over the lanes.
