@@ -9,6 +9,7 @@
 #include <llvm/Passes/PassBuilder.h>
 #include <llvm/Support/SmallVectorMemoryBuffer.h>
 #include <llvm/Support/TargetSelect.h>
+#include <llvm/TargetParser/SubtargetFeature.h>
 #include <llvm/TargetParser/Triple.h>
 #include <llvm/Transforms/InstCombine/InstCombine.h>
 #include <llvm/Transforms/Scalar/EarlyCSE.h>
@@ -43,6 +44,21 @@ const llvm::Target* find_target(const std::string& triple, std::string& problem)
   return llvm::TargetRegistry::lookupTarget(triple, problem);
 }
 
+/// LLVM itself ignores what it does not know, with a note on standard error.
+void check_names(const llvm::Target& target, const std::string& triple, const std::string& cpu,
+                 const std::string& features) {
+  std::unique_ptr<llvm::MCSubtargetInfo> known(target.createMCSubtargetInfo(triple, "", ""));
+  if (!known || !known->isCPUStringValid(cpu))
+    throw Error(fmt::format("rondo: {} has no CPU {}", triple, cpu));
+  const llvm::SubtargetFeatures list(features);
+  for (const std::string& feature : list.getFeatures()) {
+    auto is_it = [&](const llvm::SubtargetFeatureKV& f) { return feature.substr(1) == f.Key; };
+    if (!llvm::SubtargetFeatures::hasFlag(feature) || llvm::none_of(known->getAllProcessorFeatures(), is_it))
+      throw Error(
+          fmt::format("rondo: {} has no feature {}; they are written +name or -name", triple, feature));
+  }
+}
+
 }  // namespace
 
 std::unique_ptr<llvm::TargetMachine> machine_for(const std::string& triple, const std::string& cpu,
@@ -50,6 +66,7 @@ std::unique_ptr<llvm::TargetMachine> machine_for(const std::string& triple, cons
   std::string problem;
   const llvm::Target* found = find_target(triple, problem);
   if (!found) throw Error(fmt::format("rondo: no code generator for {}: {}", triple, problem));
+  check_names(*found, triple, cpu, features);
   // Code for a system may be loaded anywhere; firmware and WebAssembly are linked for one place.
   const llvm::Triple parsed(triple);
   const bool fixed = parsed.isWasm() || parsed.getOS() == llvm::Triple::UnknownOS;
@@ -57,8 +74,6 @@ std::unique_ptr<llvm::TargetMachine> machine_for(const std::string& triple, cons
       triple, cpu, features, llvm::TargetOptions(), fixed ? llvm::Reloc::Static : llvm::Reloc::PIC_,
       llvm::CodeModel::Small, llvm::CodeGenOptLevel::Default));
   if (!machine) throw Error(fmt::format("rondo: no code generator for {}", triple));
-  if (!machine->getMCSubtargetInfo()->isCPUStringValid(cpu))
-    throw Error(fmt::format("rondo: {} has no CPU {}", triple, cpu));
   return machine;
 }
 

@@ -51,30 +51,39 @@ std::vector<Group> group_targets(const std::vector<std::string>& names) {
   return groups;
 }
 
-/// Files that appear together: each is written beside its place, and all are moved there at the end.
+/// Files that appear together: written beside their places, then moved there.
 class Files {
  public:
-  explicit Files(fs::path directory) : directory_(std::move(directory)) {}
+  explicit Files(const std::string& directory) : directory_(directory) {}
 
   void add(const std::string& name, std::span<const std::byte> bytes) {
-    const fs::path path = directory_ / name;
-    std::error_code failed;
-    fs::create_directories(path.parent_path(), failed);
-    if (failed) throw Error(fmt::format("rondo: {}: {}", path.parent_path().string(), failed.message()));
-    files_.push_back(std::make_unique<OutputFile>(path.string()));
-    files_.back()->write(bytes);
-    paths_.push_back(path.string());
+    files_.push_back({directory_ / name, {bytes.begin(), bytes.end()}});
   }
   void add(const std::string& name, const std::string& text) { add(name, std::as_bytes(std::span(text))); }
-  void commit() {
-    for (auto& file : files_) file->commit();
+
+  /// Gives the paths.
+  std::vector<std::string> write() const {
+    std::vector<std::unique_ptr<OutputFile>> outputs;
+    std::vector<std::string> paths;
+    for (const auto& [path, bytes] : files_) {
+      std::error_code failed;
+      fs::create_directories(path.parent_path(), failed);
+      if (failed) throw Error(fmt::format("rondo: {}: {}", path.parent_path().string(), failed.message()));
+      outputs.push_back(std::make_unique<OutputFile>(path.string()));
+      outputs.back()->write(bytes);
+      paths.push_back(path.string());
+    }
+    for (auto& output : outputs) output->commit();
+    return paths;
   }
-  const std::vector<std::string>& paths() const { return paths_; }
 
  private:
+  struct File {
+    fs::path path;
+    std::vector<std::byte> bytes;
+  };
   fs::path directory_;
-  std::vector<std::unique_ptr<OutputFile>> files_;
-  std::vector<std::string> paths_;
+  std::vector<File> files_;
 };
 
 /// The stages that a library's code goes through have these names.
@@ -98,8 +107,7 @@ class Exporter {
       if (emit != "ir") stage_of(emit);
     for (const Group& group : groups_) compile(group);
     add_texts();
-    files_.commit();
-    report_.files = files_.paths();
+    report_.files = files_.write();
     for (const library::PlannedEntry& e : plan_.entries)
       report_.entries.push_back({e.name, library::in_c(e.facts.scratch_bytes), e.facts.stack_bytes});
     return std::move(report_);

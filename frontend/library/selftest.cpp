@@ -100,7 +100,7 @@ class EntryTest {
     const Signature& s = program_.signature();
     for (const Signature::Bound& b : s.bounds)
       if (s.inputs[b.input].name == title)
-        return b.bound.dim < 0 ? b.bound.size : dims_.at(s.dims[b.bound.dim]);
+        return (b.bound.dim < 0 ? b.bound.size : dims_.at(s.dims[b.bound.dim])) + b.more;
     return 0;
   }
 

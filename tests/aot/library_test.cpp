@@ -1,0 +1,245 @@
+// Libraries from end to end: exported, built with a C compiler, run.
+#include <gtest/gtest.h>
+
+#include <sys/wait.h>
+#include <cstdio>
+#include <cstdlib>
+
+#include "codegen/target.h"
+#include "frontend/library/library.h"
+#include "rondo/rondo.h"
+#include "tests/runtime/util.h"
+
+namespace rondo {
+namespace {
+
+using testing::error_of;
+using testing::read_text;
+using testing::TempDir;
+
+struct Amp : Model {
+  Lstm lstm{*this, "lstm", 1, 16};
+  Linear head{*this, "head", 16, 1};
+
+  Lstm::State initial(const Dim& batch) const { return lstm.initial(batch); }
+  std::pair<Lstm::State, Tensor> step(Lstm::State s, Tensor x) const {
+    s = lstm(s, x);
+    return {s, head(s.h)};
+  }
+};
+const StepInput kSample{f32, {1}};
+
+std::vector<Function> streaming(const Amp& amp) {
+  return {step_function(amp, kSample), run_function(amp, kSample)};
+}
+
+Function training(const Amp& amp) {
+  Function f = training_function(loss_function(amp, kSample, kSample, mse), Adam{.lr = 1e-3, .clip_norm = 1});
+  f.func.name = "train_step";
+  return f;
+}
+
+/// Reads and writes characters.
+struct Speaker : Model {
+  Gru gru{*this, "gru", 11, 12};
+  Linear head{*this, "head", 12, 11};
+
+  Gru::State initial(const Dim& batch) const { return gru.initial(batch); }
+  std::pair<Gru::State, Tensor> step(Gru::State s, Tensor id) const {
+    s = gru(s, id);
+    return {s, head(s.h)};
+  }
+};
+
+LibraryOptions options_for(const TempDir& dir, const std::string& name,
+                           std::vector<std::string> targets = {"host"}) {
+  LibraryOptions o;
+  o.name = name;
+  o.directory = dir.file("");
+  o.targets = std::move(targets);
+  o.dims = {{"B", 1}};
+  return o;
+}
+
+/// Runs a command in the directory; its output if it fails.
+std::string shell(const TempDir& dir, const std::string& command) {
+  const std::string line = "cd '" + dir.file("") + "' && { " + command + "; } 2>&1";
+  std::FILE* pipe = ::popen(line.c_str(), "r");
+  std::string text;
+  for (int c; pipe && (c = std::fgetc(pipe)) != EOF;) text += static_cast<char>(c);
+  const int status = ::pclose(pipe);
+  return WIFEXITED(status) && WEXITSTATUS(status) == 0 ? "" : command + ":\n" + text;
+}
+
+const std::string kC = std::string("'") + RONDO_CC + "' -std=c99 -O1 -Wall -Wextra -Werror -pedantic ";
+const std::string kC11 = std::string("'") + RONDO_CC + "' -std=gnu11 -O1 -Wall -Wextra -Werror ";
+const std::string kCxx = std::string("'") + RONDO_CXX + "' -std=c++20 -O1 -Wall -Wextra -Werror ";
+
+/// The self-test of a library; `define` is for the compiler.
+std::string run_selftest(const TempDir& dir, const std::string& name, const std::string& define = "",
+                         const std::string& argument = "") {
+  return shell(
+      dir, kC + define + " " + name + "_selftest.c lib" + name + ".a -o selftest && ./selftest " + argument);
+}
+
+std::string exact(const std::string& prefix) {
+  return codegen::target_for().fma ? "-D" + prefix + "_SELFTEST_EXACT" : "";
+}
+
+TEST(Library, PassesItsSelfTestWithTheBitsOfTheJit) {
+  TempDir dir;
+  Amp amp;
+  std::vector<Function> functions = streaming(amp);
+  functions.push_back(training(amp));
+  for (const char* batch : {"one", "any"}) {
+    LibraryOptions options = options_for(dir, "amp");
+    if (batch == std::string("any")) options.dims.clear();
+    export_library(functions, amp.init(1), options);
+    EXPECT_EQ(run_selftest(dir, "amp", exact("AMP")), "") << batch;
+  }
+}
+
+TEST(Library, WritesTexts) {
+  TempDir dir;
+  Speaker speaker;
+  export_library({step_function(speaker, {}), generate_function(speaker)}, speaker.init(2),
+                 options_for(dir, "speaker"));
+  EXPECT_EQ(run_selftest(dir, "speaker", exact("SPEAKER")), "");
+}
+
+TEST(Library, ExpectsNothingAndExportsItsEntriesOnly) {
+  TempDir dir;
+  Amp amp;
+  export_library(streaming(amp), amp.init(1), options_for(dir, "amp"));
+  EXPECT_EQ(shell(dir, "nm -u libamp.a > undefined && ! grep U undefined"), "");
+  EXPECT_EQ(shell(dir, "nm -g --defined-only libamp.a | awk 'NF == 3 {print $3}' | sort > names"), "");
+  EXPECT_EQ(read_text(dir.file("names")),
+            "amp_model_hash\namp_reset\namp_restore\namp_run\namp_save\namp_step\namp_version\n");
+}
+
+TEST(Library, KeepsItsPromises) {
+  TempDir dir;
+  Amp amp;
+  const LibraryReport report = export_library(streaming(amp), amp.init(1), options_for(dir, "amp"));
+  EXPECT_LT(report.code_bytes, 20'000);
+  export_library(streaming(amp), amp.init(2), options_for(dir, "other"));
+  const std::string source =
+      std::string(RONDO_SAMPLES) + "/driver.c libamp.a libother.a -I. -pthread -o driver";
+  EXPECT_EQ(shell(dir, kC11 + source + " && ./driver"), "");
+  for (const char* sanitizer : {"address,undefined", "thread"})
+    EXPECT_EQ(shell(dir, kC11 + "-DAMP_SANITIZED -fsanitize=" + sanitizer + " " + source + " && ./driver"),
+              "");
+}
+
+TEST(Library, HasAWrapperForCpp) {
+  TempDir dir;
+  Amp amp;
+  export_library(streaming(amp), amp.init(1), options_for(dir, "amp"));
+  EXPECT_EQ(shell(dir, kCxx + "-fno-exceptions " + RONDO_SAMPLES +
+                           "/wrapper.cpp libamp.a -I. -o wrapper && ./wrapper"),
+            "");
+}
+
+TEST(Library, TakesWeightsFromTheCaller) {
+  Amp amp;
+  for (WeightsIn in : {WeightsIn::pointer, WeightsIn::array})
+    for (bool trains : {false, true}) {
+      TempDir dir;
+      LibraryOptions options = options_for(dir, "amp");
+      options.weights = in;
+      options.prefix = "fx";
+      std::vector<Function> functions = streaming(amp);
+      if (trains) functions.push_back(training(amp));
+      export_library(functions, amp.init(1), options);
+      EXPECT_EQ(run_selftest(dir, "amp", exact("FX"), in == WeightsIn::pointer ? "amp_weights.bin" : ""), "");
+    }
+}
+
+TEST(Library, ChoosesAmongLevelsOfX86) {
+  TempDir dir;
+  Amp amp;
+  export_library(streaming(amp), amp.init(1),
+                 options_for(dir, "amp", {"x86-64-v4", "x86-64-v2", "x86-64-v3"}));
+#ifdef __x86_64__
+  EXPECT_EQ(run_selftest(dir, "amp", exact("AMP")), "");
+#endif
+  EXPECT_EQ(shell(dir, "nm -u libamp.a > undefined && ! grep U undefined"), "");
+}
+
+/// Code of other machines can be made here, if not run: what it would need of a library is an error.
+TEST(Library, IsMadeForOtherMachines) {
+  TempDir dir;
+  Amp amp;
+  std::vector<std::string> targets = {"aarch64", "armv7",     "riscv64",  "riscv64v",
+                                      "wasm32",  "thumbv7em", "x86-64-v3"};
+  const LibraryReport report = export_library(streaming(amp), amp.init(1), options_for(dir, "amp", targets));
+  targets.back() = "x86-64";
+  for (const std::string& target : targets)
+    EXPECT_EQ(read_text(dir.file(target + "/libamp.a")).substr(0, 8), "!<arch>\n") << target;
+  EXPECT_EQ(error_of([&] {
+              export_library(streaming(amp), amp.init(1),
+                             options_for(dir, "amp", {"thumbv7em-none-eabi:cortex-m3"}));
+            }).find("rondo: target thumbv7em-none-eabi:cortex-m3: its CPU has no instructions for"),
+            0u);
+}
+
+class LibraryErrors : public ::testing::Test {
+ protected:
+  /// Nothing is left of a library that cannot be made.
+  void expect_error(
+      const std::function<void(LibraryOptions&)>& change, const std::string& message,
+      const std::function<void(std::vector<Function>&)>& add = [](auto&) {}) {
+    TempDir dir;
+    LibraryOptions options = options_for(dir, "amp");
+    change(options);
+    std::vector<Function> functions = streaming(amp_);
+    add(functions);
+    EXPECT_EQ(error_of([&] { export_library(functions, weights_, options); }), message);
+    EXPECT_EQ(dir.entries(), 0u);
+  }
+  Amp amp_;
+  Weights weights_ = amp_.init(1);
+};
+
+TEST_F(LibraryErrors, AreOneLineEachAndLeaveNothing) {
+  expect_error([](auto& o) { o.targets = {"pdp11"}; },
+               "rondo: unknown target `pdp11`: a triple[:cpu[:features]], or one of host, x86-64, x86-64-v2, "
+               "x86-64-v3, x86-64-v4, aarch64, armv7, riscv64, riscv64v, wasm32, thumbv7em");
+  expect_error([](auto& o) { o.targets = {"aarch64-linux-gnu:z80"}; },
+               "rondo: aarch64-unknown-linux-gnu has no CPU z80");
+  expect_error([](auto& o) { o.targets = {"aarch64-linux-gnu:generic:+neon,+warp"}; },
+               "rondo: aarch64-unknown-linux-gnu has no feature +warp; they are written +name or -name");
+  expect_error([](auto& o) { o.targets = {"aarch64", "aarch64"}; }, "rondo: target aarch64 twice");
+  expect_error([](auto& o) { o.name = "2amps"; },
+               "rondo: `2amps` is not a name in C, which the library's functions need");
+  expect_error([](auto& o) { o.prefix = "while"; },
+               "rondo: `while` is not a name in C, which the library's functions need");
+  expect_error([](auto& o) { o.dims = {{"Q", 1}}; }, "rondo: no function of amp has a dim Q");
+  expect_error([](auto& o) { o.emit = {"poem"}; }, "rondo: unknown stage `poem`: ir, llvm or assembly");
+  expect_error([](auto&) {}, "rondo: two functions step", [&](auto& f) { f.push_back(f[0]); });
+  expect_error([](auto&) {}, "rondo: a library has a function reset of its own; name yours differently",
+               [&](auto& f) { f[0].func.name = "reset"; });
+  expect_error([](auto&) {}, "rondo: function `step.` has no name in C",
+               [&](auto& f) { f[0].func.name = "step."; });
+}
+
+TEST_F(LibraryErrors, NameTheWeightThatDoesNotFit) {
+  weights_ = Weights();
+  weights_.get("lstm.wx", f32, {2, 64});
+  expect_error([](auto&) {}, "rondo: parameter `lstm.wx` is f32[1,64], and f32[2,64] in the weights");
+  weights_ = Weights();
+  weights_.get("lstm.wx", f32, {1, 64});
+  expect_error([](auto&) {}, "no buffer lstm.wh; there are: lstm.wx");
+}
+
+TEST_F(LibraryErrors, TellOfAFolderThatCannotBeWritten) {
+  TempDir dir;
+  testing::write_text(dir.file("file"), "");
+  LibraryOptions options = options_for(dir, "amp");
+  options.directory = dir.file("file/inside");
+  EXPECT_EQ(error_of([&] { export_library(streaming(amp_), weights_, options); }),
+            "rondo: " + options.directory + ": Not a directory");
+}
+
+}  // namespace
+}  // namespace rondo
