@@ -1,9 +1,6 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
-#include <algorithm>
-#include <cctype>
-#include <set>
 
 #include "frontend/library/plan.h"
 
@@ -12,17 +9,6 @@ namespace rondo::library {
 namespace {
 
 using ir::Poly;
-
-std::string upper(std::string text) {
-  std::ranges::transform(text, text.begin(), [](unsigned char c) { return std::toupper(c); });
-  return text;
-}
-
-std::vector<std::string> dims_of(const Poly& p) {
-  std::set<std::string> names;
-  for (const auto& [term, coefficient] : p.terms()) names.insert(term.begin(), term.end());
-  return {names.begin(), names.end()};
-}
 
 /// "#define AMP_STATE_BYTES 128", or a macro in the dims.
 std::string size_macro(const std::string& name, const Poly& bytes, const std::string& comment) {

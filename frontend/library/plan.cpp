@@ -211,7 +211,7 @@ class Planner {
     if (uses(f, CParam::Role::state)) add_block(o, CParam::Role::state, plan_.state.bytes, false);
     add_block(o, CParam::Role::scratch, {}, false);
     entry.scratch = o.blocks.at(CParam::Role::scratch);
-    for (const std::string& dim : dims_of(f)) add_dim(o, dim);
+    for (const std::string& dim : call_dims(f)) add_dim(o, dim);
     for (ir::Value v : f.func.params) add_input(o, f.func.value_name(v), f.func.type(v));
     for (size_t i = 0; i < f.func.results.size(); ++i) add_output(o, i);
   }
@@ -222,7 +222,7 @@ class Planner {
   }
 
   /// In the order of the inputs and outputs, as people write them: T before B.
-  static std::vector<std::string> dims_of(const Function& f) {
+  static std::vector<std::string> call_dims(const Function& f) {
     std::vector<std::string> dims;
     auto add = [&](const std::string& name) {
       if (!contains(dims, name)) dims.push_back(name);
@@ -367,10 +367,15 @@ const Layout::Item& Layout::place(const std::string& name, const Type& type, con
   return items.back();
 }
 
-std::vector<std::string> Layout::dims() const {
+std::vector<std::string> dims_of(const Poly& p) {
   std::set<std::string> names;
-  for (const auto& [term, coefficient] : bytes.terms()) names.insert(term.begin(), term.end());
+  for (const auto& [term, coefficient] : p.terms()) names.insert(term.begin(), term.end());
   return {names.begin(), names.end()};
+}
+
+std::string upper(std::string text) {
+  std::ranges::transform(text, text.begin(), [](unsigned char c) { return std::toupper(c); });
+  return text;
 }
 
 bool is_c_identifier(const std::string& name) {

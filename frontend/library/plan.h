@@ -10,6 +10,9 @@
 
 namespace rondo::library {
 
+/// The named dims of a size, sorted.
+std::vector<std::string> dims_of(const ir::Poly&);
+
 /// Tensors in one block of the caller's memory. Offsets are multiples of 64 for all dims.
 struct Layout {
   struct Item {
@@ -22,8 +25,7 @@ struct Layout {
 
   /// The item, added at the end if it is new. Throws Error if there is one of that name and another type.
   const Item& place(const std::string& name, const ir::Type& type, const std::string& user);
-  /// The named dims of its sizes, sorted.
-  std::vector<std::string> dims() const;
+  std::vector<std::string> dims() const { return dims_of(bytes); }
 };
 
 /// One parameter of an entry: for C, and for people.
@@ -59,6 +61,8 @@ Plan plan_library(const std::vector<Function>& functions, const Weights& weights
 
 /// Whether a name is one in C, and no keyword.
 bool is_c_identifier(const std::string& name);
+/// As macros are written.
+std::string upper(std::string text);
 /// In C: "64 * T + 128".
 std::string in_c(const ir::Poly&);
 /// "float", "int32_t" ...

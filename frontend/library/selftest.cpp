@@ -2,7 +2,6 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
-#include <cctype>
 #include <cmath>
 #include <cstring>
 #include <random>
@@ -18,11 +17,6 @@ namespace {
 using Role = CParam::Role;
 
 constexpr int kCalls = 2;  // of each entry, the state kept between
-
-std::string upper(std::string text) {
-  std::ranges::transform(text, text.begin(), [](unsigned char c) { return std::toupper(c); });
-  return text;
-}
 
 Weights copy_of(const Weights& weights) {
   Weights copy;

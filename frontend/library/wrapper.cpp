@@ -2,7 +2,6 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
-#include <cctype>
 #include <set>
 
 #include "frontend/library/plan.h"
@@ -12,11 +11,6 @@ namespace rondo::library {
 namespace {
 
 using Role = CParam::Role;
-
-std::string upper(std::string text) {
-  std::ranges::transform(text, text.begin(), [](unsigned char c) { return std::toupper(c); });
-  return text;
-}
 
 class Wrapper {
  public:
@@ -128,11 +122,8 @@ class Stream {{
   std::string scratch_bytes() const {
     std::vector<std::string> sizes = {"0"};
     for (const PlannedEntry& e : plan_.entries) {
-      std::set<std::string> names;
-      for (const auto& [term, coefficient] : e.facts.scratch_bytes.terms())
-        names.insert(term.begin(), term.end());
       std::vector<std::string> dims;
-      for (const std::string& n : names) dims.push_back(dim_in_scratch(n));
+      for (const std::string& n : dims_of(e.facts.scratch_bytes)) dims.push_back(dim_in_scratch(n));
       sizes.push_back(fmt::format("{}_{}_SCRATCH_BYTES{}", big_, upper(e.name),
                                   dims.empty() ? "" : fmt::format("({})", fmt::join(dims, ", "))));
     }
