@@ -86,11 +86,6 @@ NodeId KernelBuilder::element(Value v, const Indices& at) {
   return id;
 }
 
-void KernelBuilder::note_bound(NodeId id, const Poly& bound) {
-  const Node& node = scope_->nodes[id];
-  if (node.op == ScalarOp::load) bounds_.emplace_back(node.access.buffer, bound);
-}
-
 NodeId KernelBuilder::row_element(Value table, NodeId row, const Indices& rest) {
   const View& view = views_[table.id];
   Node node;
@@ -100,7 +95,6 @@ NodeId KernelBuilder::row_element(Value table, NodeId row, const Indices& rest) 
   node.access.row = row;
   node.access.row_stride = view.strides[0];
   node.access.rows = Poly(region_.type(table).shape[0]);
-  note_bound(row, node.access.rows);
   return add(std::move(node));
 }
 
@@ -165,11 +159,6 @@ NodeId KernelBuilder::size(DType dtype, const Dim& dim) {
   return add(std::move(node));
 }
 
-NodeId KernelBuilder::in_range(NodeId node, const Dim& dim, int64_t more) {
-  note_bound(node, Poly(dim) + Poly(more));
-  return node;
-}
-
 void KernelBuilder::store(const View& to, NodeId node, const Indices& at) {
   kernel_.stores.push_back({access(to, at), node, false});
 }
@@ -185,7 +174,6 @@ void KernelBuilder::store_rows(const View& to, const Shape& shape, Value ids, Va
   store.access.row = row;
   store.access.row_stride = to.strides[0];
   store.access.rows = Poly(shape[0]);
-  note_bound(row, store.access.rows);
   store.value = element(updates, at);
   store.add = true;
   kernel_.stores.push_back(std::move(store));

@@ -47,10 +47,6 @@ class KernelBuilder : public ir::ElementBuilder {
   ir::NodeId constant(DType, double) override;
   ir::NodeId index(DType, const ir::Index&) override;
   ir::NodeId size(DType, const ir::Dim&) override;
-  ir::NodeId in_range(ir::NodeId, const ir::Dim&, int64_t more) override;
-
-  /// Loads of i32 that must lie in a range, as they choose rows: (buffer, one past the largest).
-  const std::vector<std::pair<ir::BufferId, ir::Poly>>& bounds() const { return bounds_; }
 
  private:
   using Memo = std::map<std::pair<uint32_t, ir::Indices>, ir::NodeId>;
@@ -65,7 +61,6 @@ class KernelBuilder : public ir::ElementBuilder {
 
   ir::Access access(const View&, const ir::Indices& at, size_t first_dim = 0) const;
   ir::NodeId add(ir::Node);
-  void note_bound(ir::NodeId node, const ir::Poly& bound);
 
   const ir::Func& region_;
   const std::vector<View>& views_;
@@ -73,7 +68,6 @@ class KernelBuilder : public ir::ElementBuilder {
   ir::Kernel kernel_;
   Scope epilogue_;
   Scope* scope_ = &epilogue_;
-  std::vector<std::pair<ir::BufferId, ir::Poly>> bounds_;
 };
 
 }  // namespace rondo::codegen

@@ -5,6 +5,7 @@
 #include "codegen/lower_region.h"
 #include "codegen/plan_memory.h"
 #include "codegen/schedule.h"
+#include "ir/index_bounds.h"
 #include "support/error.h"
 
 namespace rondo::codegen {
@@ -23,6 +24,7 @@ class FunctionLowering {
     program.dims = named_dims(f_);
     program.inputs = static_cast<uint32_t>(f_.params.size());
     program.outputs = static_cast<uint32_t>(f_.results.size());
+    program.bounds = index_bounds(f_);
     for (uint32_t i = 0; i < program.inputs; ++i)
       inputs_.push_back(argument(f_.params[i], Buffer::Kind::input, i));
     for (uint32_t i = 0; i < program.outputs; ++i)

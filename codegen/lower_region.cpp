@@ -25,15 +25,6 @@ BufferId ProgramBuilder::new_buffer(std::string name, DType dtype, Poly elements
   return static_cast<BufferId>(program.buffers.size() - 1);
 }
 
-void ProgramBuilder::note_bounds(const std::vector<std::pair<BufferId, Poly>>& bounds) {
-  for (const auto& [buffer, end] : bounds)
-    if (program.buffers[buffer].kind == Buffer::Kind::input) {
-      IndexBound bound{program.buffers[buffer].arg, end};
-      auto same = [&](const IndexBound& b) { return b.input == bound.input && b.bound == bound.bound; };
-      if (std::none_of(program.bounds.begin(), program.bounds.end(), same)) program.bounds.push_back(bound);
-    }
-}
-
 Stmt copy_kernel(const std::string& name, const Type& type, const View& from, const View& to) {
   // A function of one param and no ops: its only value is loaded from `from`.
   Builder b(name);
@@ -262,7 +253,6 @@ class RegionLowering {
     for (auto [ids, updates] : parts.scatters) {
       KernelBuilder kernel(f_, f_.type(updates).shape, views_, never);
       kernel.store_rows(to, shape, ids, updates);
-      p_.note_bounds(kernel.bounds());
       stmts.push_back(
           {std::make_shared<Kernel>(std::move(kernel).finish(name_of(op.result()))), nullptr, nullptr});
     }
@@ -295,7 +285,6 @@ class RegionLowering {
       kernel.store(views_[op.result().id], kernel.element(op.operands[piece->operand], kernel.point()), at);
       append_name(name, op.operands[piece->operand]);
     }
-    p_.note_bounds(kernel.bounds());
     return {std::make_shared<Kernel>(std::move(kernel).finish(name)), nullptr, nullptr};
   }
 

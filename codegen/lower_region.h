@@ -17,7 +17,6 @@ struct ProgramBuilder {
 
   View new_buffer(std::string name, const ir::Type&);
   ir::BufferId new_buffer(std::string name, DType, ir::Poly elements);
-  void note_bounds(const std::vector<std::pair<ir::BufferId, ir::Poly>>& bounds);
 };
 
 /// params[i]: where param i is. destinations[i]: where result i goes; none if it need not be stored anywhere

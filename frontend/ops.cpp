@@ -220,8 +220,8 @@ Tensor gather(Operand table, Operand ids) {
 }
 
 Tensor check_ids(Operand ids, Dim count) {
-  const Tensor numbers = iota({std::move(count)}, 0, ids.where());
-  return gather({numbers, ids.where()}, ids);
+  return emit(ids.where(), {ids},
+              [&](ir::Builder& b, const auto& v) { return b.in_range(v[0], std::move(count)); });
 }
 
 Tensor one_hot(Operand ids, int64_t n) {

@@ -109,8 +109,7 @@ Tensor argmax(Operand x, int64_t axis = -1);
 
 /// Rows of a table: ids [T,B] and a table [V,E] give [T,B,E].
 Tensor gather(Operand table, Operand ids);
-/// The ids as they are, each in [0, count). A gather from 0..count-1, so that they are checked as any row of
-/// a table is: those of an input before the call.
+/// The ids as they are, each in [0, count): those of an input are checked before the call.
 Tensor check_ids(Operand ids, Dim count);
 /// 1 where the new last axis, of extent n, equals the id, else 0.
 Tensor one_hot(Operand ids, int64_t n);

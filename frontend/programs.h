@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "frontend/function.h"
+#include "frontend/lengths.h"
 
 namespace rondo {
 
@@ -28,10 +29,19 @@ struct StepInput {
 
 /// The model's step over a sequence: (final state, ys).
 template <class M, class S, class X>
-auto run(const M& model, const S& state, const X& xs, Where where = Where::here()) {
+auto run(const M& model, const S& state, const X& xs, const ScanOptions& options = {},
+         Where where = Where::here()) {
   return scan(
-      state, xs, [&](const S& s, const X& x) { return model.step(s, x); }, {}, where);
+      state, xs, [&](const S& s, const X& x) { return model.step(s, x); }, options, where);
 }
+
+/// What a function of whole sequences takes besides them.
+struct SequenceOptions {
+  /// An input "lengths", i32[B]: rows end at their own length, from 0 to T, as in ScanOptions. What stands in
+  /// x and target beyond does not matter, but that ids are in range. Rows may come in any order; inside they
+  /// are sorted.
+  bool lengths = false;
+};
 
 /// One step: input "x" [B,...], output "y".
 template <class M>
@@ -46,28 +56,68 @@ Function step_function(const M& model, const StepInput& x, Where where = Where::
 
 /// A sequence: input "x" [T,B,...], output "y" [T,B,...].
 template <class M>
-Function run_function(const M& model, const StepInput& x, Where where = Where::here()) {
+Function run_function(const M& model, const StepInput& x, const SequenceOptions& options = {},
+                      Where where = Where::here()) {
   return Function("run", model, [&](Trace& t) {
     auto state = t.state("state", model.initial("B"));
-    auto [next, y] = run(model, state, t.input("x", x.dtype, x.with({"T", "B"})), where);
-    t.keep("state", next, where);
-    t.output("y", y, where);
+    const Tensor xs = t.input("x", x.dtype, x.with({"T", "B"}));
+    if (options.lengths) {
+      const SortedRows rows({t.input("lengths", i32, {"B"}), where});
+      auto [next, y] =
+          run(model, rows.sorted(state), rows.sorted_steps(xs), {.lengths = rows.lengths()}, where);
+      t.keep("state", rows.restored(next), where);
+      t.output("y", rows.restored_steps(y), where);
+    } else {
+      auto [next, y] = run(model, state, xs, {}, where);
+      t.keep("state", next, where);
+      t.output("y", y, where);
+    }
   });
 }
 
-/// The loss of a sequence: inputs "x" [T,B,...] and "target" [T,B,...], output "loss" = loss(y, target).
+namespace detail {
+
+/// What a loss makes of its arguments; one of the library gets the user's place with them.
+template <class Loss, class... Args>
+Tensor loss_of(Where where, Loss&& loss, const Args&... args) {
+  if constexpr (std::is_same_v<std::decay_t<Loss>, Tensor (*)(Operand, Operand)>) {
+    return loss(Operand(args, where)...);
+  } else {
+    return loss(args...);
+  }
+}
+
+}  // namespace detail
+
+/// The loss of a sequence: inputs "x" [T,B,...] and "target" [T,B,...], output "loss" = loss(y, target). With
+/// lengths it is loss(y, target, mask), where mask, pred[T,B], says what counts.
 template <class M, class Loss>
 Function loss_function(const M& model, const StepInput& x, const StepInput& target, Loss&& loss,
-                       Where where = Where::here()) {
+                       const SequenceOptions& options = {}, Where where = Where::here()) {
   return Function("loss", model, [&](Trace& t) {
     auto state = t.state("state", model.initial("B"));
-    auto [next, y] = run(model, state, t.input("x", x.dtype, x.with({"T", "B"})), where);
-    t.keep("state", next, where);
-    const Tensor wanted = t.input("target", target.dtype, target.with({"T", "B"}));
-    if constexpr (std::is_same_v<std::decay_t<Loss>, Tensor (*)(Operand, Operand)>) {  // of the library
-      t.output("loss", loss(Operand(y, where), Operand(wanted, where)), where);
+    const Tensor xs = t.input("x", x.dtype, x.with({"T", "B"}));
+    if (options.lengths) {
+      const SortedRows rows({t.input("lengths", i32, {"B"}), where});
+      auto [next, y] =
+          run(model, rows.sorted(state), rows.sorted_steps(xs), {.lengths = rows.lengths()}, where);
+      t.keep("state", rows.restored(next), where);
+      const Tensor wanted = rows.sorted_steps(t.input("target", target.dtype, target.with({"T", "B"})));
+      if constexpr (std::is_invocable_v<Loss&, decltype(y), Tensor, Tensor>) {
+        t.output("loss", detail::loss_of(where, loss, y, wanted, mask_of({rows.lengths(), where}, "T")),
+                 where);
+      } else {
+        fail("loss_function: with lengths, a loss takes y, target and a mask", where);
+      }
     } else {
-      t.output("loss", loss(y, wanted), where);
+      auto [next, y] = run(model, state, xs, {}, where);
+      t.keep("state", next, where);
+      const Tensor wanted = t.input("target", target.dtype, target.with({"T", "B"}));
+      if constexpr (std::is_invocable_v<Loss&, decltype(y), Tensor>) {
+        t.output("loss", detail::loss_of(where, loss, y, wanted), where);
+      } else {
+        fail("loss_function: without lengths, a loss takes y and target", where);
+      }
     }
   });
 }

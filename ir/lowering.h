@@ -41,8 +41,6 @@ class ElementBuilder {
   virtual NodeId constant(DType, double) = 0;
   virtual NodeId index(DType, const Index&) = 0;
   virtual NodeId size(DType, const Dim&) = 0;
-  /// The i32 node, which must lie in [0, dim + more): noted for the check before the call.
-  virtual NodeId in_range(NodeId, const Dim& dim, int64_t more) = 0;
 };
 using LowerRule = NodeId (*)(ElementBuilder&, const Func&, const Op&, const Indices& at);
 

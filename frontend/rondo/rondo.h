@@ -4,6 +4,7 @@
 #include "frontend/compile.h"
 #include "frontend/function.h"
 #include "frontend/gradient.h"
+#include "frontend/lengths.h"
 #include "frontend/init.h"
 #include "frontend/layers/bidirectional.h"
 #include "frontend/layers/dropout.h"

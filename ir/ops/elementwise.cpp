@@ -120,7 +120,7 @@ OpDef in_range_op() {
           .cls = OpClass::pointwise,
           .attrs = {Attr::hi, Attr::dim},
           .infer = [](const Func&, const Op& op, TypeSpan in) -> Types {
-            if (in[0].dtype != DType::i32) reject("takes i32");
+            if (in[0].dtype != DType::i32) reject("ids and lengths are i32, not {}", name_of(in[0].dtype));
             if (op.attrs.hi < 0) reject("hi is {}, not from 0", op.attrs.hi);
             return {in[0]};
           },
@@ -135,10 +135,8 @@ OpDef in_range_op() {
               },
           .grad = nullptr,
           .vectorize = with_leading_dim,
-          .lower =
-              [](ElementBuilder& e, const Func&, const Op& op, const Indices& at) {
-                return e.in_range(e.element(op.operands[0], at), op.attrs.dim, op.attrs.hi);
-              },
+          .lower = [](ElementBuilder& e, const Func&, const Op& op,
+                      const Indices& at) { return e.element(op.operands[0], at); },
           .cheap = kCheap};
 }
 

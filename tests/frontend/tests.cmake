@@ -1,4 +1,4 @@
-set(frontend_tests optimizers random ops errors scan layers cell_options sequence training native)
+set(frontend_tests lengths optimizers random ops errors scan layers cell_options sequence training native)
 foreach(test ${frontend_tests})
   rondo_test(frontend_${test}_test SOURCES frontend/${test}_test.cpp frontend/reference.cpp LIBS rondo_frontend)
 endforeach()
