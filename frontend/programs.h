@@ -80,7 +80,8 @@ namespace detail {
 /// What a loss makes of its arguments; one of the library gets the user's place with them.
 template <class Loss, class... Args>
 Tensor loss_of(Where where, Loss&& loss, const Args&... args) {
-  if constexpr (std::is_same_v<std::decay_t<Loss>, Tensor (*)(Operand, Operand)>) {
+  if constexpr (std::is_same_v<std::decay_t<Loss>, Tensor (*)(Operand, Operand)> ||
+                requires { loss.each(Operand(0), Operand(0)); }) {
     return loss(Operand(args, where)...);
   } else {
     return loss(args...);

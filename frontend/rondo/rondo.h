@@ -1,7 +1,9 @@
 // All of what users write models with: #include <rondo/rondo.h>.
 #pragma once
 
+#include "frontend/check_gradients.h"
 #include "frontend/compile.h"
+#include "frontend/ctc.h"
 #include "frontend/function.h"
 #include "frontend/gradient.h"
 #include "frontend/lengths.h"

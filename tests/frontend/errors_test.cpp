@@ -143,8 +143,8 @@ TEST(Errors, ProgramsOfAModelNameTheCall) {
     }
     return "no error";
   };
-  EXPECT_EQ(error_of([&] { loss_function(model, numbers, {f32, {11}}, softmax_cross_entropy); }), here("in_range: f32[T,B,11]: ids and lengths are i32, not f32 in softmax_cross_entropy", __LINE__));
-  EXPECT_EQ(error_of([&] { loss_function(model, numbers, {f32, {12}}, mse); }), here("sub: f32[T,B,11] x f32[T,B,12]: operand types differ in mse", __LINE__));
+  EXPECT_EQ(error_of([&] { loss_function(model, numbers, {f32, {11}}, softmax_cross_entropy); }), here("in_range: f32[T,B,11]: ids and lengths are i32, not f32 in cross_entropy", __LINE__));
+  EXPECT_EQ(error_of([&] { loss_function(model, numbers, {f32, {12}}, mse); }), here("sub: f32[T,B,11] x f32[T,B,12]: operand types differ in squared_error", __LINE__));
   EXPECT_EQ(error_of([&] { loss_function(model, numbers, numbers, mse, {.lengths = true}); }), here("loss_function: with lengths, a loss takes y, target and a mask", __LINE__));
   const auto masked = [](Tensor y, Tensor, Tensor) { return sum(y); };
   EXPECT_EQ(error_of([&] { loss_function(model, numbers, numbers, masked); }), here("loss_function: without lengths, a loss takes y and target", __LINE__));

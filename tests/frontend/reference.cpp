@@ -6,16 +6,6 @@
 
 namespace rondo::test {
 
-ir::Array array_of(const Buffer& buffer) {
-  ir::Array array{buffer.dtype(), buffer.shape(), {}};
-  switch (buffer.dtype()) {
-    case DType::f32: array.data.assign(buffer.as<float>().begin(), buffer.as<float>().end()); break;
-    case DType::f64: array.data.assign(buffer.as<double>().begin(), buffer.as<double>().end()); break;
-    default: array.data.assign(buffer.as<int32_t>().begin(), buffer.as<int32_t>().end());
-  }
-  return array;
-}
-
 std::vector<double> numbers(size_t n, uint64_t seed) {
   Random random(seed);
   std::vector<double> values(n);

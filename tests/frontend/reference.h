@@ -4,11 +4,14 @@
 #include <map>
 #include <string>
 
+#include "frontend/arrays.h"
 #include "frontend/function.h"
 #include "ir/evaluator.h"
 #include "runtime/weights.h"
 
 namespace rondo::test {
+
+using rondo::array_of;
 
 /// A function with its weights, slots and state, run by ir::evaluate: what Program is, slowly.
 class Reference {
@@ -28,8 +31,6 @@ class Reference {
   std::map<std::string, ir::Array> values_;
 };
 
-/// The elements of a buffer, as the evaluator takes them.
-ir::Array array_of(const Buffer& buffer);
 /// n numbers in (-1, 1), all different, the same on each run.
 std::vector<double> numbers(size_t n, uint64_t seed);
 

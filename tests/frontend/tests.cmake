@@ -1,4 +1,18 @@
-set(frontend_tests lengths optimizers random ops errors scan layers cell_options sequence training native)
+set(frontend_tests
+    ops
+    errors
+    scan
+    layers
+    cell_options
+    sequence
+    lengths
+    random
+    losses
+    ctc
+    check_gradients
+    optimizers
+    training
+    native)
 foreach(test ${frontend_tests})
   rondo_test(frontend_${test}_test SOURCES frontend/${test}_test.cpp frontend/reference.cpp LIBS rondo_frontend)
 endforeach()
