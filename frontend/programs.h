@@ -12,6 +12,7 @@
 
 #include "frontend/function.h"
 #include "frontend/lengths.h"
+#include "frontend/sampling.h"
 
 namespace rondo {
 
@@ -123,17 +124,9 @@ Function loss_function(const M& model, const StepInput& x, const StepInput& targ
   });
 }
 
-/// Draws from softmax(logits / temperature) by the Gumbel-max trick; the largest at temperature 0. logits
-/// [B,V]; seed, count: i32[].
-inline Tensor sample(Operand logits, Operand temperature, Operand seed, Operand count) {
-  LibraryCall call("sample", logits.where());
-  const Tensor u = max(random_uniform(seed, count, logits.tensor().shape()), 0x1p-32);  // log needs u > 0
-  return argmax(logits - temperature * log(-log(u)));
-}
-
 /// A text by a model whose step maps ids to logits. Reads "prime" [P,B], then emits N symbols, "ids" [N,B],
-/// each drawn and fed back. Settings: "temperature" and "seed". A next call with P = 0 goes on where this one
-/// stopped.
+/// each drawn and fed back. Settings: "temperature", "top_k" (the likeliest k only; 0, its first value, for all) and
+/// "seed". A next call with P = 0 goes on where this one stopped.
 template <class M>
 Function generate_function(const M& model) {
   return Function("generate", model, [&](Trace& t) {
@@ -144,9 +137,10 @@ Function generate_function(const M& model) {
       Tensor count;  // of draws
     };
     const Tensor temperature = t.setting("temperature", 1), seed = t.setting("seed", DType::i32, 0);
+    const Tensor k = t.setting("top_k", DType::i32, 0);
     auto read = [&](const State& state, Tensor id, Tensor count) -> Writer {
       auto [next, logits] = model.step(state, id);
-      return {next, sample(logits, temperature, seed, count), count + 1};
+      return {next, sample(top_k(logits, k), temperature, seed, count), count + 1};
     };
     const Writer start = t.state("writer", Writer{model.initial("B"), constant(0, Type{DType::i32, {"B"}}),
                                                   constant(0, Type{DType::i32, {}})});

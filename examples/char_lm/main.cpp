@@ -55,6 +55,8 @@ int main(int argc, char** argv) {
   app.add_option("--temperature", s.temperature, "of the writing; 0 takes the likeliest")
       ->check(between(0, 1e6))
       ->capture_default_str();
+  app.add_option("--top-k", s.top_k, "the writing draws among the likeliest k characters only")
+      ->check(between(1, 1e9));
   app.add_option("--prime", s.prime, "text that the writing goes on from");
   app.add_option("--seed", s.seed, "of the first weights and of the writing")
       ->check(between(0, 2147483647))

@@ -149,6 +149,8 @@ std::string Session::sample(int64_t count) {
   generate.resize({{"P", static_cast<int64_t>(prime_.size())}, {"N", count}, {"B", 1}});
   generate.set("prime", prime_);
   generate.f32("temperature")[0] = static_cast<float>(settings_.temperature);
+  if (settings_.top_k)
+    generate.i32("top_k")[0] = static_cast<int32_t>(std::min<int64_t>(*settings_.top_k, vocabulary_.size()));
   generate.i32("seed")[0] = static_cast<int32_t>(settings_.seed);
   generate.run();
   return vocabulary_.decode(prime_) + vocabulary_.decode(generate.i32("ids"));

@@ -17,6 +17,7 @@ struct Settings {
   int64_t batch = 50, steps = 50, sample = 500;
   std::optional<int64_t> epochs;  // or else:
   std::optional<double> minutes;
+  std::optional<int32_t> top_k;
   double rate = 1e-2, temperature = 0.8;
   uint64_t seed = 1;
   bool resume = false;

@@ -16,3 +16,4 @@ set(frontend_tests
 foreach(test ${frontend_tests})
   rondo_test(frontend_${test}_test SOURCES frontend/${test}_test.cpp frontend/reference.cpp LIBS rondo_frontend)
 endforeach()
+rondo_test(frontend_sampling_test SOURCES frontend/sampling_test.cpp frontend/reference.cpp LIBS rondo_frontend)
