@@ -90,4 +90,12 @@ auto finish_scan(ScanBody& body, const S& init, const Result& result) {
 }
 
 }  // namespace detail
+
+/// xs one step later: `first`, then all but the last of xs.
+inline Tensor delayed(const Tensor& xs, const Tensor& first, Where where = Where::here()) {
+  return scan(
+             first, xs, [](const Tensor& before, const Tensor& x) { return std::pair(x, before); }, {}, where)
+      .second;
+}
+
 }  // namespace rondo
