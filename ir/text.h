@@ -16,5 +16,7 @@ std::string print(const Func&, const Op&);
 /// Parses one function. Malformed text throws Error with line and column: "lstm.rondo:3:17: unknown op
 /// `matmull`".
 Func parse(std::string_view text, std::string_view file = "text");
+/// Parses one function or more.
+std::vector<Func> parse_all(std::string_view text, std::string_view file = "text");
 
 }  // namespace rondo::ir

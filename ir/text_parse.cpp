@@ -60,8 +60,10 @@ class Reader {
     if (!accept(token)) fail(place(), fmt::format("expected `{}`, found {}", token, found()));
   }
 
+  bool at_end() { return place() == text_.size(); }
+
   void expect_end() {
-    if (place() != text_.size()) fail(at_, "expected the end, found " + found());
+    if (!at_end()) fail(at_, "expected the end, found " + found());
   }
 
   std::string word(std::string_view what) { return run(what, is_word); }
@@ -159,9 +161,10 @@ class Parser {
     if (in_.next_is('%')) results = uses(region);
     check_types(at, region.builder, results, types);
     in_.expect("}");
-    in_.expect_end();
     return std::move(region.builder).finish(std::move(results));
   }
+  bool at_end() { return in_.at_end(); }
+  void expect_end() { in_.expect_end(); }
 
  private:
   /// After an item of a list: another follows a comma, or the list ends.
@@ -421,6 +424,19 @@ class Parser {
 
 }  // namespace
 
-Func parse(std::string_view text, std::string_view file) { return Parser(text, file).function(); }
+Func parse(std::string_view text, std::string_view file) {
+  Parser parser(text, file);
+  Func func = parser.function();
+  parser.expect_end();
+  return func;
+}
+
+std::vector<Func> parse_all(std::string_view text, std::string_view file) {
+  Parser parser(text, file);
+  std::vector<Func> funcs;
+  do funcs.push_back(parser.function());
+  while (!parser.at_end());
+  return funcs;
+}
 
 }  // namespace rondo::ir

@@ -11,6 +11,10 @@ namespace rondo::tools {
 
 void add_opt(CLI::App& app);
 void add_run(CLI::App& app);
+void add_compile(CLI::App& app);
+
+/// "T=5" and "B=2" as numbers, of the option --dims.
+ir::DimValues parse_dims(const std::vector<std::string>& texts);
 
 /// The function in a .rondo file after the pipeline, which may be given by name: "inference" or "training".
 ir::Func read_function(const std::string& path, const std::string& pipeline);

@@ -1,3 +1,4 @@
+#include <charconv>
 #include <cstdio>
 #include <exception>
 #include <new>
@@ -10,6 +11,7 @@
 #include "ir/text.h"
 #include "passes/pipeline.h"
 #include "runtime/text_data.h"
+#include "support/error.h"
 #include "tools/commands.h"
 
 namespace rondo::tools {
@@ -21,6 +23,22 @@ ir::Func read_function(const std::string& path, const std::string& pipeline) {
   return pipeline.empty() ? func : passes::run_pipeline(func, pipeline);
 }
 
+ir::DimValues parse_dims(const std::vector<std::string>& texts) {
+  ir::DimValues dims;
+  for (const std::string& text : texts) {
+    const size_t equals = text.find('=');
+    int64_t value = -1;
+    const char* end = text.data() + text.size();
+    if (equals != text.npos && equals > 0) {
+      const auto [last, error] = std::from_chars(text.data() + equals + 1, end, value);
+      if (error != std::errc() || last != end) value = -1;
+    }
+    if (value < 0) throw Error(fmt::format("--dims: `{}` is not NAME=NUMBER", text));
+    dims[text.substr(0, equals)] = value;
+  }
+  return dims;
+}
+
 }  // namespace rondo::tools
 
 // Exit codes: 0, 1 for an error in what was asked, 2 for wrong usage.
@@ -29,6 +47,7 @@ int main(int argc, char** argv) {
   app.require_subcommand(1);
   rondo::tools::add_opt(app);
   rondo::tools::add_run(app);
+  rondo::tools::add_compile(app);
   try {
     app.parse(argc, argv);
     return 0;

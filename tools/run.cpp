@@ -1,5 +1,4 @@
 #include <algorithm>
-#include <charconv>
 #include <memory>
 #include <optional>
 
@@ -47,22 +46,6 @@ Buffer to_buffer(const ir::Array& array) {
     std::ranges::transform(array.data, data, [](double x) { return static_cast<T>(x); });
   });
   return buffer;
-}
-
-ir::DimValues parse_dims(const std::vector<std::string>& texts) {
-  ir::DimValues dims;
-  for (const std::string& text : texts) {
-    const size_t equals = text.find('=');
-    int64_t value = -1;
-    const char* end = text.data() + text.size();
-    if (equals != text.npos && equals > 0) {
-      const auto [last, error] = std::from_chars(text.data() + equals + 1, end, value);
-      if (error != std::errc() || last != end) value = -1;
-    }
-    if (value < 0) throw Error(fmt::format("--dims: `{}` is not NAME=NUMBER", text));
-    dims[text.substr(0, equals)] = value;
-  }
-  return dims;
 }
 
 void need_dims(const Signature& signature, const ir::DimValues& dims) {
