@@ -18,6 +18,8 @@
 #include "frontend/layers/rnn.h"
 #include "frontend/layers/sequence.h"
 #include "frontend/layers/stack.h"
+#include "frontend/library/library.h"
+#include "frontend/library/model_export.h"
 #include "frontend/losses.h"
 #include "frontend/ops.h"
 #include "frontend/optimizers.h"

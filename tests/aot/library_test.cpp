@@ -6,6 +6,7 @@
 #include <cstdlib>
 
 #include "codegen/target.h"
+#include "frontend/function_text.h"
 #include "frontend/library/library.h"
 #include "rondo/rondo.h"
 #include "tests/runtime/util.h"
@@ -181,6 +182,22 @@ TEST(Library, IsMadeForOtherMachines) {
                              options_for(dir, "amp", {"thumbv7em-none-eabi:cortex-m3"}));
             }).find("rondo: target thumbv7em-none-eabi:cortex-m3: its CPU has no instructions for"),
             0u);
+}
+
+TEST(FunctionText, KeepsAllThatALibraryIsMadeOf) {
+  Amp amp;
+  std::vector<Function> functions = streaming(amp);
+  functions.push_back(training(amp));
+  const std::string text = print_functions(functions);
+  const std::vector<Function> read = parse_functions(text);
+  EXPECT_EQ(print_functions(read), text);
+  TempDir dir;
+  LibraryOptions options = options_for(dir, "amp");
+  options.selftest = false;
+  export_library(functions, amp.init(1), options);
+  const std::string header = read_text(dir.file("amp.h"));
+  export_library(read, amp.init(1), options);
+  EXPECT_EQ(read_text(dir.file("amp.h")), header);
 }
 
 class LibraryErrors : public ::testing::Test {

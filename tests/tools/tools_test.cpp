@@ -114,6 +114,79 @@ TEST(Run, SeedsDecideTheInputs) {
   EXPECT_NE(one, after_first_line(rondo(args + "2").text));
 }
 
+/// Weights that rnn.rondo names, with a first of the given shape.
+std::string rnn_weights(const TempDir& dir, std::vector<int64_t> shape = {1, 4}, bool all = true) {
+  Weights w;
+  for (float& v : w.get("wx", DType::f32, shape).as<float>()) v = 0.5f;
+  if (all)
+    for (float& v : w.get("wh", DType::f32, {4, 4}).as<float>()) v = -0.25f;
+  w.save(dir.file("weights"));
+  return " --weights " + dir.file("weights");
+}
+
+TEST(Compile, MakesALibrary) {
+  TempDir dir;
+  const std::string weights = rnn_weights(dir);
+  const Outcome made = rondo("compile rnn.rondo --name rnn --dims B=1 -o " + dir.file("lib") + weights);
+  EXPECT_EQ(made.code, 0) << made.text;
+  for (const char* part :
+       {"librnn.a\n", "rnn.h\n", "rnn.hpp\n", "rnn_selftest.c\n", "step: scratch ", "code "})
+    EXPECT_NE(made.text.find(part), std::string::npos) << made.text;
+  const std::string header = testing::read_text(dir.file("lib/rnn.h"));
+  for (const char* line :
+       {"int32_t rnn_step(void* state, void* scratch, const float* x, float* y);\n",
+        "int32_t rnn_run(void* state, void* scratch, int64_t T, const float* x, float* hs);\n",
+        "#define RNN_STATE_BYTES 64 "})
+    EXPECT_NE(header.find(line), std::string::npos) << header;
+}
+
+TEST(Compile, TakesSomeFunctionsAndLeavesWeightsToTheCaller) {
+  TempDir dir;
+  const Outcome made = rondo(
+      "compile rnn.rondo --name rnn --functions run --target aarch64,x86-64-v2,x86-64-v3 "
+      "--weights-in pointer --prefix r --emit ir,assembly --no-selftest -o " +
+      dir.file("lib"));
+  EXPECT_EQ(made.code, 0) << made.text;
+  const std::string header = testing::read_text(dir.file("lib/rnn.h"));
+  EXPECT_NE(
+      header.find("int32_t r_run(const void* weights, void* state, void* scratch, int64_t T, int64_t B, "
+                  "const float* x, float* hs);\n"),
+      std::string::npos)
+      << header;
+  EXPECT_EQ(header.find("r_step"), std::string::npos);
+  for (const char* file :
+       {"aarch64/librnn.a", "x86-64/librnn.a", "stages/rnn-run.rondo", "aarch64/stages/rnn-32.s"})
+    EXPECT_FALSE(testing::read_text(dir.file(std::string("lib/") + file)).empty()) << file;
+}
+
+TEST(Compile, SaysWhatIsWrongAndLeavesNothing) {
+  TempDir dir;
+  const std::string to = " -o " + dir.file("lib"), good = "compile rnn.rondo --name rnn" + to;
+  expect_error(good + rnn_weights(dir) + " --functions step,walk", "no function walk; there are: step, run");
+  expect_error(good + rnn_weights(dir) + " --weights-in heaven",
+               "weights in `heaven`: library, pointer or array");
+  expect_error(good + rnn_weights(dir) + " --dims B", "--dims: `B` is not NAME=NUMBER");
+  expect_error(
+      good + " --target x86-64-v3,warp",
+      "unknown target `warp`: a triple[:cpu[:features]], or one of host, "
+      "x86-64, x86-64-v2, x86-64-v3, x86-64-v4, aarch64, armv7, riscv64, riscv64v, wasm32, thumbv7em");
+  expect_error("compile rnn.rondo --name no-name" + to,
+               "`no-name` is not a name in C, which the library's functions need");
+  expect_error(good + rnn_weights(dir, {1, 5}), "parameter `wx` is f32[1,4], and f32[1,5] in the weights");
+  expect_error(good + rnn_weights(dir, {1, 4}, false), "no buffer wh; there are: wx");
+  expect_error(good + " --weights nowhere", "nowhere: cannot open: No such file or directory");
+  expect_error("compile nowhere.rondo --name rnn" + to,
+               "nowhere.rondo: cannot open: No such file or directory");
+  testing::write_text(dir.file("noted.rondo"),
+                      "// state h = g\n" + testing::read_text(RONDO_SAMPLES "/unused.rondo"));
+  expect_error("compile " + dir.file("noted.rondo") + " --name rnn" + to,
+               dir.file("noted.rondo") + ":1: state: @unused has no input h");
+  EXPECT_FALSE(std::filesystem::exists(dir.file("lib")));
+  expect_error("compile rnn.rondo --name rnn -o " + dir.file("weights") + "/lib" + rnn_weights(dir),
+               dir.file("weights") + "/lib: Not a directory");
+  EXPECT_EQ(rondo("compile rnn.rondo").code, 2);
+}
+
 TEST(Errors, AreOneLineEach) {
   expect_error("opt nowhere.rondo", "nowhere.rondo: cannot open: No such file or directory");
   const Outcome broken = rondo("opt broken.rondo");
