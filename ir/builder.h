@@ -61,7 +61,8 @@ class Builder {
   Value reduce_sum(Value, std::vector<int64_t> axes);
   Value reduce_max(Value, std::vector<int64_t> axes);
   Value argmax(Value, int64_t axis);
-  Value random(Value key, Value counter, Type);
+  /// counters: the result's leading dims.
+  Value random(Value key, Value counters, Type);
   /// v, whose elements must lie in [0, dim + more).
   Value in_range(Value v, Dim dim, int64_t more = 0);
   Value detach(Value v) { return unary(OpKind::detach, v); }

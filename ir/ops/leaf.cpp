@@ -31,14 +31,18 @@ Types infer_size(const Func&, const Op& op, TypeSpan) {
 }
 
 Types infer_random(const Func&, const Op& op, TypeSpan in) {
-  for (const Type& t : in)
-    if (t != Type{DType::i32, {}}) reject("key and counter are i32[], not {}", to_string(t));
+  const Shape &shape = op.attrs.type.shape, &counters = in[1].shape;
+  if (in[0] != Type{DType::i32, {}}) reject("the key is i32[], not {}", to_string(in[0]));
+  if (in[1].dtype != DType::i32) reject("counters are i32, not {}", name_of(in[1].dtype));
+  if (counters.size() > shape.size() || !std::equal(counters.begin(), counters.end(), shape.begin()))
+    reject("the result's leading dims are the counters' {}, not those of {}", to_string(counters),
+           to_string(op.attrs.type));
   require_float(op.attrs.type);
   return {op.attrs.type};
 }
 
 /// The element's row-major position as an i32: affine as long as the inner extents are numbers.
-NodeId linear_index(ElementBuilder& e, const Shape& shape, const Indices& at) {
+NodeId linear_index(ElementBuilder& e, std::span<const Dim> shape, std::span<const Index> at) {
   Index affine;
   NodeId outer = kNone;  // the part that is scaled by named extents
   for (size_t i = 0; i < shape.size(); ++i) {
@@ -107,8 +111,9 @@ const std::array<OpDef, kLeafOps>& leaf_ops() {
        .lower = [](ElementBuilder& e, const Func&, const Op& op,
                    const Indices&) { return e.size(op.attrs.type.dtype, op.attrs.dim); },
        .cheap = true},
-      // random(key, counter): uniform in [0, 1); element i is a pure function of key, counter and its
-      // position i.
+      // random(key, counters): uniform in [0, 1). Leading dims are those of the counters, one tensor each:
+      // its
+      // element i is a pure function of key, counter and its position i.
       {.kind = OpKind::random,
        .name = "random",
        .arity = 2,
@@ -117,16 +122,26 @@ const std::array<OpDef, kLeafOps>& leaf_ops() {
        .infer = infer_random,
        .eval =
            [](const EvalContext& c) {
-             double i = 0;
-             for (double& x : c.out[0].data) x = threefry_uniform(c.in[0]->data[0], c.in[1]->data[0], i++);
+             const int64_t counters = c.in[1]->count(), size = counters ? c.out[0].count() / counters : 0;
+             auto out = c.out[0].data.begin();
+             for (double counter : c.in[1]->data)
+               for (int64_t i = 0; i < size; ++i)
+                 *out++ = threefry_uniform(c.in[0]->data[0], counter, static_cast<double>(i));
            },
        .grad = nullptr,
-       .vectorize = nullptr,  // an element depends on its position
+       .vectorize =
+           [](AllSteps& s) {  // more counters of one key
+             s.attrs.type.shape.insert(s.attrs.type.shape.begin(), s.steps);
+             return !s.stacked[0];
+           },
        .lower =
-           [](ElementBuilder& e, const Func&, const Op& op, const Indices& at) {
-             const NodeId key = e.element(op.operands[0], {}), counter = e.element(op.operands[1], {});
-             return e.apply(ScalarOp::random, op.attrs.type.dtype,
-                            {key, counter, linear_index(e, op.attrs.type.shape, at)});
+           [](ElementBuilder& e, const Func& func, const Op& op, const Indices& at) {
+             const auto counters = static_cast<size_t>(func.type(op.operands[1]).rank());
+             const NodeId key = e.element(op.operands[0], {});
+             const NodeId counter = e.element(op.operands[1], {at.begin(), at.begin() + counters});
+             const std::span<const Dim> shape(op.attrs.type.shape);
+             const NodeId i = linear_index(e, shape.subspan(counters), std::span(at).subspan(counters));
+             return e.apply(ScalarOp::random, op.attrs.type.dtype, {key, counter, i});
            }},
   }};
   return ops;

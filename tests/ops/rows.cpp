@@ -23,6 +23,9 @@ const std::vector<OpRow>& op_rows() {
       {"%k: i32[], %c: i32[]", "random %k, %c : F[37]", -100, 100},
       {"%k: i32[], %c: i32[]", "random %k, %c : F[T,B,4]", -100, 100},
       {"%k: i32[], %c: i32[]", "random %k, %c : F[2,N,3,B]", -100, 100},
+      {"%k: i32[], %c: i32[T]", "random %k, %c : F[T,B,4]", -100, 100},
+      {"%k: i32[], %c: i32[N,2]", "random %k, %c : F[N,2,3,B]", -100, 100},
+      {"%k: i32[], %c: i32[Z]", "random %k, %c : F[Z,4]", -100, 100},
 
       // unary
       {"%x: f32[T,3]", "cast %x : f64[T,3]"},

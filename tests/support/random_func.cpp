@@ -53,7 +53,7 @@ class Generator {
         &Generator::broadcast, &Generator::slice,   &Generator::pad,     &Generator::concat,
         &Generator::gather,    &Generator::scatter, &Generator::matmul,  &Generator::matmul,
         &Generator::outer,     &Generator::reduce,  &Generator::convert, &Generator::leaf,
-        &Generator::scan,      &Generator::scan};
+        &Generator::draws,     &Generator::scan,    &Generator::scan};
     for (int i = 0; i < ops; ++i) (this->*kSteps[below(std::size(kSteps))])();
   }
 
@@ -336,6 +336,15 @@ class Generator {
     const Value scaled = b_.mul(x->v, b_.like(x->v, 4));
     add(b_.unary(OpKind::floor, scaled), 4 * x->bound, true);
     add(b_.cast(scaled, below(2) ? DType::i32 : DType::pred), 4 * x->bound, true);
+  }
+
+  /// Random numbers of their own for each id.
+  void draws() {
+    const Item* counters = pick_ids();
+    if (!counters) return;
+    Shape to = shape(counters->v);
+    to.push_back(any_dim());
+    if (to.size() <= 4) add(b_.random(b_.scalar(DType::i32, 7), counters->v, {F, to}), 1, true);
   }
 
   void leaf() {
