@@ -5,6 +5,8 @@
 #include <CLI/CLI.hpp>
 #include <exception>
 
+#include "examples/support/svg.h"
+
 using namespace rondo;
 
 namespace {
@@ -54,7 +56,7 @@ struct Settings {
 
 /// Trains, and prints the mean squared error on new sequences now and then.
 template <class Cell>
-void train(const char* name, const Adder<Cell>& model, const Settings& s) {
+examples::Series train(const char* name, const Adder<Cell>& model, const Settings& s) {
   const Weights weights = model.init(s.seed);
   Program train = compile_training(model.loss(), Adam{.lr = s.rate, .clip_norm = 1}, weights);
   Program test = compile(model.loss(), weights);
@@ -62,21 +64,25 @@ void train(const char* name, const Adder<Cell>& model, const Settings& s) {
   test.resize({{"T", s.steps}, {"B", 1000}});
   Random random(s.seed), unseen(s.seed + 1);
   fill(test, unseen);
+  examples::Series errors{name, {}};
   for (int64_t update = 1; update <= s.updates; ++update) {
     fill(train, random);
     train.f32("lr")[0] =
         static_cast<float>(s.rate * (1 - static_cast<double>(update) / static_cast<double>(s.updates + 1)));
     train.run();
-    if (update % std::max<int64_t>(1, s.updates / 10) != 0 && update != s.updates) continue;
+    if (update % std::max<int64_t>(1, s.updates / 20) != 0 && update != s.updates) continue;
     test.run();
     fmt::print("{:18} update {:6}  error {:.6f}\n", name, update, test.f32("loss")[0]);
+    errors.points.push_back({static_cast<double>(update), test.f32("loss")[0]});
   }
+  return errors;
 }
 
 }  // namespace
 
 int main(int argc, char** argv) try {
   Settings s;
+  std::string svg = "adding.svg";
   CLI::App app("Trains an RNN and GRUs on the adding problem.");
   app.add_option("--steps", s.steps, "length of the sequences")
       ->check(CLI::Range(2, 100000))
@@ -94,11 +100,14 @@ int main(int argc, char** argv) try {
   app.add_option("--seed", s.seed, "of weights and sequences")
       ->check(CLI::NonNegativeNumber)
       ->capture_default_str();
+  app.add_option("--svg", svg, "the plot")->capture_default_str();
   CLI11_PARSE(app, argc, argv);
 
-  train("RNN", Adder<Rnn>(s.hidden), s);
-  train("GRU, reset before", Adder<Gru>(s.hidden, Gru::Reset::before), s);
-  train("GRU, reset after", Adder<Gru>(s.hidden, Gru::Reset::after), s);
+  examples::LinePlot plot{"The adding problem", "update", "mean squared error", true, true, {}};
+  plot.series = {train("RNN", Adder<Rnn>(s.hidden), s),
+                 train("GRU, reset before", Adder<Gru>(s.hidden, Gru::Reset::before), s),
+                 train("GRU, reset after", Adder<Gru>(s.hidden, Gru::Reset::after), s)};
+  examples::draw({plot}).save(svg);
 } catch (const std::exception& e) {
   fmt::print(stderr, "adding: {}\n", e.what());
   return 1;
