@@ -1,6 +1,7 @@
 #include "examples/char_lm/session.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <charconv>
 #include <chrono>
@@ -154,6 +155,26 @@ std::string Session::sample(int64_t count) {
   generate.i32("seed")[0] = static_cast<int32_t>(settings_.seed);
   generate.run();
   return vocabulary_.decode(prime_) + vocabulary_.decode(generate.i32("ids"));
+}
+
+void Session::write_library(const std::string& directory) {
+  LibraryOptions options;
+  options.name = "char_lm";
+  options.directory = directory;
+  options.dims = {{"B", 1}};
+  const LibraryReport report = export_library({generate_function(model_)}, weights_, options);
+  std::vector<int> symbols;
+  for (char c : vocabulary_.symbols()) symbols.push_back(static_cast<unsigned char>(c));
+  const std::string path = directory + "/char_lm_symbols.h";
+  std::ofstream file(path);
+  file << fmt::format(
+      "/* The bytes that the ids of char_lm stand for, and the ids that writing starts from. */\n"
+      "static const unsigned char char_lm_symbols[] = {{{}}};\nstatic const int32_t char_lm_prime[] = "
+      "{{{}}};\n",
+      fmt::join(symbols, ", "), fmt::join(prime_, ", "));
+  if (!file.flush()) throw Error(fmt::format("{}: cannot write", path));
+  log(fmt::format("library: {} bytes of code, {} of data, in {:.2f} s", report.code_bytes, report.data_bytes,
+                  report.seconds));
 }
 
 Checkpoint Session::checkpoint() {

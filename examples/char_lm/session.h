@@ -34,6 +34,8 @@ class Session {
   double held_out_loss();
   /// `count` characters that follow the prime, in one native call.
   std::string sample(int64_t count);
+  /// The trained model as a static library that generates, and its symbols and the prime as C arrays.
+  void write_library(const std::string& directory);
 
  private:
   double learning_rate(int64_t update) const;

@@ -1,7 +1,6 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
-
 #include "frontend/library/plan.h"
 
 namespace rondo::library {
@@ -11,8 +10,8 @@ namespace {
 using ir::Poly;
 
 /// "#define AMP_STATE_BYTES 128", or a macro in the dims.
-std::string size_macro(const std::string& name, const Poly& bytes, const std::string& comment) {
-  const std::vector<std::string> dims = dims_of(bytes);
+std::string size_macro(const std::string& name, const Poly& bytes, const std::vector<std::string>& dims,
+                       const std::string& comment) {
   if (dims.empty()) return fmt::format("#define {} {} /* {} */\n", name, bytes.constant(), comment);
   std::string value;
   for (const auto& [names, coefficient] : bytes.terms()) {
@@ -57,7 +56,8 @@ std::string declaration(const Plan& plan, const PlannedEntry& e) {
   std::vector<std::string> params;
   for (const CParam& p : e.params) params.push_back(fmt::format("{} {}", p.type, p.name));
   return describe(e) + fmt::format("int32_t {}_{}({});\n", plan.prefix, e.name, parameter_list(params)) +
-         size_macro(macro + "SCRATCH_BYTES", e.facts.scratch_bytes, "scratch; its contents do not matter") +
+         size_macro(macro + "SCRATCH_BYTES", e.facts.scratch_bytes, e.scratch_dims(),
+                    "scratch; its contents do not matter") +
          fmt::format("#define {}STACK_BYTES {} /* of stack, at most */\n\n", macro, e.facts.stack_bytes);
 }
 
@@ -142,16 +142,17 @@ enum {{
 )",
                       big, plan.library.version, plan.library.hash);
   if (!plan.state.items.empty()) {
-    text += layout_comment("state", plan.state) + size_macro(big + "_STATE_BYTES", plan.state.bytes, "state");
+    text += layout_comment("state", plan.state) +
+            size_macro(big + "_STATE_BYTES", plan.state.bytes, plan.state.dims(), "state");
     const Poly saved = plan.state.bytes + Poly(8 + 8 * static_cast<int64_t>(plan.state.dims().size()));
-    text += size_macro(big + "_SAVED_BYTES", saved, "what save writes") + "\n";
+    text += size_macro(big + "_SAVED_BYTES", saved, plan.state.dims(), "what save writes") + "\n";
   }
   if (plan.weights_given)
     text += layout_comment("weights", plan.weights) +
-            size_macro(big + "_WEIGHTS_BYTES", plan.weights.bytes, "weights") + "\n";
+            size_macro(big + "_WEIGHTS_BYTES", plan.weights.bytes, {}, "weights") + "\n";
   if (!plan.optimizer.items.empty())
     text += layout_comment("optimizer", plan.optimizer) +
-            size_macro(big + "_OPTIMIZER_BYTES", plan.optimizer.bytes, "the optimizer's memory") + "\n";
+            size_macro(big + "_OPTIMIZER_BYTES", plan.optimizer.bytes, {}, "the optimizer's memory") + "\n";
   for (const codegen::Service& s : plan.library.services) text += service_declaration(plan, s);
   text += "\n";
   for (const PlannedEntry& e : plan.entries) text += declaration(plan, e);

@@ -367,6 +367,14 @@ const Layout::Item& Layout::place(const std::string& name, const Type& type, con
   return items.back();
 }
 
+std::vector<std::string> PlannedEntry::scratch_dims() const {
+  const std::vector<std::string> used = dims_of(facts.scratch_bytes);
+  std::vector<std::string> dims;
+  for (const CParam& p : params)
+    if (p.role == CParam::Role::dim && contains(used, p.title)) dims.push_back(p.title);
+  return dims;
+}
+
 std::vector<std::string> dims_of(const Poly& p) {
   std::set<std::string> names;
   for (const auto& [term, coefficient] : p.terms()) names.insert(term.begin(), term.end());

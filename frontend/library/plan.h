@@ -43,6 +43,9 @@ struct PlannedEntry {
   std::string name;
   std::vector<CParam> params;  // beside those of codegen's Entry
   codegen::EntryFacts facts;   // known once the code is made
+
+  /// The dims that its scratch depends on, in the order of the parameters.
+  std::vector<std::string> scratch_dims() const;
 };
 
 struct Plan {

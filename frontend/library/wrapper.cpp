@@ -123,7 +123,7 @@ class Stream {{
     std::vector<std::string> sizes = {"0"};
     for (const PlannedEntry& e : plan_.entries) {
       std::vector<std::string> dims;
-      for (const std::string& n : dims_of(e.facts.scratch_bytes)) dims.push_back(dim_in_scratch(n));
+      for (const std::string& n : e.scratch_dims()) dims.push_back(dim_in_scratch(n));
       sizes.push_back(fmt::format("{}_{}_SCRATCH_BYTES{}", big_, upper(e.name),
                                   dims.empty() ? "" : fmt::format("({})", fmt::join(dims, ", "))));
     }

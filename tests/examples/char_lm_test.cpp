@@ -100,6 +100,17 @@ TEST_F(CharLm, DumpsEachFunctionApart) {
   }
 }
 
+TEST_F(CharLm, TheLibraryWritesTheSameText) {
+  const Outcome trained = run("--epochs 3 --sample 200 --temperature 0.7 --seed 5 --library lib --out out");
+  EXPECT_EQ(trained.code, 0) << trained.text;
+  const Outcome written =
+      shell("'" RONDO_CC "' -std=c99 -Wall -Wextra -Werror -Ilib '" RONDO_SOURCE_DIR
+            "/examples/char_lm/writer.c' lib/libchar_lm.a -o writer && ./writer 200 0.7 5");
+  EXPECT_EQ(written.code, 0) << written.text;
+  EXPECT_GT(written.text.size(), 200u);
+  EXPECT_TRUE(trained.text.ends_with("\n" + written.text)) << trained.text << written.text;
+}
+
 TEST_F(CharLm, AResumedRunGivesTheSameBits) {
   for (const char* cell : {"lstm", "gru", "rnn"}) {
     const std::string options = fmt::format("--protocol char-rnn --cell {} --sample 0", cell);

@@ -11,5 +11,6 @@ target_compile_definitions(examples_test PRIVATE RONDO_BIN="$<TARGET_FILE_DIR:he
 add_dependencies(examples_test hello adding digits gradients names)
 
 rondo_test(char_lm_test LABELS slow SOURCES examples/char_lm_test.cpp LIBS rondo_runtime)
-target_compile_definitions(char_lm_test PRIVATE CHAR_LM="$<TARGET_FILE:char_lm>" RONDO_TOOL="$<TARGET_FILE:rondo>")
+target_compile_definitions(char_lm_test PRIVATE CHAR_LM="$<TARGET_FILE:char_lm>" RONDO_TOOL="$<TARGET_FILE:rondo>"
+                           RONDO_CC="${CMAKE_C_COMPILER}")
 add_dependencies(char_lm_test char_lm rondo)
