@@ -25,14 +25,6 @@ Weights bind_weights(const Function& function, const Weights& weights) {
   return bound;
 }
 
-void set_scalar(Program& program, const std::string& name, double value) {
-  switch (program.buffer(name).dtype()) {
-    case DType::f32: program.f32(name)[0] = static_cast<float>(value); break;
-    case DType::f64: program.f64(name)[0] = value; break;
-    default: program.i32(name)[0] = static_cast<int32_t>(value);
-  }
-}
-
 }  // namespace
 
 std::string to_string(const BuildTimes& t) {
@@ -58,7 +50,7 @@ Program compile(const Function& traced, const Weights& weights, const BuildOptio
   for (const Param& p : function.params) binding.weights.push_back(p.name());
   binding.weights.insert(binding.weights.end(), function.slots.begin(), function.slots.end());
   Program program(std::move(executable), bound, std::move(binding));
-  for (const auto& [name, value] : function.defaults) set_scalar(program, name, value);
+  for (const auto& [name, value] : function.defaults) program.set_scalar(name, value);
   return program;
 }
 

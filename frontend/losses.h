@@ -1,8 +1,7 @@
 // Losses: each is a number an element, and the mean of these.
 //
 // A loss is a struct with `each(y, target)`, the loss of each element, and `loss(y, target)`, their mean;
-// with a mask, pred of the shape of `each`, it is the mean over the elements where the mask holds, and 0 if
-// there are none. Users write their own as functions of y and target.
+// with a mask, the mean where it holds (mean_where). Users write their own as functions of y and target.
 #pragma once
 
 #include <optional>
@@ -11,8 +10,8 @@
 
 namespace rondo {
 
-/// The mean of x's elements where the mask, pred of x's shape, holds; 0 if it does nowhere. What x is
-/// elsewhere does not matter, infinite or no number included.
+/// The mean of x's elements where the mask holds; 0 if it does nowhere. The mask is pred, of x's shape or its
+/// leading dims, as [T,B] for [T,B,H]. What x is elsewhere does not matter, infinite or no number included.
 Tensor mean_where(Operand mask, Operand x);
 
 /// -log softmax(logits)[id], for logits [...,V] and ids [...] in [0, V).

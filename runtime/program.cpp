@@ -177,6 +177,18 @@ void Program::set(std::string_view name, const Buffer& values) {
   std::memcpy(into.data(), values.data(), into.bytes());
 }
 
+void Program::set_scalar(std::string_view name, double value) {
+  Buffer& into = find(name);
+  if (!into.shape().empty())
+    throw Error(fmt::format("{} is {}, not a scalar", name, to_string(into.dtype(), into.shape())));
+  switch (into.dtype()) {
+    case DType::f32: into.as<float>()[0] = static_cast<float>(value); break;
+    case DType::f64: into.as<double>()[0] = value; break;
+    case DType::i32: into.as<int32_t>()[0] = static_cast<int32_t>(value); break;
+    case DType::pred: *static_cast<uint8_t*>(into.data()) = value != 0;
+  }
+}
+
 const Buffer& Program::output(size_t i) const {
   RONDO_CHECK(i < signature().outputs.size(), fmt::format("output {} of {}", i, signature().outputs.size()));
   return slots_[home_[signature().inputs.size() + i]].buffer;

@@ -56,6 +56,8 @@ class Program {
   void set(std::string_view name, std::span<const int32_t> values);
   /// Throws Error unless dtype and shape are those of the input.
   void set(std::string_view name, const Buffer& values);
+  /// A scalar input, in its dtype. Throws Error if it is no scalar.
+  void set_scalar(std::string_view name, double value);
   /// Output number i, whatever its name.
   const Buffer& output(size_t i) const;
   /// The shape with the current dims.

@@ -55,6 +55,7 @@ TrainingResult train(Program& program, const TrainingPlan& plan) {
 
   for (int64_t update = plan.first; update < plan.last && !result.interrupted; ++update) {
     plan.fill(update);
+    if (plan.rate) program.set_scalar("lr", (*plan.rate)(update));
     program.run();
     result.loss = read_scalar(program, plan.loss);
     result.updates_done = update + 1;

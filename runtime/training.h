@@ -4,9 +4,11 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 
 #include "runtime/program.h"
+#include "runtime/schedule.h"
 
 namespace rondo {
 
@@ -27,8 +29,10 @@ struct TrainingPlan {
   double smoothing = 0.95;      // weight of the past in the smoothed loss
   int64_t save_every = 0;       // 0: only at the end of the loop, or at a stop
 
-  /// Fills the inputs of an update: the batch, the learning rate.
+  /// Fills the inputs of an update: the batch.
   std::function<void(int64_t update)> fill;
+  /// The program's "lr" at each update; what it is already, if there is none.
+  std::optional<Schedule> rate = {};
   /// Writes a checkpoint; may be empty. All weights are finite then.
   std::function<void(int64_t updates_done)> save = {};
   /// Told of each update; may be empty.

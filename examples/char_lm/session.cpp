@@ -68,12 +68,10 @@ Session::Session(const Settings& settings)
 }
 
 /// char-rnn: constant for 10 epochs, then times 0.97 an epoch. Else: falls in a straight line, to a tenth.
-double Session::learning_rate(int64_t update) const {
-  if (settings_.model.char_rnn) {
-    const int64_t epoch = update / windows_.training();
-    return 2e-3 * std::pow(0.97, std::max<int64_t>(0, epoch - 9));
-  }
-  return settings_.rate * (1 - 0.9 * static_cast<double>(update) / static_cast<double>(total_));
+Schedule Session::learning_rate() const {
+  const int64_t epoch = windows_.training();
+  return settings_.model.char_rnn ? 2e-3 * schedule::sequence(1, 9 * epoch, schedule::steps(epoch, 0.97))
+                                  : schedule::linear(settings_.rate, 0.1 * settings_.rate, total_);
 }
 
 /// How many updates fit into the time, by the time of some runs that change nothing.
@@ -122,8 +120,8 @@ bool Session::train_until(int64_t last, Progress& progress, const Interrupt& int
   plan.interrupt = &interrupt;
   plan.fill = [&](int64_t update) {
     windows_.training_window(update % windows_.training(), training_.i32("x"), training_.i32("target"));
-    training_.f32("lr")[0] = static_cast<float>(learning_rate(update));
   };
+  plan.rate = learning_rate();
   plan.report = [&](int64_t done, double, double smoothed) { progress.update(done, smoothed); };
   plan.save = [&](int64_t done) {
     done_ = done;

@@ -38,7 +38,7 @@ class Session {
   void write_library(const std::string& directory);
 
  private:
-  double learning_rate(int64_t update) const;
+  rondo::Schedule learning_rate() const;
   int64_t updates_in(double minutes);
   /// The updates before `last` that are not done. False if Ctrl-C stopped it.
   bool train_until(int64_t last, rondo::Progress& progress, const rondo::Interrupt& interrupt);

@@ -12,6 +12,7 @@ set(frontend_tests
     check_gradients
     optimizers
     training
+    truncated
     native)
 foreach(test ${frontend_tests})
   rondo_test(frontend_${test}_test SOURCES frontend/${test}_test.cpp frontend/reference.cpp LIBS rondo_frontend)

@@ -142,6 +142,7 @@ TEST(Program, RefusesWrongCalls) {
   Weights other;
   other.get("w", DType::f32, {2});
   EXPECT_EQ(error_of([&] { accumulate(other); }), "w is f32[2], not f32[1]");
+  EXPECT_EQ(error_of([&] { p.set_scalar("w", 1); }), "w is f32[1], not a scalar");
 }
 
 TEST(Program, ASizeThatCannotBeHadLeavesNoDimSet) {

@@ -47,6 +47,22 @@ struct ToyRun {
   Checkpoint checkpoint() { return {.model = "toy", .weights = program.weights(), .state = program.state()}; }
 };
 
+TEST(Training, TheRateIsThatOfTheSchedule) {
+  ToyRun run, same;
+  TrainingPlan plan = run.plan(0, 5), scheduled = same.plan(0, 5);
+  std::vector<float> rates;
+  scheduled.rate = schedule::linear(0.5, 0.25, 4);
+  scheduled.report = [&](int64_t, double, double) { rates.push_back(same.program.f32("lr")[0]); };
+  train(same.program, scheduled);
+  EXPECT_EQ(rates, (std::vector<float>{0.5f, 0.4375f, 0.375f, 0.3125f, 0.25f}));
+  plan.fill = [&, fill = plan.fill](int64_t update) {
+    fill(update);
+    run.program.f32("lr")[0] = rates[update];
+  };
+  train(run.program, plan);
+  EXPECT_EQ(run.program.f32("w")[0], same.program.f32("w")[0]);
+}
+
 TEST(Training, ResumesToTheSameBits) {
   TempDir dir;
   ToyRun whole;
