@@ -4,8 +4,8 @@
 #include <cmath>
 #include <limits>
 
+#include "codegen/scalar_ops.h"
 #include "support/error.h"
-#include "support/threefry.h"
 
 namespace rondo::codegen {
 namespace {
@@ -13,11 +13,6 @@ namespace {
 using namespace ir;
 
 constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
-
-double to_i32(double x) {
-  if (std::isnan(x)) return 0;
-  return std::clamp(std::trunc(x), -2147483648.0, 2147483647.0);
-}
 
 /// Calls visit(variables) for every point of the box, row-major, writing variables[first...].
 template <class Visit>
@@ -53,6 +48,8 @@ class Interpreter {
     run(program_.stmts);
     return out;
   }
+
+  int64_t terms() const { return terms_; }
 
  private:
   void bind_buffers(std::vector<std::vector<double>>& in, std::vector<Array>& out,
@@ -95,7 +92,18 @@ class Interpreter {
     }
   }
 
+  /// Binds the counts that are known by now.
+  void read_counts() {
+    for (const Count& c : program_.counts) {
+      if (c.loop != kNone && !loop_values_.count(c.loop)) continue;
+      const Cells& cells = cells_.at(c.buffer);
+      double value = (*cells.memory)[cells.base + cells.step * (c.loop == kNone ? 0 : loop_values_[c.loop])];
+      if (!std::isnan(value)) dims_[c.name] = static_cast<int64_t>(value);
+    }
+  }
+
   void run(const Kernel& kernel) {
+    read_counts();
     variables_.assign(kernel.dims.size(), 0);
     std::vector<double> accs(kernel.accs.size());
     for_each_point(evaluate(kernel.dims), variables_, 0, [&] {
@@ -117,6 +125,7 @@ class Interpreter {
     int64_t index = 0;
     for_each_point(extents, variables_, rank, [&] {
       double term = evaluate(acc.nodes, {})[acc.value];
+      ++terms_;
       if (acc.kind == AccKind::sum) {
         partial[acc.lanes ? variables_.back() % 16 : 0] += term;
       } else if (best < term) {
@@ -166,62 +175,34 @@ class Interpreter {
     for (const Node& n : nodes) {
       double x[3] = {};
       for (size_t i = 0; i < n.args.size(); ++i) x[i] = values[n.args[i]];
-      double v = n.op == ScalarOp::acc    ? accs.at(n.acc)
-                 : n.op == ScalarOp::load ? at(n.access, values)
-                                          : apply(n, x);
+      double v = n.op == ScalarOp::acc     ? accs.at(n.acc)
+                 : n.op == ScalarOp::load  ? at(n.access, values)
+                 : n.op == ScalarOp::index ? static_cast<double>(affine(n.access))
+                 : n.op == ScalarOp::size  ? static_cast<double>(n.access.offset.evaluate(dims_))
+                                           : evaluate_scalar(n, x);
       values.push_back(v);
     }
     return values;
   }
 
-  double apply(const Node& n, const double* x) const {
-    switch (n.op) {
-      case ScalarOp::constant: return n.number;
-      case ScalarOp::index: return static_cast<double>(affine(n.access));
-      case ScalarOp::size: return static_cast<double>(n.access.offset.evaluate(dims_));
-      case ScalarOp::cast:
-        return n.dtype == DType::i32    ? to_i32(x[0])
-               : n.dtype == DType::pred ? static_cast<double>(x[0] != 0)
-                                        : x[0];
-      case ScalarOp::neg: return -x[0];
-      case ScalarOp::exp: return std::exp(x[0]);
-      case ScalarOp::log: return std::log(x[0]);
-      case ScalarOp::tanh: return std::tanh(x[0]);
-      case ScalarOp::sigmoid: return 1 / (1 + std::exp(-x[0]));
-      case ScalarOp::sqrt: return std::sqrt(x[0]);
-      case ScalarOp::rsqrt: return 1 / std::sqrt(x[0]);
-      case ScalarOp::abs: return std::abs(x[0]);
-      case ScalarOp::cos: return std::cos(x[0]);
-      case ScalarOp::floor: return std::floor(x[0]);
-      case ScalarOp::add: return x[0] + x[1];
-      case ScalarOp::sub: return x[0] - x[1];
-      case ScalarOp::mul: return x[0] * x[1];
-      case ScalarOp::div: return n.dtype == DType::i32 ? to_i32(x[0] / x[1]) : x[0] / x[1];
-      case ScalarOp::max: return x[0] < x[1] ? x[1] : x[0];
-      case ScalarOp::min: return x[1] < x[0] ? x[1] : x[0];
-      case ScalarOp::less: return x[0] < x[1];
-      case ScalarOp::equal: return x[0] == x[1];
-      case ScalarOp::select: return x[0] != 0 ? x[1] : x[2];
-      case ScalarOp::random: return threefry_uniform(x[0], x[1], x[2]);
-      case ScalarOp::load:
-      case ScalarOp::acc: break;
-    }
-    RONDO_CHECK(false, "no scalar op");
-  }
-
   const LoopProgram& program_;
-  const DimValues& dims_;
+  DimValues dims_;             // and counts
   std::vector<double> arena_;  // one cell per byte of scratch
   std::vector<Cells> cells_;   // per buffer
   std::map<LoopId, int64_t> loop_values_;
+  int64_t terms_ = 0;
   std::vector<int64_t> variables_;  // the kernel's dims, then those of the accumulator in evaluation
 };
 
 }  // namespace
 
 std::vector<Array> interpret(const LoopProgram& program, std::span<const Array> inputs,
-                             std::span<const std::vector<int64_t>> output_shapes, const DimValues& dims) {
-  return Interpreter(program, dims).run(inputs, output_shapes);
+                             std::span<const std::vector<int64_t>> output_shapes, const DimValues& dims,
+                             int64_t* terms) {
+  Interpreter interpreter(program, dims);
+  std::vector<Array> out = interpreter.run(inputs, output_shapes);
+  if (terms) *terms = interpreter.terms();
+  return out;
 }
 
 }  // namespace rondo::codegen
