@@ -22,6 +22,8 @@ struct CompileOptions {
   std::string dump_dir;
   /// Of another machine than the host; such code can be looked at and stored, not called.
   std::string triple;
+  /// Whether rows past their end cost nothing, where lengths mask them; results are the same.
+  bool bound_rows = true;
 };
 
 /// Where the time of a compilation went, in seconds.

@@ -47,7 +47,8 @@ class ProgramEmitter {
   ProgramEmitter(llvm::Module& module, const LoopProgram& program, const Target& target,
                  const std::string& entry)
       : module_(module), program_(program), target_(target), main_(module, program, target, entry, {}) {
-    inline_ = count_kernels(program.stmts) <= kInlineKernels;
+    // Counts are read where a function starts.
+    inline_ = program.counts.empty() && count_kernels(program.stmts) <= kInlineKernels;
     emit(program.stmts);
     llvm::Function* code = main_.finish();
     if (!target.flushes_denormals) return;

@@ -149,8 +149,7 @@ class GemmEmitter {
     return [=, this, &g](unsigned r, const Values& at, llvm::Value*) {
       Values where = at;
       if (s_.column() > 0) where[s_.column() - 1] = f_.add(row, f_.i64(r));
-      Nodes nodes = {load_node(s_.kernel.accs[g.accs[0]].dtype, *gemm_operands(s_.kernel, g.accs[0]).left)};
-      return NodeValues(f_, nodes, Scope{where, -1, 1, nullptr}).lanes(0);
+      return last_value(f_, left_nodes(g), Scope{where, -1, 1, nullptr});
     };
   }
 
@@ -287,6 +286,7 @@ class GemmEmitter {
   };
 
   const Access& left_of(const GemmGroup& g) const { return *gemm_operands(s_.kernel, g.accs[0]).left; }
+  Nodes left_nodes(const GemmGroup& g) const { return operand_nodes(s_.kernel, g.accs[0], left_of(g)); }
 
   Values with_k(const Values& outer, llvm::Value* k) {
     Values at = variables(outer);
@@ -321,13 +321,13 @@ class GemmEmitter {
                  llvm::Value* end, llvm::Value* k0, llvm::Value* k1) {
     llvm::Value* run = f_.b.CreateNSWSub(k1, k0);
     auto rows = static_cast<int64_t>(s_.tile.rows);
-    Nodes nodes = {load_node(s_.kernel.accs[g.accs[0]].dtype, left_of(g))};
+    const Nodes nodes = left_nodes(g);
     int row_variable = s_.column() - 1;
     bool whole_vectors = row_variable >= 0 && rows > 1 && stride_of(left_of(g), row_variable) == Poly(1);
     auto copy = [&](llvm::Value* tile_row, llvm::Value* r, llvm::Value* k, unsigned lanes) {
       Values at = with_k(outer, k);
       if (row_variable >= 0) at[row_variable] = f_.add(tile_row, r);
-      llvm::Value* value = NodeValues(f_, nodes, Scope{at, row_variable, lanes, nullptr}).lanes(0);
+      llvm::Value* value = last_value(f_, nodes, Scope{at, row_variable, lanes, nullptr});
       llvm::Value* to = f_.add(f_.mul(f_.b.CreateNSWSub(tile_row, first), run),
                                f_.mul(f_.b.CreateNSWSub(k, k0), f_.i64(rows)));
       f_.b.CreateAlignedStore(value, f_.element(s_.element, packed, f_.add(to, r)), s_.align);

@@ -53,6 +53,7 @@ class VectorEmitter {
         if (n.op != ScalarOp::load) continue;
         Poly stride = stride_of(n.access, rank_ - 1);
         if (!stride.is_zero() && stride != Poly(1)) return true;
+        if (n.access.row != kNone && varies_with(a.nodes, n.access.row, rank_ - 1)) return true;
       }
     }
     return false;

@@ -20,20 +20,16 @@ GemmShape::GemmShape(FunctionBuilder& f, const Kernel& original)
       vector(f.type(original.accs[0].dtype, lanes)),
       align(size_of(original.accs[0].dtype)) {}
 
-Node load_node(DType dtype, const Access& access) {
-  Node n;
-  n.op = ScalarOp::load;
-  n.dtype = dtype;
-  n.access = access;
-  return n;
+llvm::Value* last_value(FunctionBuilder& f, const Nodes& nodes, const Scope& scope) {
+  return NodeValues(f, nodes, scope).lanes(static_cast<NodeId>(nodes.size() - 1));
 }
 
 /// One vector of a right operand: columns `first`.. at the other variables given.
 llvm::Value* load_right(FunctionBuilder& f, const GemmShape& s, uint32_t acc, Values at, llvm::Value* first) {
   at[s.column()] = first;
   llvm::Value* mask = s.ragged() ? f.lanes_below(first, f.poly(s.columns()), s.lanes) : nullptr;
-  Nodes nodes = {load_node(s.kernel.accs[acc].dtype, *gemm_operands(s.kernel, acc).right)};
-  return NodeValues(f, nodes, Scope{at, s.column(), s.lanes, mask}).lanes(0);
+  const Nodes nodes = operand_nodes(s.kernel, acc, *gemm_operands(s.kernel, acc).right);
+  return last_value(f, nodes, Scope{at, s.column(), s.lanes, mask});
 }
 
 namespace {
@@ -98,7 +94,7 @@ bool RightPacker::runs_along_k() const {
   size_t k = s_.kernel.dims.size() + s_.k_dims(g_).size() - 1;
   return std::ranges::all_of(g_.accs, [&](uint32_t acc) {
     const Access& right = *gemm_operands(s_.kernel, acc).right;
-    return stride_of(right, k) == Poly(1) && stride_of(right, s_.column()) != Poly(1);
+    return right.row == kNone && stride_of(right, k) == Poly(1) && stride_of(right, s_.column()) != Poly(1);
   });
 }
 

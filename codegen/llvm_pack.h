@@ -28,7 +28,8 @@ struct GemmShape {
   const std::vector<ir::Poly>& k_dims(const GemmGroup& g) const { return kernel.accs[g.accs[0]].dims; }
 };
 
-ir::Node load_node(DType, const ir::Access&);
+/// The value of the last node.
+llvm::Value* last_value(FunctionBuilder&, const ir::Nodes&, const Scope&);
 /// One vector of a right operand: columns `first`.. at the other variables given.
 llvm::Value* load_right(FunctionBuilder&, const GemmShape&, uint32_t acc, Values at, llvm::Value* first);
 

@@ -2,6 +2,8 @@
 
 #include <llvm/IR/Intrinsics.h>
 
+#include <algorithm>
+
 #include "support/error.h"
 
 namespace rondo::codegen {
@@ -37,6 +39,19 @@ llvm::Function* FunctionBuilder::finish() {
 
 llvm::Value* FunctionBuilder::argument(unsigned i) const { return function_->getArg(i); }
 
+llvm::Value* FunctionBuilder::named_number(const std::string& name) {
+  if (auto dim = std::ranges::find(program.dims, name); dim != program.dims.end()) {
+    llvm::Value* at =
+        entry_.CreateConstInBoundsGEP1_64(b.getInt64Ty(), argument(1), dim - program.dims.begin());
+    return entry_.CreateLoad(b.getInt64Ty(), at, name);
+  }
+  auto count = std::ranges::find(program.counts, name, &Count::name);
+  RONDO_CHECK(count != program.counts.end(), "no dim or count " + name);
+  llvm::Value* at = base(count->buffer);
+  if (count->loop != kNone) at = entry_.CreateInBoundsGEP(b.getInt32Ty(), at, loop_variable(count->loop));
+  return entry_.CreateSExt(entry_.CreateLoad(b.getInt32Ty(), at), b.getInt64Ty(), name);
+}
+
 llvm::Value* FunctionBuilder::poly(const Poly& p) {
   if (p.is_constant()) return i64(p.constant());
   auto [it, fresh] = polys_.try_emplace(p);
@@ -46,12 +61,7 @@ llvm::Value* FunctionBuilder::poly(const Poly& p) {
     llvm::Value* product = i64(coefficient);
     for (const std::string& name : term) {
       llvm::Value*& dim = dims_[name];
-      if (!dim) {
-        auto at = std::find(program.dims.begin(), program.dims.end(), name) - program.dims.begin();
-        RONDO_CHECK(static_cast<size_t>(at) < program.dims.size(), "no dim " + name);
-        dim = entry_.CreateLoad(b.getInt64Ty(),
-                                entry_.CreateConstInBoundsGEP1_64(b.getInt64Ty(), argument(1), at), name);
-      }
+      if (!dim) dim = named_number(name);
       product = entry_.CreateNSWMul(dim, product);
     }
     sum = sum ? entry_.CreateNSWAdd(sum, product) : product;

@@ -85,6 +85,8 @@ class FunctionBuilder {
   llvm::Value* slot(uint32_t);
   /// A size in the machine's own width.
   llvm::Value* native(llvm::Value*);
+  /// A dim of the call, or a count.
+  llvm::Value* named_number(const std::string& name);
 };
 
 /// Where an expression is evaluated: the variables in scope, one of which may run over the lanes.
@@ -129,10 +131,6 @@ class NodeValues {
 /// Whether node `id` takes different values as variable `variable` changes. Accumulators of a kernel vary
 /// with all its dims.
 bool varies_with(const ir::Nodes&, ir::NodeId id, size_t variable);
-/// The stride of an access over a variable; variables past its strides have stride 0.
-inline ir::Poly stride_of(const ir::Access& a, size_t variable) {
-  return variable < a.strides.size() ? a.strides[variable] : ir::Poly();
-}
 /// offset + outer loop variables * strides + variables * strides.
 llvm::Value* affine_index(FunctionBuilder&, const ir::Access&, const Values& variables);
 

@@ -1,5 +1,6 @@
 #include <fmt/format.h>
 
+#include "codegen/bound_rows.h"
 #include "codegen/compile.h"
 #include "codegen/in_place.h"
 #include "codegen/lower_region.h"
@@ -37,6 +38,7 @@ class FunctionLowering {
     }
     program.stmts = lower_region(p_, f_, inputs_, destinations);
     for (const Signature::Alias& alias : options_.aliases) finish_update(alias, destinations[alias.output]);
+    if (options_.bound_rows) bound_rows(p_);
     schedule(p_, target_for(options_.cpu, options_.features, options_.triple));
     plan_memory(program);
     return std::move(program);

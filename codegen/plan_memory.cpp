@@ -15,7 +15,7 @@ struct Interval {
 
 class LifeTimes {
  public:
-  explicit LifeTimes(const LoopProgram& program) {
+  explicit LifeTimes(const LoopProgram& program) : program_(program) {
     number(program.stmts);
     visit(program.stmts, {});
   }
@@ -79,12 +79,14 @@ class LifeTimes {
     for (const Store& s : k.stores) note(s.access.buffer, path);
     for (BufferId b : k.schedule.packed) note(b, path);
     note(k.schedule.workspace, path);
+    for (const Count& c : program_.counts) note(c.buffer, path);  // kernels may use any
   }
 
   void note(BufferId b, const Path& path) {
     if (b != kNone) paths_[b].push_back(path);
   }
 
+  const LoopProgram& program_;
   std::map<const Stmt*, Interval> spans_;
   std::map<BufferId, std::vector<Path>> paths_;
   int64_t clock_ = 0;

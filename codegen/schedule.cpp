@@ -75,7 +75,7 @@ class Scheduler {
 
   /// Whether there is enough work, with kTypicalExtent for each named dim, and each right operand is used by
   /// more than a few rows or can't be read along its columns.
-  static bool is_large(const Kernel& kernel) {
+  bool is_large(const Kernel& kernel) const {
     Poly rows = 1, terms = 1;
     for (size_t d = 0; d + 1 < kernel.dims.size(); ++d) rows = rows * kernel.dims[d];
     for (const Poly& d : kernel.accs[0].dims) terms = terms * d;
@@ -87,17 +87,32 @@ class Scheduler {
     return typical(rows * kernel.dims.back() * terms) >= kLargeProduct;
   }
 
-  static int64_t typical(const Poly& p) {
+  int64_t typical(const Poly& p) const {
     int64_t sum = 0;
     for (const auto& [names, coefficient] : p.terms()) {
       int64_t product = coefficient;
-      for (size_t i = 0; i < names.size(); ++i) product *= kTypicalExtent;
+      for (const std::string& name : names) {
+        auto count = std::ranges::find(p_.program.counts, name, &Count::name);
+        product *= count == p_.program.counts.end() ? kTypicalExtent : typical(count->most);
+      }
       sum += product;
     }
     return sum;
   }
 
+  /// Whether an extent is known before the loops.
+  bool known_before_loops(const Poly& p) const {
+    return std::ranges::none_of(p_.program.counts, [&](const Count& c) {
+      return c.loop != kNone && std::ranges::any_of(p.terms(), [&](const auto& term) {
+               return std::ranges::count(term.first, c.name) > 0;
+             });
+    });
+  }
+
   bool invariant(const Kernel& kernel, const GemmGroup& group, const Enclosing& in) const {
+    if (!std::ranges::all_of(kernel.accs[group.accs[0]].dims,
+                             [&](const Poly& d) { return known_before_loops(d); }))
+      return false;
     for (uint32_t a : group.accs) {
       const Access& right = *gemm_operands(kernel, a).right;
       if (in.written.count(right.buffer)) return false;

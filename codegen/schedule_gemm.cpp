@@ -14,10 +14,18 @@ namespace {
 
 constexpr size_t kMaxGroup = 4;
 
-bool all_zero(const std::vector<Poly>& strides, size_t first, size_t end) {
-  for (size_t i = first; i < std::min(end, strides.size()); ++i)
-    if (!strides[i].is_zero()) return false;
-  return true;
+/// Whether a load, or the row that it goes by, moves with one of the variables first..end-1.
+bool varies(const Nodes& nodes, const Access& a, size_t first, size_t end) {
+  for (size_t i = first; i < end; ++i)
+    if (!stride_of(a, i).is_zero()) return true;
+  return a.row != kNone && varies(nodes, nodes[a.row].access, first, end);
+}
+
+/// A load of an element that no more than a number from a list chooses.
+bool is_operand(const Nodes& nodes, const Node& n) {
+  if (n.op != ScalarOp::load) return false;
+  return n.access.row == kNone ||
+         (nodes[n.access.row].op == ScalarOp::load && nodes[n.access.row].access.row == kNone);
 }
 
 std::optional<GemmOperands> operands(const Kernel& kernel, const Accumulator& acc) {
@@ -26,12 +34,12 @@ std::optional<GemmOperands> operands(const Kernel& kernel, const Accumulator& ac
   if (product.op != ScalarOp::mul || product.dtype != acc.dtype) return std::nullopt;
   const Node* factors[2] = {&acc.nodes[product.args[0]], &acc.nodes[product.args[1]]};
   for (const Node* f : factors)
-    if (f->op != ScalarOp::load || f->dtype != acc.dtype || f->access.row != kNone) return std::nullopt;
+    if (!is_operand(acc.nodes, *f) || f->dtype != acc.dtype) return std::nullopt;
   size_t rank = kernel.dims.size(), column = rank - 1;
   for (int swap : {0, 1}) {
     const Access& left = factors[swap]->access;
     const Access& right = factors[1 - swap]->access;
-    if (all_zero(left.strides, column, rank) && all_zero(right.strides, 0, column))
+    if (!varies(acc.nodes, left, column, rank) && !varies(acc.nodes, right, 0, column))
       return GemmOperands{&left, &right};
   }
   return std::nullopt;
@@ -80,12 +88,27 @@ GemmOperands gemm_operands(const Kernel& kernel, uint32_t acc) {
   return *found;
 }
 
+Nodes operand_nodes(const Kernel& kernel, uint32_t acc, const Access& operand) {
+  Nodes nodes;
+  Node load;
+  load.op = ScalarOp::load;
+  load.dtype = kernel.accs[acc].dtype;
+  load.access = operand;
+  if (operand.row != kNone) {
+    nodes.push_back(kernel.accs[acc].nodes[operand.row]);
+    load.access.row = 0;
+  }
+  nodes.push_back(std::move(load));
+  return nodes;
+}
+
 std::vector<GemmGroup> gemm_groups(const Kernel& kernel) {
   std::vector<GemmGroup> groups;
   for (uint32_t a = 0; a < kernel.accs.size(); ++a) {
+    auto left = [&](uint32_t acc) { return operand_nodes(kernel, acc, *gemm_operands(kernel, acc).left); };
     auto same = std::ranges::find_if(groups, [&](const GemmGroup& g) {
       return g.accs.size() < kMaxGroup && kernel.accs[g.accs[0]].dims == kernel.accs[a].dims &&
-             *gemm_operands(kernel, g.accs[0]).left == *gemm_operands(kernel, a).left;
+             left(g.accs[0]) == left(a);
     });
     if (same == groups.end())
       groups.push_back({{a}});

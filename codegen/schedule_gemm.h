@@ -35,6 +35,8 @@ bool is_gemm(const ir::Kernel&);
 /// The groups of a kernel that is_gemm.
 std::vector<GemmGroup> gemm_groups(const ir::Kernel&);
 GemmOperands gemm_operands(const ir::Kernel&, uint32_t acc);
+/// The operand as an expression of its own: the last node.
+ir::Nodes operand_nodes(const ir::Kernel&, uint32_t acc, const ir::Access& operand);
 
 /// Lanes of a vector of the kernel's accumulators: a native one, or a shorter one for few columns.
 uint32_t gemm_lanes(const ir::Kernel&, const Target&);

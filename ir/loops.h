@@ -42,6 +42,17 @@ struct Access {
   bool operator==(const Access&) const = default;
 };
 
+/// The stride over a variable; variables past its strides have stride 0.
+inline Poly stride_of(const Access& a, size_t variable) {
+  return variable < a.strides.size() ? a.strides[variable] : Poly();
+}
+inline Poly stride_of_loop(const Access& a, LoopId loop) {
+  Poly sum;
+  for (const auto& [id, stride] : a.outer)
+    if (id == loop) sum += stride;
+  return sum;
+}
+
 enum class ScalarOp : uint8_t {
   constant,  // number
   load,      // access
@@ -166,9 +177,19 @@ struct IndexBound {
   Poly bound;
 };
 
+/// A number that the program computes while it runs. The polynomials of kernels may hold its name as they
+/// hold those of dims.
+struct Count {
+  std::string name;
+  BufferId buffer = kNone;  // i32, not negative
+  LoopId loop = kNone;      // the element at this loop's step; kNone: the first
+  Poly most;                // it is never more than this
+};
+
 struct LoopProgram {
   std::string name;
   std::vector<std::string> dims;  // named dims, in the order in which a call passes their values
+  std::vector<Count> counts;
   std::vector<Buffer> buffers;
   std::vector<Stmt> stmts;
   std::vector<Poly> slots;  // scratch arena: bytes of each slot; slot i starts where the 64-byte rounded
