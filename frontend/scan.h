@@ -57,12 +57,17 @@ auto finish_scan(ScanBody& body, const S& init, const Result& result);
 ///
 /// xs are a Tensor or a struct of Tensors, each with leading dim T; so are the ys. step returns a pair of the
 /// next state and y, or the next state alone; then scan returns the final state alone. Tensors and parameters
-/// of the functions around may be used in step.
+/// of the functions around may be used in step. A cell is such a step: its errors name the place of the scan.
 template <class S, class X, class Step>
 auto scan(const S& init, const X& xs, Step&& step, ScanOptions options = {}, Where where = Where::here()) {
   detail::ScanBody body(tensors_of(init), tensors_of(xs), std::nullopt, options, where);
-  return detail::finish_scan(body, init,
-                             step(with_tensors(init, body.state()), with_tensors(xs, body.slices())));
+  const S state = with_tensors(init, body.state());
+  const X x = with_tensors(xs, body.slices());
+  if constexpr (std::is_same_v<X, Tensor> && requires { typename std::remove_cvref_t<Step>::State; }) {
+    return detail::finish_scan(body, init, step(state, Operand(x, where)));
+  } else {
+    return detail::finish_scan(body, init, step(state, x));
+  }
 }
 
 /// `count` times: (state, y_t) = step(state). As scan, without xs.

@@ -3,6 +3,7 @@
 #include <rondo/rondo.h>
 
 #include <CLI/CLI.hpp>
+#include <map>
 
 using namespace rondo;
 
@@ -12,16 +13,19 @@ constexpr std::string_view kVocabulary = "helo", kWord = "hello";
 constexpr int64_t kSymbols = 4, kHidden = 8;
 
 struct Hello : Model {  // vectors are rows: where the books write U x, here stands x U
+  Activation f;
   Param b = param("b", {kHidden}, init::zeros()), c = param("c", {kSymbols}, init::zeros());
   Param W = param("W", {kHidden, kHidden}), U = param("U", {kSymbols, kHidden});
   Param V = param("V", {kHidden, kSymbols});
+
+  explicit Hello(Activation f) : f(std::move(f)) {}
 
   HiddenState initial(Dim batch) const { return {zeros({batch, kHidden})}; }
 
   std::pair<HiddenState, Tensor> step(const HiddenState& s, Tensor id) const {
     const Tensor x = one_hot(id, kSymbols);
     const Tensor a = b + matmul(s.h, W) + matmul(x, U);
-    const Tensor h = tanh(a);
+    const Tensor h = f(a);
     const Tensor o = c + matmul(h, V);
     return {{h}, o};
   }
@@ -47,8 +51,14 @@ std::vector<int32_t> encode(std::string_view text) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  const std::map<std::string, Activation> activations = {
+      {"tanh", rondo::tanh}, {"relu", relu}, {"softsign", [](Tensor a) { return a / (1 + abs(a)); }}};
+  std::string activation = "tanh";
   int updates = 100, seed = 1;
   CLI::App app("Trains a vanilla RNN on the word hello.");
+  app.add_option("--activation", activation, "of h: tanh, relu or softsign")
+      ->check(CLI::IsMember(activations))
+      ->capture_default_str();
   app.add_option("--updates", updates, "training steps")
       ->check(CLI::NonNegativeNumber)
       ->capture_default_str();
@@ -57,7 +67,7 @@ int main(int argc, char** argv) {
       ->capture_default_str();
   CLI11_PARSE(app, argc, argv);
 
-  const Hello model;
+  const Hello model(activations.at(activation));
   Weights weights = model.init(seed);
   const int64_t steps = kWord.size() - 1;
   Program train = compile_training(loss_of(model), Adam{.lr = 0.03}, weights);

@@ -3,8 +3,13 @@
 namespace rondo::testing {
 namespace {
 
-TEST(Hello, LearnsToWriteItsWord) {
-  const std::string text = run_example("hello --updates 50");
+/// With each activation.
+class Hello : public ::testing::TestWithParam<std::string> {};
+INSTANTIATE_TEST_SUITE_P(With, Hello, ::testing::Values("tanh", "relu", "softsign"),
+                         [](const auto& info) { return info.param; });
+
+TEST_P(Hello, LearnsToWriteItsWord) {
+  const std::string text = run_example("hello --updates 50 --activation " + GetParam());
   const std::vector<double> first = numbers_after(text, "\n     0"), last = numbers_after(text, "\n    50");
   ASSERT_EQ(first.size(), 5u) << text;
   ASSERT_EQ(last.size(), 5u) << text;

@@ -49,6 +49,13 @@ TEST(Errors, ParametersNameThePlaceToo) {
   EXPECT_MESSAGE("a parameter that no model has declared is used", t.input("a", {2}) / Param());
 }
 
+TEST(Errors, ACellThatIsTheStepOfAScanNamesThePlaceOfTheScan) {
+  Model m;
+  const Lstm lstm(m, "lstm", 3, 4);
+  EXPECT_MESSAGE("matmul: f32[B,2] x f32[3,16]: inner dims 2 and 3 differ in lstm",
+                 scan(lstm.initial("B"), t.input("x", {"T", "B", 2}), lstm));
+}
+
 TEST(Errors, AxesAndParts) {
   EXPECT_MESSAGE("f32[2,3] has no axis 2", sum(t.input("a", {2, 3}), 2));
   EXPECT_MESSAGE("f32[2,3] has no axis -3", t.input("a", {2, 3}).dim(-3));

@@ -88,6 +88,20 @@ TEST_P(Cells, RnnTakesAnyActivation) {
                   std::max(0.0, step.input(b, j) + step.hidden(step.at("s0"), b, j)), 1e-14);
 }
 
+TEST(RnnWithoutOutputs, HasTheGradientOfItsLastStateWithAnyActivation) {
+  for (const Activation& f : {Activation(rondo::tanh), Activation(relu), Activation(square)}) {
+    Model m(f64);
+    const Rnn rnn(m, "rnn", 3, 4, {.bias_init = init::uniform(0.5)}, f);
+    const Function loss("loss", m, [&](Trace& t) {
+      const HiddenState last = scan(rnn.initial("B"), t.input("x", {"T", "B", 3}), rnn);
+      t.output("loss", sum(square(last.h)));
+    });
+    const GradientCheck check = check_gradients(loss, m.init(1), {.dims = {{"T", 5}, {"B", 2}}, .elements = 100});
+    EXPECT_TRUE(check.passed()) << to_string(check);
+    EXPECT_EQ(check.rows.size(), 3u);
+  }
+}
+
 TEST_P(Cells, LstmFollowsItsEquations) {
   OneStep<Lstm> step([](Model& m) { return Lstm(m, "cell", kIn, kHidden, {.gates = GetParam(), .forget_bias = {}}); });
   for (int b = 0; b < kBatch; ++b)
