@@ -37,6 +37,10 @@ int main(int argc, char** argv) {
   app.add_option("--hidden", s.model.hidden, "size of each layer")
       ->check(between(1, 65536))
       ->capture_default_str();
+  app.add_option("--dropout", s.model.dropout, "share of a layer's outputs that the next lacks in training")
+      ->check(between(0, 0.99))
+      ->capture_default_str();
+  app.add_flag("--residual", s.model.residual, "each layer but the first adds to its input");
   app.add_option("--batch", s.batch, "rows trained at a time")->check(between(1, 1e6))->capture_default_str();
   app.add_option("--steps", s.steps, "characters of a row that an update sees")
       ->check(between(1, 1e6))

@@ -5,8 +5,12 @@
 using namespace rondo;
 
 CharLm::CharLm(const ModelSettings& settings, int64_t vocabulary) {
-  for (int64_t i = 0; i < settings.layers; ++i)
-    stack_.layers.push_back(layer(settings, fmt::format("layer{}", i), i ? settings.hidden : vocabulary));
+  stack_.layers.push_back(layer(settings, "layer0", vocabulary));
+  for (int64_t i = 1; i < settings.layers; ++i) {
+    const Layer next = layer(settings, fmt::format("layer{}", i), settings.hidden);
+    if (settings.dropout > 0) stack_.layers.push_back(Dropout{settings.dropout});
+    stack_.layers.push_back(settings.residual ? Layer(Residual(next)) : next);
+  }
   head_ = Linear(*this, "head", settings.hidden, vocabulary, true,
                  settings.char_rnn ? init::uniform(0.08) : init::glorot(),
                  settings.char_rnn ? init::uniform(0.08) : init::zeros());
@@ -19,6 +23,7 @@ Layer CharLm::layer(const ModelSettings& settings, const std::string& name, int6
     options.gates.input_init = options.gates.hidden_init = options.gates.bias_init = init::uniform(0.08);
   }
   if (settings.cell == "lstm") return Lstm(*this, name, in, settings.hidden, options);
-  if (settings.cell == "gru") return Gru(*this, name, in, settings.hidden, Gru::Reset::before, {options.gates});
+  if (settings.cell == "gru")
+    return Gru(*this, name, in, settings.hidden, Gru::Reset::before, {options.gates});
   return Rnn(*this, name, in, settings.hidden, options.gates);
 }

@@ -10,6 +10,8 @@
 struct ModelSettings {
   std::string cell = "lstm";  // lstm, gru or rnn
   int64_t layers = 2, hidden = 128;
+  double dropout = 0;     // between layers
+  bool residual = false;  // each layer but the first adds to its input
   bool char_rnn = false;  // initialised and with biases as char-rnn (Karpathy 2015) has them
 };
 

@@ -32,6 +32,15 @@ std::vector<int32_t> prime_of(const Settings& settings, const std::string& text,
   }
 }
 
+/// What a checkpoint calls the model.
+std::string description(const ModelSettings& model, int64_t symbols) {
+  std::string text = fmt::format("{} {}x{}, {} symbols", model.cell, model.layers, model.hidden, symbols);
+  if (model.dropout > 0) text += fmt::format(", dropout {}", model.dropout);
+  if (model.residual) text += ", residual";
+  if (model.char_rnn) text += ", char-rnn";
+  return text;
+}
+
 /// A number of updates in the notes of a checkpoint.
 int64_t updates_of(const std::string& note) {
   int64_t count = -1;
@@ -176,9 +185,7 @@ void Session::write_library(const std::string& directory) {
 }
 
 Checkpoint Session::checkpoint() {
-  return {.model = fmt::format("{} {}x{}, {} symbols{}", settings_.model.cell, settings_.model.layers,
-                               settings_.model.hidden, vocabulary_.size(),
-                               settings_.model.char_rnn ? ", char-rnn" : ""),
+  return {.model = description(settings_.model, vocabulary_.size()),
           .weights = training_.weights(),
           .state = training_.state(),
           .notes = {{"text", fmt::format("{} characters in windows of {} rows x {} steps", text_.size(),

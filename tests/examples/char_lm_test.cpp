@@ -112,8 +112,8 @@ TEST_F(CharLm, TheLibraryWritesTheSameText) {
 }
 
 TEST_F(CharLm, AResumedRunGivesTheSameBits) {
-  for (const char* cell : {"lstm", "gru", "rnn"}) {
-    const std::string options = fmt::format("--protocol char-rnn --cell {} --sample 0", cell);
+  for (const char* model : {"lstm", "gru", "rnn", "lstm --layers 3 --dropout 0.3 --residual"}) {
+    const std::string options = fmt::format("--protocol char-rnn --cell {} --sample 0", model);
     EXPECT_EQ(run(options + " --epochs 3 --out whole").code, 0);
     EXPECT_EQ(run(options + " --epochs 1 --out parts").code, 0);
     EXPECT_NE(saved("whole"), saved("parts"));

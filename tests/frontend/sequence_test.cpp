@@ -116,6 +116,41 @@ TEST(Sequences, ResidualAddsItsInput) {
   EXPECT_EQ(r.at("residual_last.0").data, r.at("last.0").data);
 }
 
+TEST(Sequences, ARowAmongLongerOnesIsAsAlone) {
+  Model m(f64);
+  SequenceStack stack;
+  stack.layers = {Bidirectional<Lstm>(m, "first", kIn, 4), Bidirectional<Gru>(m, "second", 4, 2, Merge::sum),
+                  Lstm(m, "third", 2, 2, {.projection = 1})};
+  const Weights weights = m.init(1);
+  const Function together("together", m, [&](Trace& t) {
+    output(t, stack, t.input("xs", {"T", "B", kIn}), "", {.lengths = t.input("lengths", i32, {"B"})});
+  });
+  const Function alone("alone", m, [&](Trace& t) { output(t, stack, t.input("xs", {"T", "B", kIn})); });
+  const int lengths[] = {2, 4, 0, 3}, rows = 4;
+  Reference all(together, weights);
+  const Numbers xs = numbers(kSteps * rows * kIn, 4);
+  all.set("xs", {kSteps, rows, kIn}, xs);
+  all.set("lengths", {rows}, Numbers(lengths, lengths + rows));
+  all.run();
+  for (int b = 0; b < rows; ++b) {
+    Numbers mine;
+    for (int t = 0; t < lengths[b]; ++t)
+      for (int j = 0; j < kIn; ++j) mine.push_back(xs[(t * rows + b) * kIn + j]);
+    Reference one(alone, weights);
+    one.set("xs", {lengths[b], 1, kIn}, mine);
+    one.run();
+    for (int t = 0; t < kSteps; ++t)
+      EXPECT_EQ(all.at("ys").data[t * rows + b], t < lengths[b] ? one.at("ys").data[t] : 0)
+          << b << " at " << t;
+    for (int s = 0; s < 8; ++s) {  // h, c of two directions; h of two; h, c
+      const std::string name = "last." + std::to_string(s);
+      const Numbers &last = all.at(name).data, &expected = one.at(name).data;
+      const size_t width = expected.size();
+      EXPECT_EQ(Numbers(last.begin() + b * width, last.begin() + (b + 1) * width), expected) << name;
+    }
+  }
+}
+
 /// What dropout makes of ones [T,B,kIn] in training, in a stack of sequence layers and in one of steps.
 std::pair<Numbers, Numbers> dropped(Draw draw) {
   const Function f("f", f64, [&](Trace& t) {
