@@ -176,6 +176,66 @@ TEST(Random, RatesAreProbabilities) {
   EXPECT_EQ(refuse(-0.5), "rondo: a rate of -0.5 is not in [0,1)" + place);
 }
 
+/// A cell that adds x to all of its state.
+struct Sum {
+  struct State {
+    Tensor h, c;
+  };
+  State initial(const Dim& batch) const { return {zeros({batch, 2000}), zeros({batch, 2000})}; }
+  State operator()(const State& s, Operand x) const { return {s.h + x, s.c + x}; }
+};
+
+/// The state of a cell after x = 1 and then 0, so many steps in all.
+template <class Cell>
+Function after_steps(const Cell& cell, int64_t steps) {
+  return Function("f", f64, [&](Trace& t) {
+    const Tensor x = select(equal(iota({steps, 1, 2000}, 0), 0), ones({steps, 1, 2000}), 0);
+    t.output("s", scan(cell.initial(1), x, [&](const Sum::State& s, Tensor x) { return cell(s, x); }));
+  });
+}
+
+TEST(Random, RecurrentDropoutHasOneMaskForAllSteps) {
+  const Function f = after_steps(RecurrentDropout<Sum>{Sum(), 0.25}, 3);
+  Reference r = in_training(f);
+  r.run();
+  const Numbers &h = r.at("s.0").data, &c = r.at("s.1").data;
+  EXPECT_NEAR(share_of_zeros(h), 0.25, 0.03);  // two masks would leave more zeros
+  EXPECT_EQ(std::set<double>(h.begin(), h.end()), (std::set<double>{0, 1 / 0.75 / 0.75}));
+  EXPECT_EQ(c, Numbers(2000, 1));
+}
+
+TEST(Random, ZoneoutOfACellHasARateForItsOutputAndOneForItsMemory) {
+  const Function f = after_steps(Zoneout<Sum>{Sum(), 0.1, 0.4}, 1);
+  Reference r = in_training(f), evaluated(bind_training(f, false), Weights());
+  r.run();
+  evaluated.run();
+  EXPECT_NEAR(share_of_zeros(r.at("s.0").data), 0.1, 0.02);
+  EXPECT_NEAR(share_of_zeros(r.at("s.1").data), 0.4, 0.033);
+  EXPECT_EQ(evaluated.at("s.0").data, Numbers(2000, 0.9));
+  EXPECT_EQ(evaluated.at("s.1").data, Numbers(2000, 0.6));
+}
+
+TEST(Random, NoisyCellsAreLayers) {
+  struct Chars : Model {
+    Stack stack;
+    Linear head;
+    Chars() : Model(f64) {
+      stack.layers = {RecurrentDropout<Gru>{Gru(*this, "gru", 4, 6), 0.3}, Dropout{0.2},
+                      Zoneout<Lstm>{Lstm(*this, "lstm", 6, 5)}};
+      head = Linear(*this, "head", 5, 4);
+    }
+    Stack::State initial(Dim batch) const { return stack.initial(batch); }
+    std::pair<Stack::State, Tensor> step(const Stack::State& s, Tensor id) const {
+      auto [next, h] = stack(s, id);
+      return {next, head(h)};
+    }
+  };
+  const Chars model;
+  const GradientCheck check = check_gradients(loss_function(model, {}, {}, softmax_cross_entropy),
+                                              model.init(1), {.dims = {{"T", 4}, {"B", 2}}});
+  EXPECT_TRUE(check.passed()) << to_string(check);
+}
+
 /// A character model with all of it.
 struct Noisy : Model {
   Embedding embed{*this, "embed", 5, 8};
