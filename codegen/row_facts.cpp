@@ -275,7 +275,9 @@ bool RowFacts::can_list(const Site& site, uint32_t acc) const {
 }
 
 void RowFacts::find_needs() {
-  for (auto& [buffer, rows] : rows_) rows.needed |= program_.buffers[buffer].kind != Buffer::Kind::scratch;
+  // Kernels that run all points know dead ones by the mask alone.
+  for (auto& [buffer, rows] : rows_)
+    rows.needed |= program_.buffers[buffer].kind != Buffer::Kind::scratch || is_mask(buffer);
   for (const Site& site : sites_) need_of_live(site);
   for (bool changed = true; changed;) {
     changed = false;

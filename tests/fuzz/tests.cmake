@@ -12,3 +12,6 @@ target_compile_definitions(codegen_long_fuzz_test PRIVATE RONDO_MANY_FUNCTIONS)
 rondo_test(passes_fuzz_test
   SOURCES fuzz/passes_fuzz_test.cpp
   LIBS rondo_passes rondo_test_support)
+rondo_test(ragged_fuzz_test
+  SOURCES fuzz/ragged_fuzz_test.cpp
+  LIBS rondo_passes rondo_codegen rondo_test_support)
