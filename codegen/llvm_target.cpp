@@ -29,7 +29,7 @@ constexpr std::array kNamed = {
     Named{"riscv64", "riscv64-unknown-linux-gnu", "generic-rv64", "+m,+a,+f,+d,+c"},
     Named{"riscv64v", "riscv64-unknown-linux-gnu", "generic-rv64", "+m,+a,+f,+d,+c,+v"},
     Named{"wasm32", "wasm32-unknown-unknown", "generic", "+simd128"},
-    Named{"thumbv7em", "thumbv7em-none-eabihf", "cortex-m4", ""},
+    Named{"thumbv7em", "thumbv7em-none-unknown-eabihf", "cortex-m4", ""},
 };
 
 std::string host_features() {
@@ -55,7 +55,7 @@ void describe(Target& target, const llvm::TargetMachine& machine) {
     target.fma = true;
   } else if (triple.isARM() || triple.isThumb()) {
     target.vector_registers = has("+neon") ? 16 : 8;
-    target.fma = has("+vfp4sp");
+    target.fma = has("+vfp4d16sp");
   } else if (triple.isRISCV()) {
     target.vector_registers = has("+v") ? 32 : 8;
     target.fma = has("+f");

@@ -198,11 +198,23 @@ std::string block(const std::string& name, const ir::Poly& bytes, const ir::DimV
                      std::max<int64_t>(bytes.evaluate(dims), 64));
 }
 
-std::string comparisons() {
+/// Each in its own arithmetic: some machines have no double.
+std::string comparisons(const std::string& big) {
   std::string text;
+  for (const char* type : {"float", "double"})
+    text += fmt::format(R"(static int differ_{0}({0} a, {0} b) {{
+#ifdef {1}_SELFTEST_EXACT
+  return a != b;
+#else
+  const {0} size = b < 0 ? -b : b, off = a < b ? b - a : a - b;
+  return !(off <= ({0})1e-4 * (size > 1 ? size : 1));
+#endif
+}}
+)",
+                        type, big);
   for (const char* type : {"float", "double", "int32_t", "uint8_t"}) {
     const bool real = type[0] == 'f' || type[0] == 'd';
-    const char* differ = real ? "differ((double)a[i], (double)b[i])" : "a[i] != b[i]";
+    const std::string differ = real ? fmt::format("differ_{}(a[i], b[i])", type) : "a[i] != b[i]";
     text += fmt::format(
         "static int same_{0}(const {0}* a, const {0}* b, long n) {{\n  long i;\n"
         "  for (i = 0; i < n; ++i)\n    if ({1}) return 0;\n  return 1;\n}}\n",
@@ -219,15 +231,6 @@ constexpr const char* kStart =
 #include "{name}.h"
 {include}
 #define CHECK(condition) do {{ if (!(condition)) return __LINE__; }} while (0)
-
-static int differ(double a, double b) {{
-#ifdef {big}_SELFTEST_EXACT
-  return a != b;
-#else
-  const double size = b < 0 ? -b : b, off = a < b ? b - a : a - b;
-  return !(off <= 1e-4 * (size > 1 ? size : 1));
-#endif
-}}
 
 #if defined(__GNUC__)
 #pragma GCC diagnostic ignored "-Wunused-function"
@@ -286,7 +289,7 @@ std::string selftest(const Plan& plan, const Weights& weights, const LibraryOpti
   std::string text =
       fmt::format(fmt::runtime(kStart), arg("name", plan.name), arg("prefix", plan.prefix), arg("big", big),
                   arg("include", include), arg("argument", take_weights ? "weights" : ""));
-  text += comparisons() + "\n";
+  text += comparisons(big) + "\n";
   if (!plan.state.items.empty()) {
     text += block("state", plan.state.bytes, dims, big);
     const ir::Poly words = 8 + 8 * static_cast<int64_t>(plan.state.dims().size());

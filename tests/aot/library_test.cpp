@@ -1,15 +1,9 @@
 // Libraries from end to end: exported, built with a C compiler, run.
 #include <gtest/gtest.h>
 
-#include <sys/wait.h>
-#include <cstdio>
-#include <cstdlib>
-
 #include "codegen/target.h"
 #include "frontend/function_text.h"
-#include "frontend/library/library.h"
-#include "rondo/rondo.h"
-#include "tests/runtime/util.h"
+#include "tests/aot/amp.h"
 
 namespace rondo {
 namespace {
@@ -17,28 +11,7 @@ namespace {
 using testing::error_of;
 using testing::read_text;
 using testing::TempDir;
-
-struct Amp : Model {
-  Lstm lstm{*this, "lstm", 1, 16};
-  Linear head{*this, "head", 16, 1};
-
-  Lstm::State initial(const Dim& batch) const { return lstm.initial(batch); }
-  std::pair<Lstm::State, Tensor> step(Lstm::State s, Tensor x) const {
-    s = lstm(s, x);
-    return {s, head(s.h)};
-  }
-};
-const StepInput kSample{f32, {1}};
-
-std::vector<Function> streaming(const Amp& amp) {
-  return {step_function(amp, kSample), run_function(amp, kSample)};
-}
-
-Function training(const Amp& amp) {
-  Function f = training_function(loss_function(amp, kSample, kSample, mse), Adam{.lr = 1e-3, .clip_norm = 1});
-  f.func.name = "train_step";
-  return f;
-}
+using namespace test;
 
 /// Reads and writes characters.
 struct Speaker : Model {
@@ -51,26 +24,6 @@ struct Speaker : Model {
     return {s, head(s.h)};
   }
 };
-
-LibraryOptions options_for(const TempDir& dir, const std::string& name,
-                           std::vector<std::string> targets = {"host"}) {
-  LibraryOptions o;
-  o.name = name;
-  o.directory = dir.file("");
-  o.targets = std::move(targets);
-  o.dims = {{"B", 1}};
-  return o;
-}
-
-/// Runs a command in the directory; its output if it fails.
-std::string shell(const TempDir& dir, const std::string& command) {
-  const std::string line = "cd '" + dir.file("") + "' && { " + command + "; } 2>&1";
-  std::FILE* pipe = ::popen(line.c_str(), "r");
-  std::string text;
-  for (int c; pipe && (c = std::fgetc(pipe)) != EOF;) text += static_cast<char>(c);
-  const int status = ::pclose(pipe);
-  return WIFEXITED(status) && WEXITSTATUS(status) == 0 ? "" : command + ":\n" + text;
-}
 
 const std::string kC = std::string("'") + RONDO_CC + "' -std=c99 -O1 -Wall -Wextra -Werror -pedantic ";
 const std::string kC11 = std::string("'") + RONDO_CC + "' -std=gnu11 -O1 -Wall -Wextra -Werror ";

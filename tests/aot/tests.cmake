@@ -2,6 +2,10 @@ rondo_test(aot_library_test SOURCES aot/library_test.cpp LIBS rondo_frontend)
 target_compile_definitions(aot_library_test PRIVATE RONDO_CC="${CMAKE_C_COMPILER}" RONDO_CXX="${CMAKE_CXX_COMPILER}"
                            RONDO_SAMPLES="${CMAKE_CURRENT_LIST_DIR}")
 
+# Needs clang, lld, qemu-user-static, node; what is not there is skipped.
+rondo_test(aot_machines_test LABELS slow SOURCES aot/machines_test.cpp LIBS rondo_frontend)
+target_compile_definitions(aot_machines_test PRIVATE RONDO_SAMPLES="${CMAKE_CURRENT_LIST_DIR}")
+
 if(RONDO_INSTALL AND NOT CMAKE_CXX_FLAGS MATCHES sanitize)
   add_test(NAME Package.InstalledServesAProjectOfItsOwn
            COMMAND ${CMAKE_COMMAND} -DBUILD=${PROJECT_BINARY_DIR} -DSOURCE=${PROJECT_SOURCE_DIR}

@@ -1,0 +1,60 @@
+// A small model as a library, and a shell to build and run what uses it.
+#pragma once
+
+#include <sys/wait.h>
+
+#include <cstdio>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "rondo/rondo.h"
+#include "tests/runtime/util.h"
+
+namespace rondo::test {
+
+using testing::TempDir;
+
+struct Amp : Model {
+  Lstm lstm{*this, "lstm", 1, 16};
+  Linear head{*this, "head", 16, 1};
+
+  Lstm::State initial(const Dim& batch) const { return lstm.initial(batch); }
+  std::pair<Lstm::State, Tensor> step(Lstm::State s, Tensor x) const {
+    s = lstm(s, x);
+    return {s, head(s.h)};
+  }
+};
+inline const StepInput kSample{f32, {1}};
+
+inline std::vector<Function> streaming(const Amp& amp) {
+  return {step_function(amp, kSample), run_function(amp, kSample)};
+}
+
+inline Function training(const Amp& amp) {
+  Function f = training_function(loss_function(amp, kSample, kSample, mse), Adam{.lr = 1e-3, .clip_norm = 1});
+  f.func.name = "train_step";
+  return f;
+}
+
+inline LibraryOptions options_for(const TempDir& dir, const std::string& name,
+                                  std::vector<std::string> targets = {"host"}) {
+  LibraryOptions o;
+  o.name = name;
+  o.directory = dir.file("");
+  o.targets = std::move(targets);
+  o.dims = {{"B", 1}};
+  return o;
+}
+
+/// Runs a command in the directory; its output if it fails.
+inline std::string shell(const TempDir& dir, const std::string& command) {
+  const std::string line = "cd '" + dir.file("") + "' && { " + command + "; } 2>&1";
+  std::FILE* pipe = ::popen(line.c_str(), "r");
+  std::string text;
+  for (int c; pipe && (c = std::fgetc(pipe)) != EOF;) text += static_cast<char>(c);
+  const int status = ::pclose(pipe);
+  return WIFEXITED(status) && WEXITSTATUS(status) == 0 ? "" : command + ":\n" + text;
+}
+
+}  // namespace rondo::test

@@ -1,0 +1,99 @@
+// Libraries for other machines, run under emulators: the self-test passes there, mostly with the bits of the
+// host.
+#include <gtest/gtest.h>
+
+#include "codegen/target.h"
+#include "tests/aot/amp.h"
+
+namespace rondo {
+namespace {
+
+using testing::TempDir;
+using namespace test;
+
+struct Machine {
+  const char *name, *targets, *triple, *flags, *emulator;
+  bool fma;  // same bits as the host
+};
+
+void PrintTo(const Machine& m, std::ostream* out) { *out << m.name; }
+
+std::vector<std::string> split(const std::string& text) {
+  std::vector<std::string> items(1);
+  for (char c : text)
+    if (c == ',')
+      items.emplace_back();
+    else
+      items.back() += c;
+  return items;
+}
+
+class Machines : public ::testing::TestWithParam<Machine> {
+ protected:
+  /// Steps, runs and trains.
+  void export_to(const TempDir& dir, const std::string& targets) {
+    Amp amp;
+    std::vector<Function> functions = streaming(amp);
+    functions.push_back(training(amp));
+    export_library(functions, amp.init(1), options_for(dir, "amp", split(targets)));
+  }
+};
+
+TEST_P(Machines, PassTheSelfTest) {
+  const Machine& m = GetParam();
+  const std::string emulator = m.emulator;
+  if (std::system(("command -v " + emulator.substr(0, emulator.find(' ')) + " > /dev/null").c_str()) != 0)
+    GTEST_SKIP() << "no " << m.emulator;
+  TempDir dir;
+  export_to(dir, m.targets);
+  const bool exact = m.fma && codegen::target_for().fma;
+  const std::string compile = std::string("clang --target=") + m.triple + " " + m.flags +
+                              " -O1 -ffreestanding -fno-pic -fno-stack-protector -fomit-frame-pointer"
+                              " -DAMP_SELFTEST_NO_MAIN -I. " +
+                              (exact ? "-DAMP_SELFTEST_EXACT " : "");
+  ASSERT_EQ(shell(dir, compile + "-c amp_selftest.c -o test.o && " + compile +
+                           "-c '" RONDO_SAMPLES
+                           "/start.c' -o start.o && ld.lld -static start.o test.o libamp.a -o test"),
+            "");
+  EXPECT_EQ(shell(dir, emulator + " ./test"), "");
+}
+
+// The 64-bit RISC-V of the C side is the plain one: what it calls has the same conventions with vectors.
+INSTANTIATE_TEST_SUITE_P(
+    Under, Machines,
+    ::testing::Values(
+        Machine{"aarch64", "aarch64", "aarch64-linux-gnu", "", "qemu-aarch64-static", true},
+        Machine{"armv7", "armv7", "armv7-linux-gnueabihf", "-mfpu=neon-vfpv4", "qemu-arm-static", true},
+        Machine{"thumbv7em", "thumbv7em", "armv7em-none-eabihf", "-mcpu=cortex-m4 -mfloat-abi=hard -mthumb",
+                "qemu-arm-static", true},
+        Machine{"riscv64", "riscv64", "riscv64-linux-gnu", "-march=rv64gc -mabi=lp64d -mno-relax",
+                "qemu-riscv64-static", true},
+        Machine{"riscv64v", "riscv64v", "riscv64-linux-gnu", "-march=rv64gc -mabi=lp64d -mno-relax",
+                "qemu-riscv64-static -cpu rv64,v=true,vlen=128,vext_spec=v1.0", true},
+        // The levels that a CPU lacks are not run: they would end in an illegal instruction.
+        Machine{"nehalem", "x86-64-v2,x86-64-v3,x86-64-v4", "x86_64-linux-gnu", "",
+                "qemu-x86_64-static -cpu Nehalem", false},
+        Machine{"haswell", "x86-64-v2,x86-64-v3,x86-64-v4", "x86_64-linux-gnu", "",
+                "qemu-x86_64-static -cpu Haswell", true}),
+    [](const auto& info) { return std::string(info.param.name); });
+
+TEST(WebAssembly, PassesTheSelfTest) {
+  if (std::system("command -v node wasm-ld > /dev/null") != 0) GTEST_SKIP() << "no node or wasm-ld";
+  TempDir dir;
+  Amp amp;
+  export_library(streaming(amp), amp.init(1), options_for(dir, "amp", {"wasm32"}));
+  testing::write_text(dir.file("run.mjs"), R"(
+import { readFileSync } from 'node:fs';
+const { instance } = await WebAssembly.instantiate(readFileSync('amp.wasm'), {});
+process.exit(instance.exports.amp_selftest());
+)");
+  EXPECT_EQ(
+      shell(dir,
+            "clang --target=wasm32 -O1 -ffreestanding -nostdlib -DAMP_SELFTEST_NO_MAIN -c amp_selftest.c "
+            "-o test.o && wasm-ld --no-entry --export=amp_selftest test.o libamp.a -o amp.wasm && node "
+            "run.mjs"),
+      "");
+}
+
+}  // namespace
+}  // namespace rondo
