@@ -3,7 +3,7 @@
 
 #include "codegen/target.h"
 #include "frontend/function_text.h"
-#include "tests/aot/amp.h"
+#include "tests/aot/amp_model.h"
 
 namespace rondo {
 namespace {

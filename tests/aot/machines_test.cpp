@@ -3,7 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "codegen/target.h"
-#include "tests/aot/amp.h"
+#include "tests/aot/amp_model.h"
 
 namespace rondo {
 namespace {
