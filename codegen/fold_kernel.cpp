@@ -32,6 +32,8 @@ class Folder {
       same_.push_back(i);
       if (auto number = options_.known(original_, i, acc_))
         n = constant_node(n.dtype, *number);
+      else if (n.op == ScalarOp::load && options_.same(n.access, acc_) != kNone)
+        n.access.buffer = options_.same(n.access, acc_);
       else if (n.op == ScalarOp::acc && zero_accs_[n.acc])
         n = constant_node(n.dtype, 0);
       else

@@ -12,6 +12,8 @@ struct FoldOptions {
   /// The number that node `id` of these nodes (the kernel's, or those of its accumulator `acc`) is known to
   /// be.
   std::function<std::optional<double>(const ir::Nodes&, ir::NodeId id, uint32_t acc)> known;
+  /// A buffer that holds the same elements as that of a load, or kNone.
+  std::function<ir::BufferId(const ir::Access&, uint32_t acc)> same;
   /// Zero times anything is zero, even if that is no number.
   bool absorb = false;
 };

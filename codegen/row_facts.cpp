@@ -23,6 +23,7 @@ RowFacts::RowFacts(const LoopProgram& program, const RowMask& mask, size_t first
   find_rows();
   find_zeros();
   decide_splits(first);
+  find_kept();
   find_needs();
 }
 
@@ -202,6 +203,9 @@ Kernel RowFacts::folded(const Site& site, bool absorb) const {
     if ((absorb || is_mask(n.access.buffer)) && rows.zero && *by >= rows.written) return 0;
     return std::nullopt;
   };
+  options.same = [&](const Access& access, uint32_t acc) {
+    return absorb && shift(site, access, acc) ? rows_.at(access.buffer).kept : kNone;
+  };
   return fold_kernel(*site.kernel, options);
 }
 
@@ -253,6 +257,51 @@ void RowFacts::decide_splits(size_t first) {
           site.in[a] && acc.kind == AccKind::sum && is_constant(acc.nodes, acc.value, 0) && can_list(site, a);
     }
   }
+}
+
+namespace {
+
+bool same_element(const Access& a, Access b) {
+  b.buffer = a.buffer;
+  return a == b;
+}
+
+}  // namespace
+
+/// A carry that is not updated in place: next = select(mask, new, old), then old = next. Dead rows of next
+/// are those of old, which stay.
+void RowFacts::find_kept() {
+  for (const Site& site : sites_) {
+    if (!site.splits || site.at->loop == kNone) continue;
+    const Kernel k = folded(site, true);
+    for (const Store& s : k.stores) {
+      const Node& value = k.nodes[s.value];
+      auto rows = rows_.find(s.access.buffer);
+      if (value.op == ScalarOp::load && rows != rows_.end() && rows->second.loop == site.at->loop &&
+          shift(site, s.access, kNone) && same_element(value.access, s.access) &&
+          only_put_back(s.access.buffer, value.access.buffer, site.at->loop))
+        rows->second.kept = value.access.buffer;
+    }
+  }
+}
+
+/// Whether in the loop one kernel writes `from`, and after it one copies all of that to `to`, which nothing
+/// else writes there.
+bool RowFacts::only_put_back(BufferId from, BufferId to, LoopId loop) const {
+  int writes = 0, copies = 0;
+  for (const Site& site : sites_) {
+    if (std::ranges::find(site.loops, loop, &Loop::id) == site.loops.end()) continue;
+    for (const Store& s : site.kernel->stores) {
+      writes += s.access.buffer == from;
+      if (s.access.buffer != to) continue;
+      const Node& value = site.kernel->nodes[s.value];
+      if (writes != 1 || !site.splits || site.at->loop != loop || value.op != ScalarOp::load ||
+          value.access.buffer != from || !same_element(value.access, s.access))
+        return false;
+      ++copies;
+    }
+  }
+  return writes == 1 && copies == 1;
 }
 
 /// Whether the live steps and rows can be walked as a list in the order of the sums and adding stores.

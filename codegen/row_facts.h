@@ -20,10 +20,11 @@ namespace rondo::codegen {
 /// steps and rows that are not live.
 struct Rows {
   ir::Poly stride;
-  ir::LoopId loop = ir::kNone;  // of rows alone: the loop in each step of which all of it is written first
-  int written = 0;              // the run of step t + written is what step t writes
-  bool zero = true;             // the dead elements are zeros
-  bool needed = false;          // something depends on what the dead elements are
+  ir::LoopId loop = ir::kNone;    // of rows alone: the loop in each step of which all of it is written first
+  int written = 0;                // the run of step t + written is what step t writes
+  bool zero = true;               // the dead elements are zeros
+  bool needed = false;            // something depends on what the dead elements are
+  ir::BufferId kept = ir::kNone;  // of rows alone: the buffer whose elements the dead ones are
 };
 
 /// A kernel, and where its steps and rows are.
@@ -56,6 +57,8 @@ class RowFacts {
   bool written_first(ir::BufferId, ir::LoopId) const;
   void find_zeros();
   void decide_splits(size_t first);
+  void find_kept();
+  bool only_put_back(ir::BufferId from, ir::BufferId to, ir::LoopId) const;
   bool can_list(const Site&, uint32_t acc) const;
   void find_needs();
   void need_of_live(const Site&);
