@@ -7,13 +7,7 @@
 namespace rondo {
 namespace {
 
-/// A tensor with trailing dims like those of x, along which it is repeated.
-Tensor repeated_like(Tensor t, const Tensor& x) {
-  while (t.rank() < x.rank()) t = expand(t, -1, x.dim(t.rank()));
-  return t;
-}
-
-Tensor mask_like(const Tensor& xs, Operand lengths) { return repeated_like(mask_of(lengths, xs.dim(0)), xs); }
+Tensor mask_like(const Tensor& xs, Operand lengths) { return expand_like(mask_of(lengths, xs.dim(0)), xs); }
 
 }  // namespace
 
@@ -33,14 +27,14 @@ Tensor zero_beyond(Operand xs, Operand lengths) {
 Tensor mean_over_time(Operand xs, Operand lengths) {
   LibraryCall call("mean_over_time", xs.where());
   const Tensor total = sum(zero_beyond(xs, lengths), 0);
-  return total / repeated_like(max(cast(lengths, total.dtype()), 1), total);
+  return total / expand_like(max(cast(lengths, total.dtype()), 1), total);
 }
 
 Tensor max_over_time(Operand xs, Operand lengths) {
   LibraryCall call("max_over_time", xs.where());
   const double lowest = -std::numeric_limits<double>::infinity();
   const Tensor largest = reduce_max(select(mask_like(xs, lengths), xs, lowest), 0);
-  return select(repeated_like(greater(lengths, 0), largest), largest, 0);
+  return select(expand_like(greater(lengths, 0), largest), largest, 0);
 }
 
 // rank[b] is the number of rows that stand before row b: the longer ones, and those as long whose index is

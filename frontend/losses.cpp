@@ -19,11 +19,9 @@ Tensor counting(const Tensor& ids, int32_t ignore, const Tensor& mask) {
 
 Tensor mean_where(Operand mask, Operand x) {
   LibraryCall call("mean_where", x.where());
-  const Tensor values = x;
-  Tensor counts = mask;
-  while (counts.rank() < values.rank()) counts = expand(counts, -1, values.dim(counts.rank()));
-  const Tensor count = sum(select(counts, ones(values.shape(), x.where()), 0));
-  return sum(select(counts, values, 0)) / max(count, 1);
+  const Tensor values = x, holds = expand_like(mask, values);
+  const Tensor count = sum(select(holds, ones(values.shape(), x.where()), 0));
+  return sum(select(holds, values, 0)) / max(count, 1);
 }
 
 Tensor CrossEntropy::each(Operand logits, Operand operand) const {

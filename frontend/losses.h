@@ -60,8 +60,7 @@ struct Huber {
   }
 };
 
-inline Tensor softmax_cross_entropy(Operand logits, Operand ids) { return CrossEntropy{}(logits, ids); }
-
-inline Tensor mse(Operand y, Operand target) { return SquaredError{}(y, target); }
+inline constexpr CrossEntropy softmax_cross_entropy{};
+inline constexpr SquaredError mse{};
 
 }  // namespace rondo

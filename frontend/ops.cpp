@@ -142,6 +142,12 @@ Tensor expand(Operand operand, int64_t axis, Dim n) {
               [&](Builder& b, const Values& v) { return b.broadcast(v[0], shape, axes); });
 }
 
+Tensor expand_like(Operand x, const Tensor& like) {
+  Tensor t = x;
+  while (t.rank() < like.rank()) t = expand({t, x.where()}, -1, like.dim(t.rank()));
+  return t;
+}
+
 Tensor slice(Operand operand, int64_t axis, int64_t lo, int64_t hi) {
   const Tensor x = operand.tensor();
   const int64_t at = normalize(axis, x.rank(), x, operand.where());

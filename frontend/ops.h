@@ -62,6 +62,9 @@ inline Tensor transpose(Operand x) { return transpose(x, {1, 0}); }
 Tensor swap_batch_and_time(Operand x);
 /// A new axis of extent n, along which x is repeated: how [B] becomes [B,V].
 Tensor expand(Operand x, int64_t axis, Dim n);
+/// x with the dims that `like` has after as many as x has, along which x is repeated: how a mask [T,B]
+/// becomes one for [T,B,H].
+Tensor expand_like(Operand x, const Tensor& like);
 /// Elements lo to hi - 1 along the axis.
 Tensor slice(Operand x, int64_t axis, int64_t lo, int64_t hi);
 Tensor concat(const std::vector<Tensor>& parts, int64_t axis, Where where = Where::here());

@@ -81,8 +81,7 @@ namespace detail {
 /// What a loss makes of its arguments; one of the library gets the user's place with them.
 template <class Loss, class... Args>
 Tensor loss_of(Where where, Loss&& loss, const Args&... args) {
-  if constexpr (std::is_same_v<std::decay_t<Loss>, Tensor (*)(Operand, Operand)> ||
-                requires { loss.each(Operand(0), Operand(0)); }) {
+  if constexpr (requires { loss.each(Operand(0), Operand(0)); }) {
     return loss(Operand(args, where)...);
   } else {
     return loss(args...);
@@ -104,7 +103,9 @@ Function loss_function(const M& model, const StepInput& x, const StepInput& targ
       auto [next, y] =
           run(model, rows.sorted(state), rows.sorted_steps(xs), {.lengths = rows.lengths()}, where);
       t.keep("state", rows.restored(next), where);
-      const Tensor wanted = rows.sorted_steps(t.input("target", target.dtype, target.with({"T", "B"})));
+      Tensor wanted = rows.sorted_steps(t.input("target", target.dtype, target.with({"T", "B"})));
+      // A mask keeps padding out of the loss; out of gradients it keeps only what is finite.
+      if (is_float(target.dtype)) wanted = zero_beyond({wanted, where}, {rows.lengths(), where});
       if constexpr (std::is_invocable_v<Loss&, decltype(y), Tensor, Tensor>) {
         t.output("loss", detail::loss_of(where, loss, y, wanted, mask_of({rows.lengths(), where}, "T")),
                  where);
@@ -125,8 +126,8 @@ Function loss_function(const M& model, const StepInput& x, const StepInput& targ
 }
 
 /// A text by a model whose step maps ids to logits. Reads "prime" [P,B], then emits N symbols, "ids" [N,B],
-/// each drawn and fed back. Settings: "temperature", "top_k" (the likeliest k only; 0, its first value, for all) and
-/// "seed". A next call with P = 0 goes on where this one stopped.
+/// each drawn and fed back. Settings: "temperature", "top_k" (the likeliest k only; 0, its first value, for
+/// all) and "seed". A next call with P = 0 goes on where this one stopped.
 template <class M>
 Function generate_function(const M& model) {
   return Function("generate", model, [&](Trace& t) {

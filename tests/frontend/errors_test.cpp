@@ -152,7 +152,7 @@ TEST(Errors, ProgramsOfAModelNameTheCall) {
   };
   EXPECT_EQ(error_of([&] { loss_function(model, numbers, {f32, {11}}, softmax_cross_entropy); }), here("in_range: f32[T,B,11]: ids and lengths are i32, not f32 in cross_entropy", __LINE__));
   EXPECT_EQ(error_of([&] { loss_function(model, numbers, {f32, {12}}, mse); }), here("sub: f32[T,B,11] x f32[T,B,12]: operand types differ in squared_error", __LINE__));
-  EXPECT_EQ(error_of([&] { loss_function(model, numbers, numbers, mse, {.lengths = true}); }), here("loss_function: with lengths, a loss takes y, target and a mask", __LINE__));
+  EXPECT_EQ(error_of([&] { loss_function(model, numbers, numbers, [](Tensor y, Tensor) { return sum(y); }, {.lengths = true}); }), here("loss_function: with lengths, a loss takes y, target and a mask", __LINE__));
   const auto masked = [](Tensor y, Tensor, Tensor) { return sum(y); };
   EXPECT_EQ(error_of([&] { loss_function(model, numbers, numbers, masked); }), here("loss_function: without lengths, a loss takes y and target", __LINE__));
   EXPECT_EQ(error_of([&] { run_function(other, numbers); }), here("scan: tensor 0 of the state is f32[B,16] before the step and f32[B] after it", __LINE__));
