@@ -132,10 +132,26 @@ Tensor Trace::setting(const std::string& name, double value, Where where) {
 Tensor Trace::add_state(const std::string& name, const Tensor& initial, Where where) {
   const ir::Func& func = region_.builder().func();
   const ir::Op* op = func.def(region_.use(initial, where));
-  if (!op || op->kind != ir::OpKind::constant || op->attrs.number != 0)
-    fail(fmt::format("state `{}` does not start at zeros()", name), where);
+  const bool zeros = op && op->kind == ir::OpKind::constant && op->attrs.number == 0;
   function_.state.push_back(name);
-  return add_input(name, initial.type(), where);
+  const Tensor stored = add_input(name, initial.type(), where);
+  return zeros ? stored : select({started(name, initial.type(), where), where}, stored, initial);
+}
+
+/// What lives in a program starts at zero, so that another start takes a state of its own which tells whether
+/// there has been a call. It has the named dims of the state, as a new size of one makes all zero again.
+Tensor Trace::started(const std::string& state, const Type& type, Where where) {
+  Shape named;
+  for (const Dim& dim : type.shape)
+    if (dim.is_named()) named.push_back(dim);
+  const std::string name = state + ".started";
+  function_.state.push_back(name);
+  const Tensor flag = add_input(name, {DType::i32, named}, where);
+  update(name, constant(1, flag.type(), where), where);
+  Tensor result = greater({flag, where}, 0);
+  for (size_t i = 0; i < type.shape.size(); ++i)
+    if (!type.shape[i].is_named()) result = expand({result, where}, static_cast<int64_t>(i), type.shape[i]);
+  return result;
 }
 
 Tensor Trace::slot(const std::string& name, Type type, Where where) {

@@ -39,7 +39,7 @@ struct Function {
   std::vector<std::string> outputs;  // one name per result
   std::vector<Param> params;         // the parameters it reads, in the model's order
   std::vector<std::string> slots;    // inputs that live beside the parameters: an optimizer's
-  std::vector<std::string> state;    // inputs that live in the program and start at zero
+  std::vector<std::string> state;    // inputs that live in the program, zero at first
   std::vector<Update> updates;
   std::map<std::string, double> defaults;    // first values of scalar inputs
   int64_t random_sites = 0;                  // how many places of it draw random numbers
@@ -61,8 +61,8 @@ class Trace {
   Tensor setting(const std::string& name, double value, Where where = Where::here());
   Tensor setting(const std::string& name, DType dtype, double value, Where where = Where::here());
 
-  /// A state that survives calls: what `keep` was given by the last one, and zeros before the first.
-  /// `initial` is a struct of tensors, all zeros.
+  /// A state that survives calls: what `keep` was given by the last one, and `initial` before the first,
+  /// which may be any struct of tensors: zeros, parameters that are learned, or made of inputs.
   template <class S>
   S state(const std::string& name, const S& initial, Where where = Where::here()) {
     std::vector<Tensor> tensors;
@@ -108,6 +108,7 @@ class Trace {
   static std::string member(const std::string& name, size_t index);  // "name.0"
   Tensor add_input(const std::string& name, Type type, Where where);
   Tensor add_state(const std::string& name, const Tensor& initial, Where where);
+  Tensor started(const std::string& state, const Type& type, Where where);
   void add_output(const std::string& name, const Operand& value, Where where);
   void finish();
 

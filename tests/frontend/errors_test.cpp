@@ -218,7 +218,6 @@ TEST(Errors, NamesAreUnique) {
 }
 
 TEST(Errors, State) {
-  EXPECT_MESSAGE("state `s.0` does not start at zeros()", t.state("s", ones({2})));
   EXPECT_MESSAGE("keep: `s.1` is no state, slot or parameter",
                  t.keep("s", std::pair(t.state("s", zeros({2})), zeros({2}))));
   EXPECT_MESSAGE("keep: `s.0` is f32[2] before the call and f32[] after it",

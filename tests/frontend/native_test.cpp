@@ -246,5 +246,32 @@ TEST(Native, CompileTimesArePrinted) {
   EXPECT_TRUE(to_string(times).starts_with("compiled in "));
 }
 
+/// A sum that starts at a learned value.
+struct Sum : Model {
+  Param start = param("start", {2}, init::constant(5));
+  Sum() : Model(f64) {}
+  Tensor initial(Dim batch) const { return expand(start, 0, batch); }
+  std::pair<Tensor, Tensor> step(Tensor s, Tensor x) const { return {s + x, s + x}; }
+};
+
+TEST(Native, StateMayStartAtWhatIsLearned) {
+  const Sum model;
+  const StepInput x{f64, {2}};
+  Program program =
+      compile(gradient(loss_function(model, x, x, [](Tensor y, Tensor) { return sum(y); })), model.init(1));
+  auto expect = [&](int64_t batch, double loss, double gradient) {
+    program.resize({{"T", 1}, {"B", batch}});
+    std::ranges::fill(program.f64("x"), 1.0);
+    program.run();
+    EXPECT_EQ(program.f64("loss")[0], loss);
+    EXPECT_EQ(array_of(program.buffer("d_start")).data, Numbers(2, gradient));
+  };
+  expect(3, 3 * 2 * 6, 3);
+  expect(3, 3 * 2 * 7, 0);  // goes on from the state that the last call left
+  expect(1, 2 * 6, 1);      // a new batch starts anew
+  program.reset();
+  expect(1, 2 * 6, 1);
+}
+
 }  // namespace
 }  // namespace rondo::test
