@@ -120,23 +120,6 @@ TEST(Library, ChoosesAmongLevelsOfX86) {
   EXPECT_EQ(shell(dir, "nm -u libamp.a > undefined && ! grep U undefined"), "");
 }
 
-/// Code of other machines can be made here, if not run: what it would need of a library is an error.
-TEST(Library, IsMadeForOtherMachines) {
-  TempDir dir;
-  Amp amp;
-  std::vector<std::string> targets = {"aarch64", "armv7",     "riscv64",  "riscv64v",
-                                      "wasm32",  "thumbv7em", "x86-64-v3"};
-  const LibraryReport report = export_library(streaming(amp), amp.init(1), options_for(dir, "amp", targets));
-  targets.back() = "x86-64";
-  for (const std::string& target : targets)
-    EXPECT_EQ(read_text(dir.file(target + "/libamp.a")).substr(0, 8), "!<arch>\n") << target;
-  EXPECT_EQ(error_of([&] {
-              export_library(streaming(amp), amp.init(1),
-                             options_for(dir, "amp", {"thumbv7em-none-eabi:cortex-m3"}));
-            }).find("rondo: target thumbv7em-none-eabi:cortex-m3: its CPU has no instructions for"),
-            0u);
-}
-
 TEST(FunctionText, KeepsAllThatALibraryIsMadeOf) {
   Amp amp;
   std::vector<Function> functions = streaming(amp);
