@@ -6,6 +6,7 @@
 #pragma once
 
 #include <functional>
+#include <optional>
 #include <string>
 #include <type_traits>
 #include <utility>
@@ -55,28 +56,30 @@ Function step_function(const M& model, const StepInput& x, Where where = Where::
   });
 }
 
-/// A sequence: input "x" [T,B,...], output "y" [T,B,...].
-template <class M>
-Function run_function(const M& model, const StepInput& x, const SequenceOptions& options = {},
-                      Where where = Where::here()) {
-  return Function("run", model, [&](Trace& t) {
-    auto state = t.state("state", model.initial("B"));
-    const Tensor xs = t.input("x", x.dtype, x.with({"T", "B"}));
-    if (options.lengths) {
-      const SortedRows rows({t.input("lengths", i32, {"B"}), where});
-      auto [next, y] =
-          run(model, rows.sorted(state), rows.sorted_steps(xs), {.lengths = rows.lengths()}, where);
-      t.keep("state", rows.restored(next), where);
-      t.output("y", rows.restored_steps(y), where);
-    } else {
-      auto [next, y] = run(model, state, xs, {}, where);
-      t.keep("state", next, where);
-      t.output("y", y, where);
-    }
-  });
-}
-
 namespace detail {
+
+/// The model's ys over the input "x" of a function in the making, which keeps the state. With lengths they
+/// are in the order of `rows`.
+template <class Y>
+struct Traced {
+  Y ys;
+  std::optional<SortedRows> rows;
+};
+
+template <class M>
+auto trace_run(Trace& t, const M& model, const StepInput& x, const SequenceOptions& options, Where where) {
+  auto state = t.state("state", model.initial("B"));
+  const Tensor xs = t.input("x", x.dtype, x.with({"T", "B"}));
+  if (!options.lengths) {
+    auto [next, ys] = run(model, state, xs, {}, where);
+    t.keep("state", next, where);
+    return Traced<decltype(ys)>{ys, std::nullopt};
+  }
+  const SortedRows rows({t.input("lengths", i32, {"B"}), where});
+  auto [next, ys] = run(model, rows.sorted(state), rows.sorted_steps(xs), {.lengths = rows.lengths()}, where);
+  t.keep("state", rows.restored(next), where);
+  return Traced<decltype(ys)>{ys, rows};
+}
 
 /// What a loss makes of its arguments; one of the library gets the user's place with them.
 template <class Loss, class... Args>
@@ -90,38 +93,36 @@ Tensor loss_of(Where where, Loss&& loss, const Args&... args) {
 
 }  // namespace detail
 
+/// A sequence: input "x" [T,B,...], output "y" [T,B,...].
+template <class M>
+Function run_function(const M& model, const StepInput& x, const SequenceOptions& options = {},
+                      Where where = Where::here()) {
+  return Function("run", model, [&](Trace& t) {
+    auto [ys, rows] = detail::trace_run(t, model, x, options, where);
+    t.output("y", rows ? rows->restored_steps(ys) : ys, where);
+  });
+}
+
 /// The loss of a sequence: inputs "x" [T,B,...] and "target" [T,B,...], output "loss" = loss(y, target). With
 /// lengths it is loss(y, target, mask), where mask, pred[T,B], says what counts.
 template <class M, class Loss>
 Function loss_function(const M& model, const StepInput& x, const StepInput& target, Loss&& loss,
                        const SequenceOptions& options = {}, Where where = Where::here()) {
   return Function("loss", model, [&](Trace& t) {
-    auto state = t.state("state", model.initial("B"));
-    const Tensor xs = t.input("x", x.dtype, x.with({"T", "B"}));
-    if (options.lengths) {
-      const SortedRows rows({t.input("lengths", i32, {"B"}), where});
-      auto [next, y] =
-          run(model, rows.sorted(state), rows.sorted_steps(xs), {.lengths = rows.lengths()}, where);
-      t.keep("state", rows.restored(next), where);
-      Tensor wanted = rows.sorted_steps(t.input("target", target.dtype, target.with({"T", "B"})));
-      // A mask keeps padding out of the loss; out of gradients it keeps only what is finite.
-      if (is_float(target.dtype)) wanted = zero_beyond({wanted, where}, {rows.lengths(), where});
-      if constexpr (std::is_invocable_v<Loss&, decltype(y), Tensor, Tensor>) {
-        t.output("loss", detail::loss_of(where, loss, y, wanted, mask_of({rows.lengths(), where}, "T")),
-                 where);
-      } else {
-        fail("loss_function: with lengths, a loss takes y, target and a mask", where);
-      }
-    } else {
-      auto [next, y] = run(model, state, xs, {}, where);
-      t.keep("state", next, where);
-      const Tensor wanted = t.input("target", target.dtype, target.with({"T", "B"}));
-      if constexpr (std::is_invocable_v<Loss&, decltype(y), Tensor>) {
-        t.output("loss", detail::loss_of(where, loss, y, wanted), where);
-      } else {
-        fail("loss_function: without lengths, a loss takes y and target", where);
-      }
+    auto [ys, rows] = detail::trace_run(t, model, x, options, where);
+    Tensor wanted = t.input("target", target.dtype, target.with({"T", "B"}));
+    if (!rows) {
+      if constexpr (std::is_invocable_v<Loss&, decltype(ys), Tensor>)
+        return t.output("loss", detail::loss_of(where, loss, ys, wanted), where);
+      fail("loss_function: without lengths, a loss takes y and target", where);
     }
+    const Operand lengths(rows->lengths(), where);
+    wanted = rows->sorted_steps(wanted);
+    // A mask keeps padding out of the loss; out of gradients it keeps only what is finite.
+    if (is_float(target.dtype)) wanted = zero_beyond({wanted, where}, lengths);
+    if constexpr (std::is_invocable_v<Loss&, decltype(ys), Tensor, Tensor>)
+      return t.output("loss", detail::loss_of(where, loss, ys, wanted, mask_of(lengths, "T")), where);
+    fail("loss_function: with lengths, a loss takes y, target and a mask", where);
   });
 }
 
