@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "frontend/layers/stack.h"
+#include "frontend/lengths.h"
 #include "frontend/scan.h"
 
 namespace rondo {
@@ -90,10 +91,21 @@ class SequenceStack {
     return state;
   }
 
-  /// The final states and the ys of the last layer.
-  std::pair<State, Tensor> operator()(State state, Operand xs, const ScanOptions& options = {}) const {
+  /// The final states and the ys of the last layer. With lengths, rows may come in any order; inside they are
+  /// sorted, so that the cost follows the sum of the lengths.
+  std::pair<State, Tensor> operator()(const State& state, Operand xs, ScanOptions options = {}) const {
     LibraryCall call("stack", xs.where());
     check_states(state.size(), layers.size(), xs.where());
+    if (!options.lengths) return through_layers(state, xs, options);
+    const SortedRows rows({*options.lengths, xs.where()});
+    options.lengths = rows.lengths();
+    auto [last, ys] =
+        through_layers(rows.sorted(state), {rows.sorted_steps(xs.tensor()), xs.where()}, options);
+    return {rows.restored(last), rows.restored_steps(ys)};
+  }
+
+ private:
+  std::pair<State, Tensor> through_layers(State state, Operand xs, const ScanOptions& options) const {
     Tensor ys = xs;
     for (size_t i = 0; i < layers.size(); ++i)
       std::tie(state[i], ys) = layers[i](state[i], {ys, xs.where()}, options);
