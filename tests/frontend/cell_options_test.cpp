@@ -262,6 +262,42 @@ TEST(RnnOptions, All) {
   expect_rnn({.layer_norm = true}, sigmoid, sigma);
 }
 
+/// How many ops of each kind stand in the function.
+std::map<ir::OpKind, int> ops_of(const Model& model, const std::function<void(Trace&, Tensor x)>& body) {
+  const Function f("f", model, [&](Trace& t) { body(t, t.input("x", {"B", kIn})); });
+  std::map<ir::OpKind, int> counts;
+  for (const ir::Op& op : f.func.ops) ++counts[op.kind];
+  return counts;
+}
+
+TEST(Options, CostNothingWhereTheyAreOff) {
+  Model m;
+  const Lstm lstm(m, "lstm", kIn, kHidden);
+  const Gru gru(m, "gru", kIn, kHidden, Gru::Reset::after);
+  const Rnn rnn(m, "rnn", kIn, kHidden);
+  EXPECT_EQ(m.params().size(), 10u);
+  EXPECT_EQ(ops_of(m, [&](Trace& t, Tensor x) { t.output("next", lstm(lstm.initial("B"), x)); }),
+            ops_of(m, [&](Trace& t, Tensor x) {
+              const Tensor h0 = zeros({"B", kHidden});
+              auto [i, f, g, o] = split<4>(matmul(x, lstm.wx) + lstm.b + matmul(h0, lstm.wh), -1);
+              const Tensor c = sigmoid(f) * h0 + sigmoid(i) * tanh(g);
+              t.output("next", Lstm::State{sigmoid(o) * tanh(c), c});
+            }));
+  EXPECT_EQ(ops_of(m, [&](Trace& t, Tensor x) { t.output("next", gru(gru.initial("B"), x)); }),
+            ops_of(m, [&](Trace& t, Tensor x) {
+              const Tensor h0 = zeros({"B", kHidden});
+              auto [xr, xz, xn] = split<3>(matmul(x, gru.wx) + gru.b, -1);
+              auto [hr, hz, hn] = split<3>(matmul(h0, gru.wh) + gru.bh, -1);
+              const Tensor z = sigmoid(xz + hz), n = tanh(xn + sigmoid(xr + hr) * hn);
+              t.output("next", HiddenState{z * h0 + (1 - z) * n});
+            }));
+  EXPECT_EQ(ops_of(m, [&](Trace& t, Tensor x) { t.output("next", rnn(rnn.initial("B"), x)); }),
+            ops_of(m, [&](Trace& t, Tensor x) {
+              const Tensor h0 = zeros({"B", kHidden});
+              t.output("next", HiddenState{tanh(matmul(x, rnn.wx) + rnn.b + matmul(h0, rnn.wh))});
+            }));
+}
+
 /// One unit whose gates are set by its bias alone: i, f and o are 0 or 1 to the bit, g is tanh(1).
 struct SetGates : Model {
   Lstm lstm{*this, "lstm", 1, 1};
