@@ -62,13 +62,13 @@ examples::Series train(const char* name, const Adder<Cell>& model, const Setting
   Program test = compile(model.loss(), weights);
   train.resize({{"T", s.steps}, {"B", s.batch}});
   test.resize({{"T", s.steps}, {"B", 1000}});
+  const Schedule rate = schedule::linear(s.rate, 0, s.updates);
   Random random(s.seed), unseen(s.seed + 1);
   fill(test, unseen);
   examples::Series errors{name, {}};
   for (int64_t update = 1; update <= s.updates; ++update) {
     fill(train, random);
-    train.f32("lr")[0] =
-        static_cast<float>(s.rate * (1 - static_cast<double>(update) / static_cast<double>(s.updates + 1)));
+    train.set_scalar("lr", rate(update - 1));
     train.run();
     if (update % std::max<int64_t>(1, s.updates / 20) != 0 && update != s.updates) continue;
     test.run();

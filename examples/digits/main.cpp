@@ -95,13 +95,12 @@ int main(int argc, char** argv) try {
     return static_cast<int64_t>(random.uniform() * static_cast<double>(n));
   };
   const int64_t updates = std::max<int64_t>(1, training / batch);
+  const Schedule rate = schedule::linear(3e-3, 0, epochs * updates);
   for (int64_t epoch = 0; epoch < epochs; ++epoch) {
     double loss = 0;
     for (int64_t update = 0; update < updates; ++update) {
       for (int64_t b = 0; b < batch; ++b) put(train, b, digits, below(training), below(5) - 2, below(5) - 2);
-      const double done =
-          static_cast<double>(epoch * updates + update) / static_cast<double>(epochs * updates);
-      train.f32("lr")[0] = static_cast<float>(3e-3 * (1 - done));
+      train.set_scalar("lr", rate(epoch * updates + update));
       train.run();
       loss += train.f32("loss")[0] / static_cast<double>(updates);
     }

@@ -78,7 +78,7 @@ int main(int argc, char** argv) {
   Program generate = compile(generate_function(model), weights);
   generate.resize({{"P", 1}, {"N", steps}, {"B", 1}});
   generate.set("prime", encode("h"));
-  generate.i32("seed")[0] = seed;
+  generate.set_scalar("seed", seed);
 
   fmt::print("update   h->e   e->l   l->l   l->o    sum   writes\n");
   for (int update = 0; update <= updates; ++update) {

@@ -118,13 +118,13 @@ Program train_and_test(const Classifier& model, std::span<Name> training, std::s
   Program test = compile(model.loss(), weights);
   Random random(s.seed);
   const size_t batch = std::min<size_t>(s.batch, training.size()), updates = training.size() / batch;
-  const double total = static_cast<double>(s.epochs) * static_cast<double>(updates);
+  const Schedule rate = schedule::linear(4e-3, 0, s.epochs * static_cast<int64_t>(updates));
   for (int64_t epoch = 0, done = 0; epoch < s.epochs; ++epoch) {
     shuffle(training, random);
     double loss = 0;
     for (size_t i = 0; i < updates; ++i, ++done) {
       fill(train, training.subspan(i * batch, batch));
-      train.f32("lr")[0] = static_cast<float>(4e-3 * (1 - static_cast<double>(done) / total));
+      train.set_scalar("lr", rate(done));
       train.run();
       loss += train.f32("loss")[0] / static_cast<double>(updates);
     }
