@@ -39,15 +39,11 @@ struct Reader : Model {
 
 /// Image i of the digits becomes column b of a batch, moved by so many pixels; ink lies in [0, 1].
 void put(Program& program, int64_t b, const Digits& digits, int64_t i, int64_t down, int64_t right) {
-  const int64_t batch = program.dim("B"), rows = digits.rows, columns = digits.columns;
-  const auto image = digits.image(i);
+  const int64_t batch = program.dim("B"), columns = digits.columns;
   auto x = program.f32("rows");  // [T,B,columns]
-  for (int64_t row = 0; row < rows; ++row)
-    for (int64_t column = 0; column < columns; ++column) {
-      const int64_t r = row - down, c = column - right;
-      const bool inside = r >= 0 && r < rows && c >= 0 && c < columns;
-      x[(row * batch + b) * columns + column] = inside ? image[r * columns + c] / 255.f : 0;
-    }
+  for (int64_t row = 0; row < digits.rows; ++row)
+    for (int64_t column = 0; column < columns; ++column)
+      x[(row * batch + b) * columns + column] = digits.ink(i, row - down, column - right);
   program.i32("digit")[b] = digits.labels[i];
 }
 

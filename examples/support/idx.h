@@ -27,6 +27,11 @@ struct Digits {
     return std::span(pixels).subspan(static_cast<size_t>(i * rows * columns),
                                      static_cast<size_t>(rows * columns));
   }
+  /// In [0, 1]; 0 outside of the image.
+  float ink(int64_t i, int64_t row, int64_t column) const {
+    const bool inside = row >= 0 && row < rows && column >= 0 && column < columns;
+    return inside ? static_cast<float>(image(i)[static_cast<size_t>(row * columns + column)]) / 255 : 0;
+  }
 };
 
 /// Reads the files images-idx3-ubyte and labels-idx1-ubyte of a folder.

@@ -200,4 +200,20 @@ Svg draw(const std::vector<LinePlot>& plots) {
   return svg;
 }
 
+Svg draw_heat_map(const HeatMap& map) {
+  constexpr double kCell = 16, kLabel = 22;
+  auto place = [&](size_t i) { return kLabel + kCell * static_cast<double>(i); };
+  Svg svg(place(map.columns.size()) + 4, place(map.rows.size()) + 4);
+  for (size_t c = 0; c < map.columns.size(); ++c)
+    svg.text({place(c) + kCell / 2, kLabel - 7}, map.columns[c], Svg::Anchor::middle);
+  for (size_t r = 0; r < map.rows.size(); ++r) {
+    svg.text({kLabel - 7, place(r) + 12}, map.rows[r], Svg::Anchor::end);
+    svg.line({kLabel, place(r) + kCell}, {place(map.columns.size()), place(r) + kCell}, "faint");
+    for (size_t c = 0; c < map.columns.size(); ++c)
+      if (map.values[r][c] >= 0.01)  // the rest is not to be seen
+        svg.rectangle({place(c), place(r)}, kCell - 1, kCell - 1, "s0", map.values[r][c]);
+  }
+  return svg;
+}
+
 }  // namespace examples

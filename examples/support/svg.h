@@ -51,4 +51,12 @@ struct LinePlot {
 /// Plots side by side.
 Svg draw(const std::vector<LinePlot>& plots);
 
+/// Shaded cells with a label for each row and column; values from 0 (paper) to 1.
+struct HeatMap {
+  std::vector<std::string> rows, columns;
+  std::vector<std::vector<double>> values;  // of a row, its columns
+};
+
+Svg draw_heat_map(const HeatMap& map);
+
 }  // namespace examples

@@ -1,5 +1,6 @@
 #include "frontend/seq2seq/modes.h"
 
+#include "frontend/losses.h"
 #include "frontend/random.h"
 #include "frontend/sampling.h"
 #include "frontend/scan.h"
@@ -7,20 +8,12 @@
 namespace rondo {
 namespace {
 
-/// 1 for each symbol [T,B] up to its row's first end symbol, then 0.
+/// pred[T,B]: whether a symbol counts, as those up to its row's first end symbol do.
 Tensor counts_of(const Tensor& target, int32_t end) {
-  return scan(ones({target.dim(1)}), target,
-              [&](const Tensor& counts, Tensor id) {
-                return std::pair(select(equal(id, end), 0, counts), counts);
-              })
-      .second;
-}
-
-/// The mean of -log softmax(logits)[id] where `counts` is 1.
-Tensor mean_cross_entropy(const Tensor& logits, const Tensor& ids, const Tensor& counts) {
-  const Tensor chosen = equal(expand(ids, -1, logits.dim(-1)), iota(logits.shape(), -1));
-  const Tensor loss = logsumexp(logits) - sum(select(chosen, logits, 0), -1);
-  return sum(loss * counts) / max(sum(counts), 1);
+  const Tensor counts = scan(ones({target.dim(1)}), target, [&](const Tensor& alive, Tensor id) {
+                          return std::pair(select(equal(id, end), 0, alive), alive);
+                        }).second;
+  return less(0.5, counts);
 }
 
 }  // namespace
@@ -53,7 +46,7 @@ Function loss_function(const SequenceWriter& model, Feeding feeding, Where where
                  return std::pair(Speaker{step.state, next}, step.logits);
                }).second;
     }
-    t.output("loss", mean_cross_entropy(logits, target, counts_of(target, decoder.end())), where);
+    t.output("loss", CrossEntropy()(logits, target, counts_of(target, decoder.end())), where);
   });
 }
 

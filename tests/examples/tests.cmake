@@ -6,10 +6,10 @@ rondo_test(examples_support_test SOURCES examples/support_test.cpp LIBS rondo_ex
 # The examples in short forms, as a user runs them: each checks its claim in small.
 rondo_test(examples_test LABELS slow
   SOURCES examples/hello_test.cpp examples/adding_test.cpp examples/digits_test.cpp examples/gradients_test.cpp
-    examples/names_test.cpp examples/counter_test.cpp examples/tagging_test.cpp
+    examples/names_test.cpp examples/counter_test.cpp examples/tagging_test.cpp examples/sequences_test.cpp
   LIBS rondo_support)
 target_compile_definitions(examples_test PRIVATE RONDO_BIN="$<TARGET_FILE_DIR:hello>")
-add_dependencies(examples_test hello adding digits gradients names counter tagging)
+add_dependencies(examples_test hello adding digits gradients names counter tagging teacher spell numbers)
 
 rondo_test(char_lm_test LABELS slow SOURCES examples/char_lm_test.cpp LIBS rondo_runtime)
 target_compile_definitions(char_lm_test PRIVATE CHAR_LM="$<TARGET_FILE:char_lm>" RONDO_TOOL="$<TARGET_FILE:rondo>"
