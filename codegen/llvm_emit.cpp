@@ -59,7 +59,9 @@ class ProgramEmitter {
  private:
   void emit(const std::vector<Stmt>& stmts) {
     for (const Stmt& s : stmts) {
-      if (s.loop)
+      if (s.loop && s.loop->by_points)
+        emit_by_points(*s.loop);
+      else if (s.loop)
         emit(*s.loop);
       else
         emit_part(s.kernel ? s.kernel->name : "pack", [&](FunctionBuilder& f) {
@@ -71,6 +73,18 @@ class ProgramEmitter {
             emit_vector_kernel(f, *s.kernel);
         });
     }
+  }
+
+  /// Both ways but for chunks, whose rounding is one for all sizes: which is faster depends on dims that may
+  /// be known at the call only.
+  void emit_by_points(const Loop& loop) {
+    auto by_points = [&] {
+      emit_part(loop.body[0].kernel->name, [&](FunctionBuilder& f) { emit_point_loop(f, loop); });
+    };
+    if (loop.chunks) return by_points();
+    llvm::Value* few = few_points(main_, loop);
+    main_.if_then(few, by_points);
+    main_.if_then(main_.b.CreateNot(few), [&] { emit(loop); });
   }
 
   void emit(const Loop& loop) {

@@ -11,8 +11,19 @@ void emit_program(llvm::Module&, const ir::LoopProgram&, const Target&, const st
 
 /// Loops over the kernel's dims, one of them, or the reduced one, in lanes.
 void emit_vector_kernel(FunctionBuilder&, const ir::Kernel&);
+/// A loop that may run by points, in that way; and whether its points are so few that this is faster.
+void emit_point_loop(FunctionBuilder&, const ir::Loop&);
+llvm::Value* few_points(FunctionBuilder&, const ir::Loop&);
 /// Register tiles over rows and columns; see schedule_gemm.h.
 void emit_gemm_kernel(FunctionBuilder&, const ir::Kernel&);
 void emit_pack(FunctionBuilder&, const ir::Pack&);
+
+/// The lanes in which a kernel runs over its last dim: as many as a sum has partial sums, fewer for doubles
+/// and for few columns.
+unsigned full_lanes(const ir::Kernel&);
+/// Calls visit(first, lanes, mask) for runs of lanes that cover [0, extent), of the given widths, which fall:
+/// whole ones, then what is left with a mask.
+void for_lanes(FunctionBuilder&, const ir::Poly& extent, std::span<const unsigned> widths,
+               const std::function<void(llvm::Value* first, unsigned lanes, llvm::Value* mask)>& visit);
 
 }  // namespace rondo::codegen

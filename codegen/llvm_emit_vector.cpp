@@ -14,9 +14,17 @@ namespace {
 // The order of a sum in lanes is defined with this many, whatever the target.
 constexpr unsigned kSumLanes = 16;
 
-/// Calls visit(first, lanes, mask) for runs of lanes that cover [0, extent): whole ones, then what is left
-/// with a mask.
-void for_lanes(FunctionBuilder& f, const Poly& extent, std::initializer_list<unsigned> widths,
+bool any_double(const Kernel& kernel) {
+  auto wide = [](const Nodes& nodes) {
+    return std::ranges::any_of(nodes, [](const Node& n) { return n.dtype == DType::f64; });
+  };
+  return wide(kernel.nodes) ||
+         std::ranges::any_of(kernel.accs, [&](const Accumulator& a) { return wide(a.nodes); });
+}
+
+}  // namespace
+
+void for_lanes(FunctionBuilder& f, const Poly& extent, std::span<const unsigned> widths,
                const std::function<void(llvm::Value* first, unsigned lanes, llvm::Value* mask)>& visit) {
   llvm::Value* end = f.poly(extent);
   llvm::Value* done = f.i64(0);
@@ -25,10 +33,20 @@ void for_lanes(FunctionBuilder& f, const Poly& extent, std::initializer_list<uns
     f.for_each(done, whole, lanes, [&](llvm::Value* first) { visit(first, lanes, nullptr); });
     done = whole;
   }
-  unsigned lanes = *(widths.end() - 1);
+  unsigned lanes = widths.back();
   if (lanes == 1) return;
   f.if_then(f.b.CreateICmpSLT(done, end), [&] { visit(done, lanes, f.lanes_below(done, end, lanes)); });
 }
+
+unsigned full_lanes(const Kernel& kernel) {
+  const unsigned lanes = any_double(kernel) ? 8 : 16;
+  const Poly& columns = kernel.dims.back();
+  if (!columns.is_constant()) return lanes;
+  auto extent = static_cast<uint64_t>(std::max<int64_t>(columns.constant(), 1));
+  return static_cast<unsigned>(std::min<uint64_t>(lanes, std::bit_ceil(extent)));
+}
+
+namespace {
 
 class VectorEmitter {
  public:
@@ -69,32 +87,18 @@ class VectorEmitter {
     return false;
   }
 
-  bool any_double() const {
-    auto wide = [](const Nodes& nodes) {
-      return std::ranges::any_of(nodes, [](const Node& n) { return n.dtype == DType::f64; });
-    };
-    return wide(kernel_.nodes) ||
-           std::ranges::any_of(kernel_.accs, [&](const Accumulator& a) { return wide(a.nodes); });
-  }
-
   void emit_columns(const Values& outer) {
-    unsigned lanes = any_double() ? 8 : 16;
-    const Poly& columns = kernel_.dims.back();
+    const unsigned lanes = full_lanes(kernel_);
     auto visit = [&](llvm::Value* first, unsigned width, llvm::Value* mask) {
       Values at = outer;
       at.push_back(first);
       emit_point({at, static_cast<int>(rank_ - 1), width, mask});
     };
-    if (columns.is_constant()) {
-      auto extent = static_cast<uint64_t>(std::max<int64_t>(columns.constant(), 1));
-      lanes = static_cast<unsigned>(std::min<uint64_t>(lanes, std::bit_ceil(extent)));
-    }
     // Accumulators take several vectors at once: more than one chain of additions, and longer runs in each
     // row.
-    if (!kernel_.accs.empty() && lanes >= 8)
-      for_lanes(f_, columns, {4 * lanes, lanes}, visit);
-    else
-      for_lanes(f_, columns, {lanes}, visit);
+    std::vector<unsigned> widths = {lanes};
+    if (!kernel_.accs.empty() && lanes >= 8) widths.insert(widths.begin(), 4 * lanes);
+    for_lanes(f_, kernel_.dims.back(), widths, visit);
   }
 
   void emit_point(const Scope& scope) {

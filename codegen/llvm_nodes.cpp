@@ -29,9 +29,12 @@ llvm::Value* affine_index(FunctionBuilder& f, const Access& access, const Values
   return index;
 }
 
-NodeValues::NodeValues(FunctionBuilder& f, const Nodes& nodes, const Scope& scope, const Values& accs)
-    : f_(f), nodes_(nodes), scope_(scope), accs_(accs) {
-  for (const Node& n : nodes) values_.push_back(emit(n));
+NodeValues::NodeValues(FunctionBuilder& f, const Nodes& nodes, const Scope& scope, const Values& accs,
+                       Values known, const std::vector<char>& wanted)
+    : f_(f), nodes_(nodes), scope_(scope), accs_(accs), values_(std::move(known)) {
+  values_.resize(nodes.size());
+  for (NodeId i = 0; i < nodes.size(); ++i)
+    if (!values_[i] && (wanted.empty() || wanted[i])) values_[i] = emit(nodes[i]);
 }
 
 llvm::Value* NodeValues::lanes(NodeId id) const { return f_.splat(values_[id], scope_.lanes); }

@@ -99,12 +99,16 @@ struct Scope {
 };
 
 /// The values of `nodes`; those that vary over the lanes are vectors of scope.lanes, the others scalars.
-/// accs: the values of the kernel's accumulators.
+/// accs: the values of the kernel's accumulators. known: values of nodes that are at hand, null for the
+/// others. wanted: flags the nodes to compute, and all that these need; empty: all.
 class NodeValues {
  public:
-  NodeValues(FunctionBuilder&, const ir::Nodes&, const Scope&, const Values& accs = {});
+  NodeValues(FunctionBuilder&, const ir::Nodes&, const Scope&, const Values& accs = {}, Values known = {},
+             const std::vector<char>& wanted = {});
   /// The value in all lanes.
   llvm::Value* lanes(ir::NodeId) const;
+  /// One per node; null where it is not wanted.
+  const Values& all() const { return values_; }
   void store(const ir::Store&) const;
 
  private:

@@ -55,10 +55,10 @@ struct PlacedParts : Placer {
 class RegionLowering {
  public:
   RegionLowering(ProgramBuilder& p, const Func& region, const std::vector<View>& params,
-                 const std::vector<View>& destinations)
+                 const std::vector<View>& destinations, bool in_loop)
       : p_(p),
         f_(region),
-        plan_(place(region)),
+        plan_(place(region, in_loop)),
         views_(region.values.size()),
         destinations_(region.values.size()) {
     for (size_t i = 0; i < params.size(); ++i) views_[f_.params[i].id] = params[i];
@@ -203,6 +203,7 @@ class RegionLowering {
     loop->id = p_.loops++;
     loop->trip = Poly(trip_count(f_, op));
     loop->reverse = op.attrs.reverse;
+    loop->chunks = op.attrs.chunks;
     std::vector<View> params, destinations;
     for (uint32_t k = 0; k < s.consts; ++k) params.push_back(views_[s.const_operand(k).id]);
     for (uint32_t c = 0; c < s.carries; ++c) {
@@ -221,7 +222,7 @@ class RegionLowering {
     for (uint32_t k = 0; k < s.xs; ++k) params.push_back(step_of(views_[s.x(k).id], loop->id));
     for (uint32_t y = 0; y < s.ys; ++y)
       destinations.push_back(plan.y_is_stacked[y] ? View{} : step_of(views_[s.y(y).id], loop->id));
-    loop->body = lower_region(p_, s.body, params, destinations);
+    loop->body = lower_region(p_, s.body, params, destinations, true);
     std::vector<Stmt> copies;
     for (uint32_t c = 0; c < s.carries; ++c) {
       const Carry& carry = plan.carries[c];
@@ -413,8 +414,8 @@ class RegionLowering {
 }  // namespace
 
 std::vector<Stmt> lower_region(ProgramBuilder& p, const Func& region, const std::vector<View>& params,
-                               const std::vector<View>& destinations) {
-  return RegionLowering(p, region, params, destinations).run();
+                               const std::vector<View>& destinations, bool in_loop) {
+  return RegionLowering(p, region, params, destinations, in_loop).run();
 }
 
 }  // namespace rondo::codegen

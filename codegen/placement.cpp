@@ -3,6 +3,7 @@
 #include <map>
 #include <numeric>
 #include <optional>
+#include <set>
 
 #include "ir/op_def.h"
 #include "support/error.h"
@@ -27,8 +28,9 @@ class UnionFind {
 
 class Placer {
  public:
-  explicit Placer(const Func& f)
+  Placer(const Func& f, bool in_loop)
       : f_(f),
+        in_loop_(in_loop),
         uses_(use_counts(f)),
         forced_(f.values.size()),
         level_(f.values.size()),
@@ -214,7 +216,24 @@ class Placer {
       Value u = f_.ops[piece.op].operands[piece.operand];
       if (shares(u, piece_spaces[p])) unite_through_slices(sets, u, n + p);
     }
+    if (in_loop_) unite_spaces(sets, piece_spaces);
     number(sets, piece_spaces);
+  }
+
+  void unite_spaces(UnionFind& sets, const std::vector<Space>& piece_spaces) {
+    std::set<size_t> reduces;
+    for (const Op& op : f_.ops)
+      if (cls(op) == OpClass::reduction || cls(op) == OpClass::indexed)
+        reduces.insert(sets.find(op.result().id));
+    std::map<Space, size_t> first;
+    auto unite = [&](size_t node, const Space& space) {
+      if (!reduces.contains(sets.find(node))) sets.unite(node, first.try_emplace(space, node).first->second);
+    };
+    for (const Op& op : f_.ops) {
+      const Value v = op.result();
+      if (!has_own_buffer(v) && plan_.root[v.id]) unite(v.id, *space_of(op));
+    }
+    for (size_t p = 0; p < plan_.pieces.size(); ++p) unite(f_.values.size() + p, piece_spaces[p]);
   }
 
   void connect_use(UnionFind& sets, const Op& op, const std::optional<Space>& space, Value u, size_t node) {
@@ -264,6 +283,7 @@ class Placer {
   }
 
   const Func& f_;
+  const bool in_loop_;
   std::vector<uint32_t> uses_;
   std::vector<char> forced_;
   std::vector<int> level_;
@@ -274,6 +294,6 @@ class Placer {
 
 }  // namespace
 
-Placement place(const ir::Func& region) { return Placer(region).run(); }
+Placement place(const ir::Func& region, bool in_loop) { return Placer(region, in_loop).run(); }
 
 }  // namespace rondo::codegen

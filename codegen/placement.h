@@ -44,6 +44,8 @@ struct Placement {
   uint32_t kernels = 0;
 };
 
-Placement place(const ir::Func& region);
+/// in_loop: the region is a scan's body. There all kernels of one space that hold no reduction are one, even
+/// if not connected: a step has fewer of them, and a body of one kernel may run by points (point_loops.h).
+Placement place(const ir::Func& region, bool in_loop);
 
 }  // namespace rondo::codegen

@@ -3,7 +3,9 @@
 #include <algorithm>
 #include <set>
 
+#include "codegen/point_loops.h"
 #include "codegen/schedule_gemm.h"
+#include "support/skip.h"
 
 namespace rondo::codegen {
 namespace {
@@ -50,10 +52,19 @@ class Scheduler {
         s.loop->body = walk(std::move(s.loop->body));
         out.insert(out.end(), loops_.back().packs.begin(), loops_.back().packs.end());
         loops_.pop_back();
+        s.loop->by_points = may_run_by_points(*s.loop);
+        if (!s.loop->by_points || !linear_steps(*s.loop)) s.loop->chunks = 0;
       }
       out.push_back(std::move(s));
     }
     return out;
+  }
+
+  /// Extents that change from step to step (bound_rows.h) keep time outside.
+  bool may_run_by_points(const Loop& loop) const {
+    const bool counts =
+        std::ranges::any_of(p_.program.counts, [&](const Count& c) { return c.loop == loop.id; });
+    return !counts && !is_skipped("by-points") && carried_elements(loop).has_value();
   }
 
   void visit(const std::shared_ptr<Kernel>& kernel) {

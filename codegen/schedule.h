@@ -8,6 +8,7 @@ namespace rondo::codegen {
 
 /// Matrix products get the gemm form. Inside a loop that leaves their right operand alone, it is packed once
 /// before the loop; outside of loops, large ones are blocked for the caches.
+/// Loops that may run by points are marked (point_loops.h).
 void schedule(ProgramBuilder&, const Target&);
 
 }  // namespace rondo::codegen

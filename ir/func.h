@@ -37,6 +37,7 @@ struct Attrs {
   bool reverse = false;              // scan
   uint32_t consts = 0, carries = 0;  // scan: how many operands are consts and carries; xs follow
   bool lengths = false;              // scan: the last operand is the rows' lengths
+  int64_t chunks = 0;                // scan: stretches of time that may run side by side; 0: none may
 
   bool operator==(const Attrs&) const = default;
 };
@@ -51,6 +52,9 @@ struct Attrs {
 /// With lengths L, an i32[B] of numbers from 0 to T, row b takes part in steps t < L[b] only: beyond, its
 /// carries stay, its ys are zero, and the body reads zeros for its slices of float xs. In reverse each row
 /// thus starts at its own last step. Carries, ys and the slices of float xs have B as their leading dim.
+///
+/// With chunks K, steps mean what they mean without, but a carry  a h + b  may be computed in K stretches of
+/// time side by side, which are joined by products of a: rounding then depends on T.
 struct Op {
   OpKind kind = OpKind::constant;
   std::vector<Value> operands;

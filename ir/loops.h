@@ -156,6 +156,11 @@ struct Loop {
   Poly trip;
   bool reverse = false;
   std::vector<Stmt> body;
+  /// How it may be run; results never depend on it: each point of its only kernel walks all steps by itself.
+  bool by_points = false;
+  /// Of a loop by points whose carried elements are a h + b: how many stretches of time run side by side,
+  /// joined by products of a. Results depend on it by rounding. 0: one after the other.
+  int64_t chunks = 0;
 };
 
 /// Fills a packed copy of a gemm kernel's right operands. It is a copy in another layout, so it has no

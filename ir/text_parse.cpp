@@ -369,6 +369,11 @@ class Parser {
     Attrs attrs;
     std::vector<Value> operands;
     attrs.reverse = in_.accept("reverse");
+    if (in_.accept("chunks")) {
+      in_.expect("(");
+      attrs.chunks = in_.integer();
+      in_.expect(")");
+    }
     Value lengths;
     if ((attrs.lengths = in_.accept("lengths"))) {
       in_.expect("(");

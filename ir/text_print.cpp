@@ -143,6 +143,7 @@ class Printer {
     const size_t carries = std::min<size_t>(op.attrs.consts, count),
                  xs = std::min(carries + op.attrs.carries, count);
     if (op.attrs.reverse) text_ += " reverse";
+    if (op.attrs.chunks) text_ += fmt::format(" chunks({})", op.attrs.chunks);
     if (lengths) text_ += fmt::format(" lengths({})", outer[op.operands.back()]);
     if (xs == count) text_ += fmt::format(" trip({})", to_string(op.attrs.dim));
     text_ += group("consts", outer, inner, op, 0, carries) + group("carry", outer, inner, op, carries, xs) +

@@ -14,6 +14,7 @@ constexpr Pass kPasses[] = {
     {"sink-scan-outputs", sink_scan_outputs, "", "what feeds only ys leaves the scan, after it"},
     {"sink-scan-sums", sink_scan_sums, "", "a carry `acc + f(t)` becomes a sum after the scan"},
     {"split-scan", split_scan, "", "a scan of stacked layers becomes one scan a layer"},
+    {"linear-scan", linear_scan, "chunks=n", "carries a_t h + b_t run in chunks of time, side by side"},
     {"unroll-scan", unroll_scan, "factor=n", "n steps become one; all of them by default"},
     {"gather-matmul", gather_matmul, "", "matmul(gather(E, ids), W) becomes gather(matmul(E, W), ids)"},
     {"bind-dims", [](const ir::Func& func, const Options& o) { return bind_dims(func, o.dims); }, "B=n",

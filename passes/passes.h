@@ -16,6 +16,7 @@ struct Options {
   std::vector<std::string> wrt;  // grad: params by name; empty: all float params
   int64_t factor = 0;            // unroll-scan: 0 unrolls fully where the trip count is known
   ir::DimValues dims = {};       // bind-dims
+  int64_t chunks = 8;            // linear-scan
 };
 
 /// Appends to func's results the gradients of result 0 (a scalar) with respect to options.wrt, in their
@@ -44,6 +45,10 @@ ir::Func sink_scan_outputs(const ir::Func& func, const Options& options = {});
 ir::Func sink_scan_sums(const ir::Func& func, const Options& options = {});
 /// A scan of stacked layers becomes one scan a layer, where that frees a product for hoist-scan.
 ir::Func split_scan(const ir::Func& func, const Options& options = {});
+/// A carry  h_t = a_t h_{t-1} + b_t,  where a_t and b_t need no carry, gets a scan of its own of nothing else,
+/// which runs in options.chunks stretches of time side by side; what it was made of, and what follows from it,
+/// is then free to leave time (hoist-scan). Changes the order of sums: see kLinear.
+ir::Func linear_scan(const ir::Func& func, const Options& options = {});
 /// Several steps become one (options.factor, which must divide the trip count), or all of them straight-line
 /// code. Scans of other trip counts stay.
 ir::Func unroll_scan(const ir::Func& func, const Options& options = {});

@@ -15,6 +15,7 @@
 #include "passes/check_pass.h"
 #include "passes/passes.h"
 #include "support/error.h"
+#include "support/skip.h"
 #include "support/stage_dump.h"
 
 namespace rondo::passes {
@@ -83,6 +84,8 @@ void parse_option(const Pass& pass, std::string_view text, Options& options) {
     options.dims[std::string(key)] = number(pass, key, value);
   else if (key == "factor")
     options.factor = number(pass, key, value);
+  else if (key == "chunks")
+    options.chunks = number(pass, key, value);
   else
     for (std::string_view name : split(value, '|')) options.wrt.emplace_back(name);
 }
@@ -106,13 +109,6 @@ std::vector<Stage> parse_pipeline(std::string_view text) {
 std::string environment(const char* name) {
   const char* value = std::getenv(name);
   return value ? value : "";
-}
-
-bool is_skipped(std::string_view pass) {
-  const std::string skip = environment("RONDO_SKIP");
-  for (std::string_view name : split(skip, ','))
-    if (name == pass) return true;
-  return false;
 }
 
 }  // namespace

@@ -23,6 +23,10 @@ inline constexpr std::string_view kTraining =
     "sink-scan-sums,sink-scan-outputs,hoist-scan,simplify,grad,"
     "simplify,hoist-scan,sink-scan-sums,sink-scan-outputs,hoist-scan,simplify";
 
+/// To be appended to either, for recurrences  a_t h + b_t  of few elements: their steps run side by side. It
+/// changes the order of sums, so that `run` is then no more to the bit what N steps are.
+inline constexpr std::string_view kLinear = ",linear-scan,hoist-scan,simplify";
+
 struct RunOptions {
   /// Each stage is dumped to <dump_dir>/<function>/ ("00-input.rondo", "03-grad.rondo"); empty: RONDO_DUMP.
   std::string dump_dir;

@@ -8,6 +8,8 @@
 namespace rondo::ir {
 namespace {
 
+constexpr int64_t kMostChunks = 64;
+
 void require_param(const ScanView& s, Value param, const Type& type, std::string_view what, uint32_t i) {
   if (s.body.type(param) != type)
     reject("{} {} is {}, the body's parameter is {}", what, i, to_string(type),
@@ -44,6 +46,8 @@ Types infer_scan(const Func&, const Op& op, TypeSpan in) {
   if (op.body->results.size() < a.carries)
     reject("{} carries, but {} results of the body", a.carries, op.body->results.size());
   if (op.body->results.empty()) reject("has no results");
+  if (a.chunks < 0 || a.chunks > kMostChunks)
+    reject("{} chunks of time; there may be 0 to {}", a.chunks, kMostChunks);
   const ScanView s(op);
   for (uint32_t i = 0; i < s.consts; ++i) require_param(s, s.const_param(i), in[i], "const", i);
   for (uint32_t i = 0; i < s.carries; ++i) require_param(s, s.carry_param(i), in[s.consts + i], "carry", i);

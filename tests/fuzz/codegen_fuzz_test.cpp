@@ -41,6 +41,13 @@ TEST_P(RandomFunctions, MeanTheSameEverywhere) {
     EXPECT_LT(ir::difference(execute(*codegen::compile(func), r.inputs, shapes, r.dims), expected),
               kTolerance)
         << to_string(program);
+    passes::Options three;
+    three.chunks = 3;
+    const ir::Func linear = passes::linear_scan(func, three);
+    if (to_string(codegen::lower(linear)).find("chunks") == std::string::npos) continue;
+    EXPECT_LT(ir::difference(execute(*codegen::compile(linear), r.inputs, shapes, r.dims), expected),
+              kTolerance)
+        << ir::print(linear);
   }
 }
 

@@ -166,6 +166,8 @@ INSTANTIATE_TEST_SUITE_P(
                 "m.rondo:2:8: a scan without xs takes a trip count"},
         BadText{BODY("%y = scan trip(3) xs(%x) { yield ys(%x) } : f32[2,3]"),
                 "m.rondo:2:8: a scan with xs takes no trip count"},
+        BadText{BODY("%y = scan chunks(65) xs(%x) { yield ys(%x) } : f32[2,3]"),
+                "m.rondo:2:8: scan: 65 chunks of time; there may be 0 to 64"},
         BadText{BODY("%y = scan xs(%i) { yield ys(%i) } : i32[]"),
                 "m.rondo:2:16: `%i` is a scalar and has no leading dim"},
         BadText{BODY("%y = scan trip(3) { yield ys(%i) } : i32[3]"), "m.rondo:2:32: `%i` is not defined"},

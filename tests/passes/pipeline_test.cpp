@@ -15,6 +15,7 @@
 #include "tests/passes/structure.h"
 #include "tests/runtime/count_allocations.h"
 #include "tests/support/cells.h"
+#include "tests/support/environment.h"
 
 namespace rondo {
 namespace {
@@ -22,6 +23,7 @@ namespace {
 using ir::Func;
 using ir::parse;
 using passes::run_pipeline;
+using test::Environment;
 
 void expect_error(const std::string& pipeline, const std::string& message) {
   try {
@@ -32,26 +34,16 @@ void expect_error(const std::string& pipeline, const std::string& message) {
   }
 }
 
-/// Sets a variable of the environment while it lives.
-class Environment {
- public:
-  Environment(const char* name, const std::string& value) : name_(name) { setenv(name, value.c_str(), 1); }
-  ~Environment() { unsetenv(name_); }
-
- private:
-  const char* name_;
-};
-
 TEST(Pipeline, Errors) {
   expect_error(
       "simplify,fuse",
       "rondo: unknown pass `fuse`; there are: mask-lengths, simplify, grad, vjp, merge-matmuls, hoist-scan, "
       "sink-scan-outputs, "
-      "sink-scan-sums, split-scan, unroll-scan, gather-matmul, bind-dims");
+      "sink-scan-sums, split-scan, linear-scan, unroll-scan, gather-matmul, bind-dims");
   expect_error("simplify,",
                "rondo: unknown pass ``; there are: mask-lengths, simplify, grad, vjp, merge-matmuls, "
                "hoist-scan, sink-scan-outputs, "
-               "sink-scan-sums, split-scan, unroll-scan, gather-matmul, bind-dims");
+               "sink-scan-sums, split-scan, linear-scan, unroll-scan, gather-matmul, bind-dims");
   expect_error("simplify{hard=1}", "rondo: pass simplify has no option `hard=1`; it takes none");
   expect_error("unroll-scan{times=2}",
                "rondo: pass unroll-scan has no option `times=2`; it takes {factor=n}");

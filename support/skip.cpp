@@ -1,0 +1,18 @@
+#include "support/skip.h"
+
+#include <cstdlib>
+
+namespace rondo {
+
+bool is_skipped(std::string_view name) {
+  const char* set = std::getenv("RONDO_SKIP");
+  std::string_view names = set ? set : "";
+  while (!names.empty()) {
+    const size_t comma = names.find(',');
+    if (names.substr(0, comma) == name) return true;
+    names = comma == std::string_view::npos ? "" : names.substr(comma + 1);
+  }
+  return false;
+}
+
+}  // namespace rondo

@@ -1,0 +1,12 @@
+// What RONDO_SKIP leaves out, to find what a part of the compiler does, or does wrong.
+#pragma once
+
+#include <string_view>
+
+namespace rondo {
+
+/// Whether the environment's RONDO_SKIP names it: a pass, or a way to run loops ("by-points"). Names are
+/// parted by commas.
+bool is_skipped(std::string_view name);
+
+}  // namespace rondo
