@@ -21,25 +21,14 @@ namespace {
 
 using Inputs = std::map<std::string, ir::Array>;
 
-/// i32 inputs may be ids: below the number of rows of all tables.
-int64_t fewest_rows(const ir::Func& func) {
-  int64_t rows = 3;
-  for (const ir::Op& op : func.ops) {
-    if (op.body) rows = std::min(rows, fewest_rows(*op.body));
-    if (op.kind != ir::OpKind::gather) continue;
-    const Dim& table = func.type(op.operands[0]).shape[0];
-    if (!table.is_named()) rows = std::min(rows, table.size());
-  }
-  return rows;
-}
-
 Inputs make_inputs(const Function& function, const Weights& weights, const GradientCheckOptions& options) {
   const ir::Func& func = function.func;
   for (const std::string& name : ir::named_dims(func))
     if (!options.dims.contains(name))
       throw Error(
           fmt::format("rondo: check_gradients: {} has the dim {}, which no option gives", func.name, name));
-  const auto random = ir::random_inputs(func, options.dims, options.seed, fewest_rows(func));
+  const auto random =
+      ir::random_inputs(func, options.dims, options.seed, ir::ids_in_range(func, options.dims));
   Inputs inputs;
   for (size_t i = 0; i < random.size(); ++i) inputs[func.value_name(func.params[i])] = random[i];
   for (const Param& p : function.params) inputs[p.name()] = array_of(weights.at(p.name()));

@@ -14,8 +14,8 @@ struct GradientCheckOptions {
   std::string loss = "loss";
   std::vector<std::string> wrt = {};  // parameters and inputs; none: all parameters
   ir::DimValues dims = {};            // of named dims; small ones do, as each element costs two evaluations
-  /// Values of inputs, row-major. The others are random: floats in [-1,1], i32 in [0,3), and below the number
-  /// of rows of every table.
+  /// Values of inputs, row-major. The others are random: floats in [-1,1], i32 in [0,3), and in range
+  /// of every table and of lengths.
   std::map<std::string, std::vector<double>> inputs = {};
   uint64_t seed = 1;     // of random inputs, of dropout, and of which elements are checked
   int64_t elements = 8;  // of each parameter; all, where there are no more

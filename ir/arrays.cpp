@@ -28,6 +28,21 @@ std::vector<Array> random_inputs(const Func& func, const DimValues& dims, uint64
   return inputs;
 }
 
+int64_t ids_in_range(const Func& func, const DimValues& dims) {
+  int64_t ids = 3;
+  auto limit = [&](const Dim& dim, int64_t more = 0) {
+    if (!dim.is_named() || dims.contains(dim.name())) ids = std::min(ids, bind(dim, dims) + more);
+  };
+  for (const Op& op : func.ops) {
+    if (op.kind == OpKind::gather) limit(func.type(op.operands[0]).shape[0]);
+    if (op.kind == OpKind::scatter_add) limit(op.attrs.type.shape[0]);
+    if (op.kind == OpKind::in_range) limit(op.attrs.dim, op.attrs.hi);
+    if (op.attrs.lengths) limit(trip_count(func, op), 1);
+    if (op.body) ids = std::min(ids, ids_in_range(*op.body, dims));
+  }
+  return std::max<int64_t>(ids, 1);
+}
+
 double difference(std::span<const Array> a, std::span<const Array> b) {
   const double infinity = std::numeric_limits<double>::infinity();
   if (a.size() != b.size()) return infinity;

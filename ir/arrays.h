@@ -16,6 +16,9 @@ namespace rondo::ir {
 /// everywhere.
 std::vector<Array> random_inputs(const Func& func, const DimValues& dims, uint64_t seed, int64_t ids = 3);
 
+/// How many ids from 0 are in range of everything in func that takes ids or lengths; 3 if that is more.
+int64_t ids_in_range(const Func& func, const DimValues& dims);
+
 /// The largest |a - b| / max(1, |b|) over all elements, b the reference; infinity where shapes differ or just
 /// one of the two is NaN.
 double difference(std::span<const Array> a, std::span<const Array> b);

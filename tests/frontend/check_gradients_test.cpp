@@ -38,6 +38,28 @@ TEST(CheckGradients, PassesRightOnesWithIdsAndDropout) {
   EXPECT_EQ(to_string(check).substr(0, 44), "gradients agree with central differences to ");
 }
 
+/// Tells two classes apart.
+struct Coin : Model {
+  Rnn cell{*this, "cell", 2, 3};
+  Linear head{*this, "head", 3, 2};
+  HiddenState initial(Dim batch) const { return cell.initial(batch); }
+  std::pair<HiddenState, Tensor> step(const HiddenState& s, Tensor x) const {
+    const HiddenState next = cell(s, x);
+    return {next, head(next.h)};
+  }
+};
+
+TEST(CheckGradients, KeepsLabelsAndLengthsInRange) {
+  const Coin model;
+  const Function loss = loss_function(model, {f32, {2}}, {i32, {}}, softmax_cross_entropy, {.lengths = true});
+  for (int64_t steps : {1, 4})
+    for (uint64_t seed : {1, 2, 3}) {
+      const GradientCheck check =
+          check_gradients(loss, model.init(1), {.dims = {{"T", steps}, {"B", 5}}, .seed = seed});
+      EXPECT_TRUE(check.passed()) << to_string(check);
+    }
+}
+
 TEST(CheckGradients, NamesTheParameterWhoseGradientIsWrong) {
   const Chars model(true);
   const GradientCheck check = check_gradients(model.loss(), model.init(1), {.dims = kDims, .elements = 1000});
