@@ -81,9 +81,9 @@ std::string service_declaration(const Plan& plan, const codegen::Service& servic
 }
 
 std::string introduction(const Plan& plan) {
-  const char* weights = plan.weights.items.empty() ? "There are none"
-                        : !plan.weights_given      ? "They are in the library's read-only data"
-                                                   : "They are in the caller's memory";
+  const char* weights = plan.weights.items.empty() ? "none"
+                        : !plan.weights_given      ? "in the library's read-only data"
+                                                   : "in the caller's memory";
   return fmt::format(
       R"(/* {0}: a model compiled by Rondo {1}. Made by a program; changes to this file are lost.
  *

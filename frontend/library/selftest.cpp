@@ -191,13 +191,6 @@ class EntryTest {
   ir::DimValues dims_;
 };
 
-/// The bytes of a block with the dims of the test.
-std::string block(const std::string& name, const ir::Poly& bytes, const ir::DimValues& dims,
-                  const std::string& big) {
-  return fmt::format("static {}_ALIGNED unsigned char {}[{}];\n", big, name,
-                     std::max<int64_t>(bytes.evaluate(dims), 64));
-}
-
 /// Each in its own arithmetic: some machines have no double.
 std::string comparisons(const std::string& big) {
   std::string text;
@@ -259,76 +252,110 @@ constexpr const char* kReadWeights = R"(  static {big}_ALIGNED unsigned char ini
   fclose(file);
 )";
 
+/// The file around the tests of the entries.
+class SelftestWriter {
+ public:
+  SelftestWriter(const Plan& plan, const LibraryOptions& options)
+      : plan_(plan),
+        big_(upper(plan.prefix)),
+        init_(std::ranges::any_of(plan.library.services, [](const auto& s) { return s.name == "init"; })),
+        init_weights_(init_ && plan.weights_given && options.weights == WeightsIn::library),
+        take_weights_(plan.weights_given && !init_weights_),
+        read_(take_weights_ && options.weights == WeightsIn::pointer) {}
+
+  std::string run(const Weights& weights) {
+    for (const PlannedEntry& e : plan_.entries) add(e, weights);
+    return start() + comparisons(big_) + "\n" + memory() + begin() + tests_ + selftest() + main();
+  }
+
+ private:
+  void add(const PlannedEntry& e, const Weights& weights) {
+    Function before = e.function;
+    before.pipeline.clear();  // the passes have run
+    EntryTest test(plan_, e, rondo::compile(before, copy_of(weights)));
+    dims_.insert(test.dims().begin(), test.dims().end());
+    tests_ += test.text();
+    calls_ += fmt::format("  if ((line = test_{}()) != 0) return line;\n", e.name);
+    scratch_bytes_ = std::max(scratch_bytes_, e.facts.scratch_bytes.evaluate(test.dims()));
+  }
+
+  std::string start() const {
+    const std::string include =
+        take_weights_ && !read_ ? fmt::format("#include \"{}_weights.h\"\n", plan_.name) : "";
+    return fmt::format(kStart, fmt::arg("name", plan_.name), fmt::arg("prefix", plan_.prefix),
+                       fmt::arg("big", big_), fmt::arg("include", include),
+                       fmt::arg("argument", take_weights_ ? "weights" : ""));
+  }
+
+  std::string block(const char* name, const ir::Poly& bytes) const {
+    return fmt::format("static {}_ALIGNED unsigned char {}[{}];\n", big_, name,
+                       std::max<int64_t>(bytes.evaluate(dims_), 64));
+  }
+
+  std::string memory() const {
+    std::string text = block("scratch", scratch_bytes_);
+    if (!plan_.state.items.empty()) {
+      const ir::Poly words = 8 + 8 * static_cast<int64_t>(plan_.state.dims().size());
+      text += block("state", plan_.state.bytes);
+      text += fmt::format("static unsigned char saved[{}];\n", (plan_.state.bytes + words).evaluate(dims_));
+    }
+    if (plan_.weights_given) text += block("weights", plan_.weights.bytes);
+    if (!plan_.optimizer.items.empty()) text += block("optimizer", plan_.optimizer.bytes);
+    if (take_weights_) text += "static const unsigned char* initial_weights;\n";
+    return text;
+  }
+
+  /// Everything as before the first call.
+  std::string begin() const {
+    std::string copy, good = "1";
+    if (take_weights_)
+      copy = fmt::format(
+          "  long i;\n  for (i = 0; i < {}_WEIGHTS_BYTES; ++i) weights[i] = initial_weights[i];\n", big_);
+    if (init_) {
+      std::vector<std::string> args;
+      if (init_weights_) args.emplace_back("weights");
+      if (!plan_.optimizer.items.empty()) args.emplace_back("optimizer");
+      good += fmt::format(" && {}_init({}) == {}_OK", plan_.prefix, fmt::join(args, ", "), big_);
+    }
+    if (!plan_.state.items.empty()) {
+      std::string values;
+      for (const std::string& dim : plan_.state.dims()) values += fmt::format(", {}", dims_.at(dim));
+      good += fmt::format(" && {}_reset(state{}) == {}_OK", plan_.prefix, values, big_);
+    }
+    return fmt::format("\nstatic int begin(void) {{\n{}  return {};\n}}\n\n", copy, good);
+  }
+
+  std::string selftest() const {
+    return fmt::format(
+        "int {0}_selftest({1});\nint {0}_selftest({1}) {{\n  int line;\n{2}"
+        "  CHECK({0}_model_hash() == {3}_MODEL_HASH);\n{4}  return 0;\n}}\n",
+        plan_.prefix, take_weights_ ? "const void* weights_to_take" : "void",
+        take_weights_ ? "  initial_weights = (const unsigned char*)weights_to_take;\n" : "", big_, calls_);
+  }
+
+  std::string main() const {
+    const std::string reading =
+        read_ ? fmt::format(kReadWeights, fmt::arg("big", big_), fmt::arg("name", plan_.name)) : "";
+    const std::string passed = read_ ? "initial" : take_weights_ ? plan_.prefix + "_weights" : "";
+    return fmt::format(kMain, fmt::arg("big", big_), fmt::arg("name", plan_.name),
+                       fmt::arg("prefix", plan_.prefix), fmt::arg("read", reading), fmt::arg("pass", passed),
+                       fmt::arg("main_parameters", read_ ? "int argc, char** argv" : "void"));
+  }
+
+  const Plan& plan_;
+  std::string big_;
+  // Whether the library has init, and that gives the weights; else whether the test is given them, from a
+  // file.
+  bool init_, init_weights_, take_weights_, read_;
+  std::string tests_, calls_;
+  ir::DimValues dims_;
+  int64_t scratch_bytes_ = 0;
+};
+
 }  // namespace
 
 std::string selftest(const Plan& plan, const Weights& weights, const LibraryOptions& options) {
-  const std::string big = upper(plan.prefix);
-  const bool init =
-      std::ranges::any_of(plan.library.services, [](const auto& s) { return s.name == "init"; });
-  const bool init_weights = init && plan.weights_given && options.weights == WeightsIn::library;
-  const bool take_weights = plan.weights_given && !init_weights;
-  const bool read = take_weights && options.weights == WeightsIn::pointer;
-  const auto arg = [](const char* name, const std::string& value) { return fmt::arg(name, value); };
-
-  std::string tests, run;
-  ir::DimValues dims;
-  ir::Poly scratch;
-  int64_t scratch_bytes = 0;
-  for (const PlannedEntry& e : plan.entries) {
-    Function before = e.function;
-    before.pipeline.clear();  // the passes have run
-    EntryTest test(plan, e, compile(before, copy_of(weights)));
-    dims.insert(test.dims().begin(), test.dims().end());
-    tests += test.text();
-    run += fmt::format("  if ((line = test_{}()) != 0) return line;\n", e.name);
-    scratch_bytes = std::max(scratch_bytes, e.facts.scratch_bytes.evaluate(test.dims()));
-  }
-
-  const std::string include =
-      take_weights && !read ? fmt::format("#include \"{}_weights.h\"\n", plan.name) : "";
-  std::string text =
-      fmt::format(fmt::runtime(kStart), arg("name", plan.name), arg("prefix", plan.prefix), arg("big", big),
-                  arg("include", include), arg("argument", take_weights ? "weights" : ""));
-  text += comparisons(big) + "\n";
-  if (!plan.state.items.empty()) {
-    text += block("state", plan.state.bytes, dims, big);
-    const ir::Poly words = 8 + 8 * static_cast<int64_t>(plan.state.dims().size());
-    text += fmt::format("static unsigned char saved[{}];\n", (plan.state.bytes + words).evaluate(dims));
-  }
-  text += block("scratch", scratch_bytes, dims, big);
-  if (plan.weights_given) text += block("weights", plan.weights.bytes, dims, big);
-  if (!plan.optimizer.items.empty()) text += block("optimizer", plan.optimizer.bytes, dims, big);
-  if (take_weights) text += "static const unsigned char* initial_weights;\n";
-
-  std::string begin;
-  if (take_weights)
-    begin += fmt::format("  for (i = 0; i < {}_WEIGHTS_BYTES; ++i) weights[i] = initial_weights[i];\n", big);
-  std::string good = "1";
-  if (init) {
-    std::vector<std::string> args;
-    if (init_weights) args.emplace_back("weights");
-    if (!plan.optimizer.items.empty()) args.emplace_back("optimizer");
-    good += fmt::format(" && {}_init({}) == {}_OK", plan.prefix, fmt::join(args, ", "), big);
-  }
-  if (!plan.state.items.empty()) {
-    std::string values;
-    for (const std::string& dim : plan.state.dims()) values += fmt::format(", {}", dims.at(dim));
-    good += fmt::format(" && {}_reset(state{}) == {}_OK", plan.prefix, values, big);
-  }
-  text += fmt::format("\nstatic int begin(void) {{\n{}{}  return {};\n}}\n\n",
-                      take_weights ? "  long i;\n" : "", begin, good);
-  text += tests;
-  text += fmt::format(
-      "int {0}_selftest({1});\nint {0}_selftest({1}) {{\n  int line;\n{2}"
-      "  CHECK({0}_model_hash() == {3}_MODEL_HASH);\n{4}  return 0;\n}}\n",
-      plan.prefix, take_weights ? "const void* weights_to_take" : "void",
-      take_weights ? "  initial_weights = (const unsigned char*)weights_to_take;\n" : "", big, run);
-  const std::string reading =
-      read ? fmt::format(fmt::runtime(kReadWeights), arg("big", big), arg("name", plan.name)) : "";
-  const std::string passed = read ? "initial" : take_weights ? plan.prefix + "_weights" : "";
-  return text + fmt::format(fmt::runtime(kMain), arg("big", big), arg("name", plan.name),
-                            arg("prefix", plan.prefix), arg("read", reading), arg("pass", passed),
-                            arg("main_parameters", read ? "int argc, char** argv" : "void"));
+  return SelftestWriter(plan, options).run(weights);
 }
 
 }  // namespace rondo::library

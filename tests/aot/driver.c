@@ -57,6 +57,16 @@ static void test_blocks(void) {
   }
 }
 
+/* No steps take no arrays, and leave the state. */
+static void test_no_steps(void) {
+  static Stream s;
+  static unsigned char before[AMP_STATE_BYTES];
+  run_steps(&s);
+  memcpy(before, s.state, sizeof before);
+  expect(amp_run(s.state, s.scratch, 0, NULL, NULL) == AMP_OK, "no steps");
+  expect(memcmp(before, s.state, sizeof before) == 0, "no steps change the state");
+}
+
 static void* in_thread(void* stream) {
   int i;
   for (i = 0; i < 50; ++i) run_steps((Stream*)stream);
@@ -119,6 +129,7 @@ int main(void) {
   for (i = 0; i <= kSteps; ++i) x[i] = (float)(i * i % 37) / 37 - 0.5f;
   expect(strcmp(amp_version(), AMP_RONDO_VERSION) == 0, "version");
   test_blocks();
+  test_no_steps();
   test_threads();
   if (kTestStack) {
     test_stack(&x, AMP_STEP_STACK_BYTES, "step takes more stack than promised");
