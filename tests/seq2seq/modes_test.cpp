@@ -51,8 +51,8 @@ void set_inputs(Reference& r) {
   r.set("target", {kSteps, Sources::rows}, Numbers(kTargets.begin(), kTargets.end()));
 }
 
-TEST_P(Modes, GradientsAreThoseOfFiniteDifferences) {
-  const EncoderDecoder model = tiny(GetParam());
+/// Of the loss of a model that takes the tiny one's inputs, along one direction for each parameter.
+void expect_gradients(const EncoderDecoder& model) {
   const Weights weights = model.init(3);
   const Function loss = loss_function(model);
   Reference gradients(gradient(loss), weights), reference(loss, weights);
@@ -77,6 +77,16 @@ TEST_P(Modes, GradientsAreThoseOfFiniteDifferences) {
     EXPECT_NE(slope, 0) << p.name();
     EXPECT_NEAR(loss_at(p, here), gradients.scalar("loss"), 1e-12);
   }
+}
+
+TEST_P(Modes, GradientsAreThoseOfFiniteDifferences) { expect_gradients(tiny(GetParam())); }
+
+TEST(Modes, AnyLayersReadAndWrite) {
+  EncoderDecoderOptions options;
+  options.target = {.symbols = kSymbols, .end = kEnd, .embedding = 4, .attention = Kind::additive};
+  expect_gradients(EncoderDecoder(
+      options, [](Model& m, const std::string& name) { return Bidirectional<Lstm>(m, name, 4, 6); },
+      [](Model& m, const std::string& name, int64_t in) { return Lstm(m, name, in, 5); }, f64));
 }
 
 TEST_P(Modes, WhatLiesBeyondTheEndsIsIgnored) {
