@@ -92,15 +92,17 @@ class SequenceStack {
   }
 
   /// The final states and the ys of the last layer. With lengths, rows may come in any order; inside they are
-  /// sorted, so that the cost follows the sum of the lengths.
+  /// sorted, so that the cost follows the sum of the lengths. What stands in xs beyond a row's length does
+  /// not matter.
   std::pair<State, Tensor> operator()(const State& state, Operand xs, ScanOptions options = {}) const {
     LibraryCall call("stack", xs.where());
     check_states(state.size(), layers.size(), xs.where());
     if (!options.lengths) return through_layers(state, xs, options);
     const SortedRows rows({*options.lengths, xs.where()});
     options.lengths = rows.lengths();
-    auto [last, ys] =
-        through_layers(rows.sorted(state), {rows.sorted_steps(xs.tensor()), xs.where()}, options);
+    Tensor sorted = rows.sorted_steps(xs.tensor());
+    if (sorted.dtype() != i32) sorted = zero_beyond({sorted, xs.where()}, {rows.lengths(), xs.where()});
+    auto [last, ys] = through_layers(rows.sorted(state), {sorted, xs.where()}, options);
     return {rows.restored(last), rows.restored_steps(ys)};
   }
 

@@ -151,6 +151,33 @@ TEST(Sequences, ARowAmongLongerOnesIsAsAlone) {
   }
 }
 
+TEST(Sequences, PaddingReachesNothing) {
+  Model m(f64);
+  SequenceStack stack;
+  stack.layers = {Linear(m, "in", kIn, 4), LayerNorm(m, "norm", 4), Residual(Gru(m, "gru", 4, 4))};
+  const Function loss("loss", m, [&](Trace& t) {
+    const Tensor lengths = t.input("lengths", i32, {"B"});
+    const Tensor ys = stack(stack.initial("B"), t.input("xs", {"T", "B", kIn}), {.lengths = lengths}).second;
+    t.output("loss", mean_where(mask_of(lengths, "T"), mean(square(ys), -1)));
+  });
+  auto gradients = [&](double padding) {
+    Numbers xs = numbers(3 * 2 * kIn, 4);
+    for (int j = 0; j < kIn; ++j) xs[(1 * 2 + 0) * kIn + j] = xs[(2 * 2 + 0) * kIn + j] = padding;
+    Reference r(gradient(loss), m.init(1));
+    r.set("xs", {3, 2, kIn}, xs);
+    r.set("lengths", {2}, {1, 3});
+    r.run();
+    Numbers all{r.scalar("loss")};
+    for (const Param& p : m.params())
+      for (double d : r.at("d_" + p.name()).data) all.push_back(d);
+    return all;
+  };
+  const Numbers expected = gradients(0);
+  for (double d : expected) ASSERT_TRUE(std::isfinite(d));
+  EXPECT_EQ(gradients(NAN), expected);
+  EXPECT_EQ(gradients(1e30), expected);
+}
+
 /// What dropout makes of ones [T,B,kIn] in training, in a stack of sequence layers and in one of steps.
 std::pair<Numbers, Numbers> dropped(Draw draw) {
   const Function f("f", f64, [&](Trace& t) {
