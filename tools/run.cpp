@@ -16,7 +16,7 @@ namespace {
 constexpr size_t kShown = 8;  // elements of an output that are printed
 
 struct RunArgs {
-  std::string file, passes, inputs;
+  std::string file, passes = "mask-lengths", inputs;
   std::vector<std::string> dims;
   uint64_t seed = 1;
   bool check = false;
@@ -141,7 +141,9 @@ void add_run(CLI::App& app) {
   auto args = std::make_shared<RunArgs>();
   CLI::App* run = app.add_subcommand("run", "Compiles a function, runs it and prints its outputs");
   run->add_option("file", args->file, "A .rondo file")->required();
-  run->add_option("--passes", args->passes, "Passes to run before: a pipeline, or inference, or training");
+  run->add_option(
+      "--passes", args->passes,
+      "Passes to run before: a pipeline, or inference, or training; mask-lengths if none is named");
   CLI::Option* inputs =
       run->add_option("--inputs", args->inputs, "A safetensors file with a tensor for each param");
   run->add_option("--random", args->seed, "Random inputs from this seed (default: 1)")->excludes(inputs);

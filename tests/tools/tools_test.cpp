@@ -85,8 +85,9 @@ TEST(Run, ChecksAgainstTheEvaluator) {
 }
 
 TEST(Run, TakesTheFilesOfTheTests) {
-  for (const char* args : {"gru_reset_before.rondo --dims T=3,B=2",
-                           "softmax_cross_entropy.rondo --dims T=3,B=2", "generate.rondo --dims N=5"}) {
+  for (const char* args :
+       {"gru_reset_before.rondo --dims T=3,B=2", "softmax_cross_entropy.rondo --dims T=3,B=2",
+        "generate.rondo --dims N=5", "lengths.rondo --dims T=7,B=3"}) {
     const Outcome run = rondo(std::string("run ../run/") + args + " --check");
     EXPECT_EQ(run.code, 0) << run.text;
   }
