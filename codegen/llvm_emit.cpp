@@ -65,6 +65,7 @@ class ProgramEmitter {
         emit(*s.loop);
       else
         emit_part(s.kernel ? s.kernel->name : "pack", [&](FunctionBuilder& f) {
+          f.kernel = inline_ ? nullptr : s.kernel.get();
           if (s.pack)
             emit_pack(f, *s.pack);
           else if (s.kernel->schedule.form == Schedule::Form::gemm)

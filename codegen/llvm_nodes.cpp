@@ -153,6 +153,10 @@ bool NodeValues::varies(const Access& access) const {
 llvm::Value* NodeValues::clamped_row(const Access& access) const {
   llvm::IRBuilder<>& b = f_.b;
   llvm::Value* row = values_[access.row];
+  // A row of a list: stores do not change it, so that it is loaded once for many columns.
+  if (auto* load = llvm::dyn_cast<llvm::LoadInst>(row);
+      load && f_.only_reads(nodes_[access.row].access.buffer))
+    load->setMetadata(llvm::LLVMContext::MD_invariant_load, llvm::MDNode::get(b.getContext(), {}));
   llvm::Type* wide = b.getInt64Ty();
   if (auto* v = llvm::dyn_cast<llvm::FixedVectorType>(row->getType()))
     wide = llvm::FixedVectorType::get(wide, v->getNumElements());

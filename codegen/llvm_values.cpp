@@ -37,6 +37,11 @@ llvm::Function* FunctionBuilder::finish() {
   return function_;
 }
 
+bool FunctionBuilder::only_reads(BufferId id) const {
+  return kernel && program.buffers[id].kind == Buffer::Kind::scratch &&
+         std::ranges::none_of(kernel->stores, [&](const Store& s) { return s.access.buffer == id; });
+}
+
 llvm::Value* FunctionBuilder::argument(unsigned i) const { return function_->getArg(i); }
 
 llvm::Value* FunctionBuilder::named_number(const std::string& name) {

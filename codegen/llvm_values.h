@@ -28,6 +28,10 @@ class FunctionBuilder {
   llvm::IRBuilder<> b;
   const ir::LoopProgram& program;
   const Target& target;
+  /// The kernel that is all of the function; null: there is more.
+  const ir::Kernel* kernel = nullptr;
+  /// Whether the function only reads a buffer, and no in-place update goes by another name.
+  bool only_reads(ir::BufferId) const;
 
   llvm::Value* argument(unsigned i) const;
   llvm::Value* i64(int64_t v) { return b.getInt64(static_cast<uint64_t>(v)); }
