@@ -16,7 +16,7 @@ struct Options {
   std::vector<std::string> wrt;  // grad: params by name; empty: all float params
   int64_t factor = 0;            // unroll-scan: 0 unrolls fully where the trip count is known
   ir::DimValues dims = {};       // bind-dims
-  int64_t chunks = 8;            // linear-scan
+  int64_t chunks = 4;            // linear-scan
 };
 
 /// Appends to func's results the gradients of result 0 (a scalar) with respect to options.wrt, in their

@@ -212,7 +212,7 @@ func @mingru(%w: f32[3,8], %x: f32[T,B,3]) -> (f32[]) {
   const Func func = passes::run_pipeline(loss, std::string(passes::kTraining) + std::string(passes::kLinear));
   const std::string program = to_string(codegen::lower(func));
   EXPECT_EQ(count(program, "loop "), 2) << program;
-  EXPECT_EQ(count(program, "by points, 8 chunks"), 2) << program;
+  EXPECT_EQ(count(program, "by points, 4 chunks"), 2) << program;
   const ir::DimValues dims{{"T", 37}, {"B", 2}};
   const auto inputs = ir::random_inputs(func, dims, 3);
   const auto expected = ir::evaluate(passes::grad(loss), inputs, dims);

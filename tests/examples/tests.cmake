@@ -7,9 +7,10 @@ rondo_test(examples_support_test SOURCES examples/support_test.cpp LIBS rondo_ex
 rondo_test(examples_test LABELS slow
   SOURCES examples/hello_test.cpp examples/adding_test.cpp examples/digits_test.cpp examples/gradients_test.cpp
     examples/names_test.cpp examples/counter_test.cpp examples/tagging_test.cpp examples/sequences_test.cpp
+    examples/own_cell_test.cpp
   LIBS rondo_support)
 target_compile_definitions(examples_test PRIVATE RONDO_BIN="$<TARGET_FILE_DIR:hello>")
-add_dependencies(examples_test hello adding digits gradients names counter tagging teacher spell numbers)
+add_dependencies(examples_test hello adding digits gradients names counter tagging teacher spell numbers own_cell)
 
 rondo_test(char_lm_test LABELS slow SOURCES examples/char_lm_test.cpp LIBS rondo_runtime)
 target_compile_definitions(char_lm_test PRIVATE CHAR_LM="$<TARGET_FILE:char_lm>" RONDO_TOOL="$<TARGET_FILE:rondo>"
