@@ -72,13 +72,13 @@ Signature signature_of(const Func& func, const LoopProgram& program, const Compi
   for (const IndexBound& b : program.bounds) {
     const int64_t more = b.bound.constant();
     if (b.bound.is_constant()) {
-      s.bounds.push_back({b.input, {more, -1}});
+      s.bounds.push_back({b.input, {more, -1}, 0, b.low});
       continue;
     }
     const Poly::Term names = b.bound.terms().rbegin()->first;
     RONDO_CHECK(names.size() == 1 && b.bound == Poly(Dim(names.front())) + Poly(more),
                 "bound " + to_string(b.bound));
-    s.bounds.push_back({b.input, arg_dim(Dim(names.front())), more});
+    s.bounds.push_back({b.input, arg_dim(Dim(names.front())), more, b.low});
   }
   return s;
 }

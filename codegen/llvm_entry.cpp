@@ -90,13 +90,14 @@ void EntryBuilder::check_params() {
   }
 }
 
-void EntryBuilder::check_indices(const EntryPlace& place, const Poly& count, const Poly& bound) {
-  llvm::Value *first = address(place), *end = poly(bound);
+void EntryBuilder::check_indices(const EntryPlace& place, const Poly& count, const IndexBound& bound) {
+  llvm::Value *first = address(place), *low = b.getInt64(bound.low);
+  llvm::Value* size = b.CreateSub(poly(bound.bound), low);
   for_each(poly(count), [&](llvm::Value* i) {
     llvm::Value* at = b.CreateInBoundsGEP(b.getInt32Ty(), first, i);
-    llvm::Value* id = b.CreateZExt(b.CreateAlignedLoad(b.getInt32Ty(), at, llvm::Align(4)), b.getInt64Ty());
-    // As an unsigned number, a negative index is at least 2^31, more than any dim.
-    fail_if(b.CreateICmpUGE(id, end), Status::bad_index);
+    llvm::Value* id = b.CreateSExt(b.CreateAlignedLoad(b.getInt32Ty(), at, llvm::Align(4)), b.getInt64Ty());
+    // As an unsigned number, what is below the range is at least 2^63, more than any size.
+    fail_if(b.CreateICmpUGE(b.CreateSub(id, low), size), Status::bad_index);
   });
 }
 

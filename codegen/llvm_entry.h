@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "codegen/library.h"
+#include "ir/loops.h"
 
 namespace rondo::codegen {
 
@@ -23,8 +24,8 @@ class EntryBuilder {
 
   /// Returns early where a dim is out of range, a pointer is null or misaligned.
   void check_params();
-  /// Returns early where one of so many i32 is not in [0, bound).
-  void check_indices(const EntryPlace&, const ir::Poly& count, const ir::Poly& bound);
+  /// Returns early where one of so many i32 is outside of the bound.
+  void check_indices(const EntryPlace&, const ir::Poly& count, const ir::IndexBound& bound);
   void run(const Service::Step&);
   void finish(Status status = Status::ok) { b.CreateRet(code(status)); }
 

@@ -157,7 +157,7 @@ class LibraryEmitter {
       if (place.param == EntryPlace::kConstants) continue;
       const EntryParam& param = entry.params[place.param];
       if (param.kind == EntryParam::Kind::scalar || param.bytes == count * Poly(4))
-        f.check_indices(place, count, bound.bound);
+        f.check_indices(place, count, bound);
     }
   }
 

@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "frontend/lengths.h"
 #include "frontend/scan.h"
 
 namespace rondo {
@@ -82,18 +83,17 @@ Tensor ctc(Operand logits, Operand labels, Operand input_lengths, Operand label_
     fail("blank " + std::to_string(options.blank) + " is no class of " + ir::to_string(x.type()),
          logits.where());
   const Ctc rows(check_ids(labels, classes), options.blank);
-  const Tensor log_p = max(log_softmax(logits), kLogZero), lengths = input_lengths;
+  const Tensor log_p = max(log_softmax(logits), kLogZero);
   struct Step {
-    Tensor log_p, t;
+    Tensor log_p, goes_on;
   };
   const Forward last =
-      scan(rows.start(), Step{log_p, iota({x.dim(0)}, 0)}, [&](const Forward& f, const Step& s) {
-        const Tensor goes_on = less(s.t, lengths);
+      scan(rows.start(), Step{log_p, mask_of(input_lengths, x.dim(0))}, [&](const Forward& f, const Step& s) {
         const Forward next = rows.step(f, s.log_p);
-        return Forward{select(goes_on, next.before, f.before), select(goes_on, next.label, f.label),
-                       select(goes_on, next.after, f.after)};
+        return Forward{select(s.goes_on, next.before, f.before), select(s.goes_on, next.label, f.label),
+                       select(s.goes_on, next.after, f.after)};
       });
-  const Tensor loss = -rows.total(last, label_lengths);
+  const Tensor loss = -rows.total(last, check_lengths(label_lengths, labels.tensor().dim(0)));
   const Tensor fits = less(loss, -kLogZero / 2);
   return select(fits, loss, options.zero_infinity ? zeros(loss.shape()) : detach(exp(loss)));
 }

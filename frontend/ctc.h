@@ -15,7 +15,7 @@ struct CtcOptions {
 /// -log p(labels | input) of each row, [B], for logits [T,B,V] of all classes and labels [L,B] (Graves et al.
 /// 2006). p is the sum over all alignments: each step emits one class of softmax(logits), and the labels are
 /// what is left when repeated classes become one and then blanks go. Row b has steps t < input_lengths[b] and
-/// labels l < label_lengths[b], both i32[B]; what is beyond does not matter.
+/// labels l < label_lengths[b], both i32[B]; labels beyond are any classes.
 Tensor ctc(Operand logits, Operand labels, Operand input_lengths, Operand label_lengths,
            const CtcOptions& options = {});
 

@@ -11,11 +11,14 @@ Tensor mask_like(const Tensor& xs, Operand lengths) { return expand_like(mask_of
 
 }  // namespace
 
-Tensor mask_of(Operand lengths, const Dim& steps) {
-  const Tensor checked = emit(lengths.where(), {lengths}, [&](ir::Builder& b, const auto& v) {
+Tensor check_lengths(Operand lengths, const Dim& steps) {
+  return emit(lengths.where(), {lengths}, [&](ir::Builder& b, const auto& v) {
     return b.in_range(v[0], steps, 1);  // a length may be the number of steps
   });
-  const Tensor rows = expand({checked, lengths.where()}, 0, steps);
+}
+
+Tensor mask_of(Operand lengths, const Dim& steps) {
+  const Tensor rows = expand({check_lengths(lengths, steps), lengths.where()}, 0, steps);
   return less({iota(rows.shape(), 0), lengths.where()}, {rows, lengths.where()});
 }
 

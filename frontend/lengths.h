@@ -8,6 +8,10 @@
 
 namespace rondo {
 
+/// The lengths as they are, each from 0 to the number of steps: those of an input are checked before the
+/// call.
+Tensor check_lengths(Operand lengths, const Dim& steps);
+
 /// pred[T,B]: whether step t is one of row b's, for lengths i32[B] from 0 to T.
 Tensor mask_of(Operand lengths, const Dim& steps);
 

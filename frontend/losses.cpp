@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 namespace rondo {
 namespace {
 
@@ -29,7 +31,7 @@ Tensor CrossEntropy::each(Operand logits, Operand operand) const {
   if (!(label_smoothing >= 0 && label_smoothing <= 1))
     fail(fmt::format("a label smoothing of {} is not in [0,1]", label_smoothing), logits.where());
   const Tensor x = logits, given = operand;
-  const Tensor ids = check_ids(ignore.value_or(0) < 0 ? max(given, 0) : given, x.dim(-1));
+  const Tensor ids = check_ids({given, operand.where()}, x.dim(-1), std::min(ignore.value_or(0), 0));
   const Tensor chosen = equal(expand(ids, -1, x.dim(-1)), iota(x.shape(), -1));
   Tensor wanted = sum(select(chosen, x, 0), -1);
   if (label_smoothing > 0) wanted = (1 - label_smoothing) * wanted + label_smoothing * mean(x, -1);

@@ -225,9 +225,9 @@ Tensor gather(Operand table, Operand ids) {
   return emit(table.where(), {table, ids}, [](Builder& b, const Values& v) { return b.gather(v[0], v[1]); });
 }
 
-Tensor check_ids(Operand ids, Dim count) {
+Tensor check_ids(Operand ids, Dim count, int32_t from) {
   return emit(ids.where(), {ids},
-              [&](ir::Builder& b, const auto& v) { return b.in_range(v[0], std::move(count)); });
+              [&](ir::Builder& b, const auto& v) { return b.in_range(v[0], std::move(count), 0, from); });
 }
 
 Tensor one_hot(Operand ids, int64_t n) {

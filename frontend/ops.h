@@ -113,7 +113,7 @@ Tensor argmax(Operand x, int64_t axis = -1);
 /// Rows of a table: ids [T,B] and a table [V,E] give [T,B,E].
 Tensor gather(Operand table, Operand ids);
 /// The ids as they are, each in [0, count): those of an input are checked before the call.
-Tensor check_ids(Operand ids, Dim count);
+Tensor check_ids(Operand ids, Dim count, int32_t from = 0);
 /// 1 where the new last axis, of extent n, equals the id, else 0.
 Tensor one_hot(Operand ids, int64_t n);
 

@@ -189,8 +189,8 @@ Value Builder::reduce_max(Value v, std::vector<int64_t> axes) {
   return emit(OpKind::reduce_max, {v}, {.axes = std::move(axes)});
 }
 
-Value Builder::in_range(Value v, Dim dim, int64_t more) {
-  return emit(OpKind::in_range, {v}, {.hi = more, .dim = std::move(dim)});
+Value Builder::in_range(Value v, Dim dim, int64_t more, int64_t from) {
+  return emit(OpKind::in_range, {v}, {.lo = from, .hi = more, .dim = std::move(dim)});
 }
 
 Value Builder::argmax(Value v, int64_t axis) { return emit(OpKind::argmax, {v}, {.axis = axis}); }

@@ -64,7 +64,7 @@ class Builder {
   /// counters: the result's leading dims.
   Value random(Value key, Value counters, Type);
   /// v, whose elements must lie in [0, dim + more).
-  Value in_range(Value v, Dim dim, int64_t more = 0);
+  Value in_range(Value v, Dim dim, int64_t more = 0, int64_t from = 0);
   Value detach(Value v) { return unary(OpKind::detach, v); }
 
  private:

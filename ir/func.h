@@ -31,7 +31,7 @@ struct Attrs {
   std::vector<int64_t> axes = {};    // transpose, broadcast, reduce_sum, reduce_max
   int64_t axis = 0;                  // iota, slice, pad, concat, argmax
   int64_t lo = 0, hi = 0;            // slice: first and one past the last; pad: elements before and after;
-                                     // in_range: hi more than dim
+                                     // in_range: from lo to hi more than dim
   bool ta = false, tb = false;       // matmul
   Dim dim = {};                      // size, in_range: which dim; scan without xs: the trip count
   bool reverse = false;              // scan

@@ -33,7 +33,7 @@ class Collector {
       case OpKind::broadcast:
       case OpKind::slice:
       case OpKind::pad: result = of(0); break;
-      case OpKind::in_range: note(result = of(0), Poly(op.attrs.dim) + Poly(op.attrs.hi)); break;
+      case OpKind::in_range: note(result = of(0), Poly(op.attrs.dim) + Poly(op.attrs.hi), op.attrs.lo); break;
       case OpKind::gather:
         note(of(1), Poly(func.type(op.operands[0]).shape[0]));
         result = of(0);
@@ -52,10 +52,10 @@ class Collector {
     }
   }
 
-  void note(uint32_t input, Poly bound) {
+  void note(uint32_t input, Poly bound, int64_t low = 0) {
     if (input == kNone) return;
-    auto same = [&](const IndexBound& b) { return b.input == input && b.bound == bound; };
-    if (std::none_of(bounds_.begin(), bounds_.end(), same)) bounds_.push_back({input, std::move(bound)});
+    auto same = [&](const IndexBound& b) { return b.input == input && b.bound == bound && b.low == low; };
+    if (std::none_of(bounds_.begin(), bounds_.end(), same)) bounds_.push_back({input, std::move(bound), low});
   }
 
   std::vector<IndexBound>& bounds_;

@@ -176,10 +176,11 @@ struct Stmt {
   std::shared_ptr<Pack> pack;
 };
 
-/// Says that the elements of input `input`, an i32, must lie in [0, bound): they index rows, or are lengths.
+/// Says that the elements of input `input`, an i32, must lie in [low, bound): they index rows, or are lengths.
 struct IndexBound {
   uint32_t input = 0;
   Poly bound;
+  int64_t low = 0;  // at most 0
 };
 
 /// A number that the program computes while it runs. The polynomials of kernels may hold its name as they

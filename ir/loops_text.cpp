@@ -34,7 +34,7 @@ class Printer {
       line(1, fmt::format("count {} = {}[{}] <= {}", c.name, buffer_name(c.buffer),
                           c.loop == kNone ? "0" : fmt::format("t{}", c.loop), to_string(c.most)));
     for (const IndexBound& b : program_.bounds)
-      line(1, fmt::format("input {} < {}", b.input, to_string(b.bound)));
+      line(1, fmt::format("input {} in [{},{})", b.input, b.low, to_string(b.bound)));
     for (const Stmt& s : program_.stmts) statement(1, s);
     return std::move(text_);
   }

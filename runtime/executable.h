@@ -34,12 +34,13 @@ struct Signature {
     uint32_t input, output;
   };
   std::vector<Alias> aliases;
-  /// The elements of an i32 input index rows of a table, or are lengths: each must lie in [0, bound + more).
+  /// The elements of an i32 input index rows of a table, or are lengths: each must lie in [low, bound + more).
   /// The caller checks before the call.
   struct Bound {
     uint32_t input;
     ArgDim bound;
     int64_t more = 0;
+    int64_t low = 0;  // at most 0
   };
   std::vector<Bound> bounds;
 };

@@ -198,16 +198,17 @@ void Program::check_indices() const {
   for (const Signature::Bound& b : signature().bounds) {
     const Slot& slot = slots_[b.input];
     const int64_t bound = extent(b.bound, dims_) + b.more;
-    // One unsigned comparison covers both ends: a negative index is at least 2^31.
+    const auto size = static_cast<uint64_t>(bound - b.low);
+    // One unsigned comparison covers both ends: what is below the range is at least 2^63.
     const std::span<const int32_t> values = slot.buffer.as<int32_t>();
     const auto bad =
-        std::ranges::find_if(values, [&](int32_t v) { return static_cast<uint32_t>(v) >= bound; });
+        std::ranges::find_if(values, [&](int64_t v) { return static_cast<uint64_t>(v - b.low) >= size; });
     if (bad == values.end()) continue;
     // A range that ends with a named dim, [0,T], is named by it.
-    const bool of_dim = b.bound.dim >= 0 && b.more == 1;
+    const bool of_dim = b.bound.dim >= 0 && b.more == 1 && b.low == 0;
     fail_index(*slot.arg, slot.buffer, bad - values.begin(),
                of_dim ? fmt::format("[0,{0}], {0} = {1}", signature().dims[b.bound.dim], bound - 1)
-                      : fmt::format("[0,{})", bound));
+                      : fmt::format("[{},{})", b.low, bound));
   }
 }
 

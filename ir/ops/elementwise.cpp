@@ -111,26 +111,28 @@ OpDef cast_op() {
           .cheap = kCheap};
 }
 
-/// x itself; each element lies in [0, dim + hi). Compiled code does not look: elements of an input are
+/// x itself; each element lies in [lo, dim + hi), lo at most 0. Compiled code does not look: elements of an input are
 /// checked before the call, others are taken as they are.
 OpDef in_range_op() {
   return {.kind = OpKind::in_range,
           .name = "in_range",
           .arity = 1,
           .cls = OpClass::pointwise,
-          .attrs = {Attr::hi, Attr::dim},
+          .attrs = {Attr::lo, Attr::hi, Attr::dim},
           .infer = [](const Func&, const Op& op, TypeSpan in) -> Types {
             if (in[0].dtype != DType::i32) reject("ids and lengths are i32, not {}", name_of(in[0].dtype));
+            if (op.attrs.lo > 0) reject("lo is {}, not up to 0", op.attrs.lo);
             if (op.attrs.hi < 0) reject("hi is {}, not from 0", op.attrs.hi);
             return {in[0]};
           },
           .eval =
               [](const EvalContext& c) {
+                const auto begin = static_cast<double>(c.op.attrs.lo);
                 const auto end = static_cast<double>(bind(c.op.attrs.dim, c.dims) + c.op.attrs.hi);
                 for (size_t i = 0; i < c.out[0].data.size(); ++i) {
                   const double x = c.out[0].data[i] = c.in[0]->data[i];
-                  if (!(x >= 0 && x < end))
-                    reject("rondo: in_range: {} at position {} is outside [0, {})", x, i, end);
+                  if (!(x >= begin && x < end))
+                    reject("rondo: in_range: {} at position {} is outside [{}, {})", x, i, begin, end);
                 }
               },
           .grad = nullptr,

@@ -102,6 +102,13 @@ TEST(CheckGradients, ChecksInputsToo) {
   EXPECT_NEAR(check.loss, loss, 1e-12);
 }
 
+TEST(CheckGradients, ChoosesIdsAndLengthsInTheirRange) {
+  const Chars model(false);
+  const Function loss = loss_function(model, {}, {}, CrossEntropy{.ignore = 4}, {.lengths = true});
+  const GradientCheck check = check_gradients(loss, model.init(1), {.dims = {{"T", 4}, {"B", 9}}});
+  EXPECT_TRUE(check.passed()) << to_string(check);
+}
+
 TEST(CheckGradients, ANaNIsWrong) {
   Model m(f64);
   const Param w = m.param("w", {2}, init::constant(-1));

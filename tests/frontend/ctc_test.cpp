@@ -174,8 +174,17 @@ TEST(Ctc, NativeIsTheEvaluator) {
           EXPECT_NEAR(native[i], expected[i], tolerance) << name << i;
       }
     }
-    p.set("labels", std::vector<int32_t>(kLabels * kRows, kClasses));
-    EXPECT_THROW(p.run(), Error);
+    auto refuse = [&](const char* name, int32_t value) {
+      const int32_t before = std::exchange(p.i32(name)[0], value);
+      EXPECT_THROW(p.run(), Error) << name;
+      p.i32(name)[0] = before;
+    };
+    refuse("labels", kClasses);
+    refuse("labels", -1);
+    refuse("steps", kSteps + 1);
+    refuse("counts", kLabels + 1);
+    refuse("counts", -1);
+    p.run();
   }
 }
 

@@ -177,6 +177,15 @@ TEST(Losses, AreCompiledWithModels) {
   p.run();
   r.run();
   EXPECT_NEAR(p.f32("loss")[0], r.scalar("loss"), 1e-6);
+  for (int32_t id : {4, -2}) {
+    p.i32("target")[1] = id;
+    try {
+      p.run();
+      ADD_FAILURE() << "takes " << id;
+    } catch (const Error& e) {
+      EXPECT_EQ(e.what(), "target: " + std::to_string(id) + " at [1] is outside [-1,4)");
+    }
+  }
 }
 
 }  // namespace

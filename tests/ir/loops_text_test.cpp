@@ -65,7 +65,7 @@ TEST(LoopsText, ShowsEveryPart) {
   buffer y.b1: f32[B*T] output 0
   buffer b2: f64[B] slot 0
   slot 0: 8*B bytes
-  input 0 < 65
+  input 0 in [0,65)
   loop t0 < T reverse
     kernel sum over [B]
       acc0 = sum f32 of %0 over [8] in lanes

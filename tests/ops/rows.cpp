@@ -54,8 +54,8 @@ const std::vector<OpRow>& op_rows() {
       {"%x: i32[9]", "abs %x : i32[9]", -9, 9},
       {"%x: F[T,19]", "cos %x : F[T,19]", -7, 7},
       {"%x: F[T,19]", "floor %x : F[T,19]", -7, 7},
-      {"%x: i32[T,19]", "in_range %x {hi=1, dim=T} : i32[T,19]", 0, 5},
-      {"%x: i32[N]", "in_range %x {hi=0, dim=9} : i32[N]", 0, 8},
+      {"%x: i32[T,19]", "in_range %x {lo=0, hi=1, dim=T} : i32[T,19]", 0, 5},
+      {"%x: i32[N]", "in_range %x {lo=-2, hi=0, dim=9} : i32[N]", 0, 8},
       {"%x: F[T,19]", "detach %x : F[T,19]", -1, 1, true},
 
       // binary
