@@ -60,11 +60,12 @@ class Scheduler {
     return out;
   }
 
-  /// Extents that change from step to step (bound_rows.h) keep time outside.
+  /// Extents that change from step to step (bound_rows.h), of this loop or one around it, keep time outside.
   bool may_run_by_points(const Loop& loop) const {
     const bool counts =
         std::ranges::any_of(p_.program.counts, [&](const Count& c) { return c.loop == loop.id; });
-    return !counts && !is_skipped("by-points") && carried_elements(loop).has_value();
+    return !counts && !is_skipped("by-points") && carried_elements(loop).has_value() &&
+           std::ranges::all_of(loop.body[0].kernel->dims, [&](const Poly& d) { return known_before_loops(d); });
   }
 
   void visit(const std::shared_ptr<Kernel>& kernel) {
