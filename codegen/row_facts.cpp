@@ -127,7 +127,10 @@ void RowFacts::find_rows() {
   for (Site& site : sites_) site.in.resize(site.kernel->accs.size());
   for (bool changed = true; changed;) {
     changed = false;
-    for (Site& site : sites_) changed |= place(site) | note_rows(site);
+    for (Site& site : sites_) {
+      changed |= place(site);
+      changed |= note_rows(site);
+    }
   }
 }
 
