@@ -6,6 +6,8 @@
 #include "frontend/ctc.h"
 #include "frontend/function.h"
 #include "frontend/gradient.h"
+#include "frontend/import/imported.h"
+#include "frontend/import/nam.h"
 #include "frontend/init.h"
 #include "frontend/layers/bidirectional.h"
 #include "frontend/layers/dropout.h"
