@@ -3,47 +3,23 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <chrono>
+#include <optional>
 
+#include "codegen/code_cache.h"
+#include "codegen/compiled_code.h"
+#include "codegen/compiler_id.h"
 #include "codegen/llvm_jit.h"
+#include "ir/text.h"
+#include "support/environment.h"
 #include "support/error.h"
 #include "support/stage_dump.h"
+#include "support/stopwatch.h"
 
 namespace rondo::codegen {
 
 using namespace ir;
 
 namespace {
-
-/// A polynomial whose names are indices into the dims of a call: evaluating it allocates nothing.
-class Size {
- public:
-  Size(const Poly& p, const std::vector<std::string>& dims) {
-    for (const auto& [names, coefficient] : p.terms()) {
-      Term term{coefficient, {}};
-      for (const std::string& name : names)
-        term.dims.push_back(static_cast<size_t>(std::find(dims.begin(), dims.end(), name) - dims.begin()));
-      terms_.push_back(term);
-    }
-  }
-
-  int64_t operator()(const int64_t* dims) const {
-    int64_t sum = 0;
-    for (const Term& t : terms_) {
-      int64_t product = t.coefficient;
-      for (size_t d : t.dims) product *= dims[d];
-      sum += product;
-    }
-    return sum;
-  }
-
- private:
-  struct Term {
-    int64_t coefficient;
-    std::vector<size_t> dims;
-  };
-  std::vector<Term> terms_;
-};
 
 Signature signature_of(const Func& func, const LoopProgram& program, const CompileOptions& options) {
   Signature s;
@@ -85,10 +61,11 @@ Signature signature_of(const Func& func, const LoopProgram& program, const Compi
 
 class Compiled : public Executable {
  public:
-  Compiled(Signature signature, const LoopProgram& program, std::unique_ptr<NativeCode> code)
-      : signature_(std::move(signature)), code_(std::move(code)), entry_(code_->entry()) {
-    for (const Poly& bytes : program.slots) slots_.emplace_back(bytes, program.dims);
-  }
+  explicit Compiled(CompiledCode code)
+      : signature_(std::move(code.signature)),
+        slots_(std::move(code.slots)),
+        code_(load_object(code.object)),
+        entry_(code_->entry()) {}
 
   const Signature& signature() const override { return signature_; }
 
@@ -104,10 +81,38 @@ class Compiled : public Executable {
 
  private:
   Signature signature_;
+  std::vector<Size> slots_;
   std::unique_ptr<NativeCode> code_;
   NativeCode::Entry entry_;
-  std::vector<Size> slots_;
 };
+
+/// All that decides what the code is, each part with its length, so that no two ways to part it give one key.
+std::string key_of(const Func& func, const CompileOptions& options, const Target& target) {
+  // An option that is added has to be named here: it is part of the key, or, as dump_dir is, it is not.
+  const auto& [aliases, outputs, cpu, features, dump_dir, triple, bound_rows] = options;
+  std::string key;
+  auto add = [&](const std::string& part) { key += fmt::format("{}:{}\n", part.size(), part); };
+  for (const std::string& part : {compiler_id(), target.triple, target.cpu, target.features,
+                                  environment("RONDO_SKIP"), fmt::to_string(bound_rows)})
+    add(part);
+  add(fmt::to_string(aliases.size()));
+  for (const Signature::Alias& a : aliases) add(fmt::format("{} {}", a.input, a.output));
+  for (const std::string& name : outputs) add(name);
+  add(print(func));
+  return key;
+}
+
+CompiledCode compile_now(const Func& func, const CompileOptions& options, const Target& target,
+                         const StageDump& dump, CompileTimes& times) {
+  Stopwatch watch;
+  const LoopProgram program = lower(func, options);
+  watch.lap(times.lower);
+  if (dump.on()) dump.write("20-loops.txt", to_string(program));
+  CompiledCode code{
+      signature_of(func, program, options), {}, compile_object(program, target, options, times)};
+  for (const Poly& bytes : program.slots) code.slots.emplace_back(bytes, program.dims);
+  return code;
+}
 
 }  // namespace
 
@@ -115,14 +120,28 @@ std::shared_ptr<const Executable> compile(const Func& func, const CompileOptions
                                           CompileTimes* times) {
   CompileTimes own;
   CompileTimes& spent = times ? *times : own;
-  auto start = std::chrono::steady_clock::now();
-  LoopProgram program = lower(func, options);
-  spent.lower += std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-  const StageDump dump(options.dump_dir, program.name);
-  if (dump.on()) dump.write("20-loops.txt", to_string(program));
-  std::unique_ptr<NativeCode> code =
-      jit(program, target_for(options.cpu, options.features, options.triple), options, &spent);
-  return std::make_shared<Compiled>(signature_of(func, program, options), program, std::move(code));
+  Stopwatch watch;
+  const Target target = target_for(options.cpu, options.features, options.triple);
+  const StageDump dump(options.dump_dir, func.name);
+  const CodeCache cache = CodeCache::of_environment();
+  if (environment("RONDO_TIME") == "1" && !cache.problem().empty())
+    fmt::print(stderr, "rondo: code is not cached: {}\n", cache.problem());
+  const std::string key = cache.on() ? key_of(func, options, target) : "";
+  // Who wants to see the stages wants them made.
+  const std::optional<std::string> kept = dump.on() ? std::nullopt : cache.find(key);
+  spent.from_cache = kept.has_value();
+  CompiledCode code;
+  if (kept) {
+    code = compiled_code(*kept);
+  } else {
+    watch.lap(spent.load);
+    code = compile_now(func, options, target, dump, spent);
+    watch = {};
+    cache.keep(key, to_bytes(code));
+  }
+  auto executable = std::make_shared<Compiled>(std::move(code));
+  watch.lap(spent.load);
+  return executable;
 }
 
 }  // namespace rondo::codegen

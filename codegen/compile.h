@@ -13,15 +13,15 @@ namespace rondo::codegen {
 
 struct CompileOptions {
   /// Output j updates input i in place.
-  std::vector<Signature::Alias> aliases;
+  std::vector<Signature::Alias> aliases = {};
   /// The outputs' names in the signature, one per result; empty: the names of the result values.
-  std::vector<std::string> outputs;
+  std::vector<std::string> outputs = {};
   /// CPU and features as LLVM names them; empty: the host's.
-  std::string cpu, features;
+  std::string cpu = {}, features = {};
   /// 20-loops.txt, 30.ll, 31-opt.ll and 32.s are dumped to <dump_dir>/<function>/; empty: RONDO_DUMP.
-  std::string dump_dir;
+  std::string dump_dir = {};
   /// Of another machine than the host; such code can be looked at and stored, not called.
-  std::string triple;
+  std::string triple = {};
   /// Whether rows past their end cost nothing, where lengths mask them; results are the same.
   bool bound_rows = true;
 };
@@ -29,10 +29,13 @@ struct CompileOptions {
 /// Where the time of a compilation went, in seconds.
 struct CompileTimes {
   double lower = 0, emit = 0, optimize = 0, machine = 0;
-  double total() const { return lower + emit + optimize + machine; }
+  double load = 0;          // the code cache, and making the code ready to be called
+  bool from_cache = false;  // nothing was compiled
+  double total() const { return lower + emit + optimize + machine + load; }
 };
 
-/// Compiles func as it is (run the passes before). Params are the inputs, results the outputs.
+/// Compiles func as it is (run the passes before), or takes the code from the code cache (code_cache.h).
+/// Params are the inputs, results the outputs.
 std::shared_ptr<const Executable> compile(const ir::Func& func, const CompileOptions& options = {},
                                           CompileTimes* times = nullptr);
 

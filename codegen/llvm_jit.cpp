@@ -26,8 +26,10 @@ class JitCode : public NativeCode {
   Entry entry_;
 };
 
-std::unique_ptr<llvm::MemoryBuffer> compile_object(const ir::LoopProgram& program, const Target& target,
-                                                   const CompileOptions& options, CompileTimes& times) {
+}  // namespace
+
+std::string compile_object(const ir::LoopProgram& program, const Target& target,
+                           const CompileOptions& options, CompileTimes& times) {
   Stopwatch watch;
   std::unique_ptr<llvm::TargetMachine> machine = machine_for(target.triple, target.cpu, target.features);
   llvm::LLVMContext context;
@@ -50,24 +52,22 @@ std::unique_ptr<llvm::MemoryBuffer> compile_object(const ir::LoopProgram& progra
   watch.lap(dumping);
   auto object = machine_code(module, *machine, llvm::CodeGenFileType::ObjectFile);
   watch.lap(times.machine);
-  return object;
+  return object->getBuffer().str();
 }
 
-}  // namespace
+std::unique_ptr<NativeCode> load_object(std::string_view object) {
+  return std::make_unique<JitCode>(llvm::MemoryBuffer::getMemBufferCopy(object, "rondo"));
+}
 
-std::unique_ptr<NativeCode> jit(const ir::LoopProgram& program, const Target& target,
-                                const CompileOptions& options, CompileTimes* times) {
-  CompileTimes own;
-  auto object = compile_object(program, target, options, times ? *times : own);
-  Stopwatch watch;
-  auto code = std::make_unique<JitCode>(std::move(object));
-  watch.lap((times ? *times : own).machine);
-  return code;
+std::unique_ptr<NativeCode> jit(const ir::LoopProgram& program, const Target& target) {
+  CompileTimes times;
+  return load_object(compile_object(program, target, {}, times));
 }
 
 std::vector<std::string> undefined_symbols(const ir::LoopProgram& program, const Target& target) {
   CompileTimes times;
-  return undefined_symbols(compile_object(program, target, {}, times)->getMemBufferRef());
+  const std::string object = compile_object(program, target, {}, times);
+  return undefined_symbols(llvm::MemoryBufferRef(object, "rondo"));
 }
 
 }  // namespace rondo::codegen

@@ -6,13 +6,13 @@
 #include <llvm/Support/MemoryBuffer.h>
 #include <llvm/Target/TargetMachine.h>
 
-#include <chrono>
 #include <memory>
 #include <string>
 #include <vector>
 
 #include "codegen/target.h"
 #include "support/error.h"
+#include "support/stopwatch.h"
 
 namespace rondo::codegen {
 
@@ -41,18 +41,5 @@ T expect(llvm::Expected<T> result) {
 inline void expect(llvm::Error error) {
   if (error) throw InternalError("rondo: LLVM: " + llvm::toString(std::move(error)));
 }
-
-/// Adds the time since the last lap to a figure.
-class Stopwatch {
- public:
-  void lap(double& seconds) {
-    auto now = std::chrono::steady_clock::now();
-    seconds += std::chrono::duration<double>(now - last_).count();
-    last_ = now;
-  }
-
- private:
-  std::chrono::steady_clock::time_point last_ = std::chrono::steady_clock::now();
-};
 
 }  // namespace rondo::codegen

@@ -28,9 +28,12 @@ Weights bind_weights(const Function& function, const Weights& weights) {
 }  // namespace
 
 std::string to_string(const BuildTimes& t) {
-  return fmt::format(
-      "compiled in {:.2f} s: passes {:.2f}, lower {:.2f}, emit {:.2f}, optimize {:.2f}, machine {:.2f}",
-      t.total(), t.passes, t.codegen.lower, t.codegen.emit, t.codegen.optimize, t.codegen.machine);
+  const codegen::CompileTimes& c = t.codegen;
+  std::string text = fmt::format("compiled in {:.3f} s: passes {:.3f}", t.total(), t.passes);
+  if (!c.from_cache)
+    text += fmt::format(", lower {:.3f}, emit {:.3f}, optimize {:.3f}, machine {:.3f}", c.lower, c.emit,
+                        c.optimize, c.machine);
+  return text + fmt::format(", {} {:.3f}", c.from_cache ? "from the code cache" : "load", c.load);
 }
 
 Program compile(const Function& traced, const Weights& weights, const BuildOptions& options) {
@@ -40,8 +43,8 @@ Program compile(const Function& traced, const Weights& weights, const BuildOptio
   ir::Func func = options.dims.empty() ? function.func : passes::bind_dims(function.func, options.dims);
   func = passes::run_pipeline(func, function.pipeline, {options.dump_dir});
   const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-  codegen::CompileOptions how{
-      function.aliases(func), function.outputs, options.cpu, options.features, options.dump_dir, {}};
+  codegen::CompileOptions how{function.aliases(func), function.outputs, options.cpu,
+                              options.features,       options.dump_dir, {}};
   codegen::CompileTimes times;
   auto executable = codegen::compile(func, how, &times);
   if (options.times) *options.times = {function.pass_seconds + seconds, times};

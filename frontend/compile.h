@@ -17,8 +17,9 @@ struct BuildTimes {
   codegen::CompileTimes codegen;
   double total() const { return passes + codegen.total(); }
 };
-std::string to_string(const BuildTimes&);  // "compiled in 0.21 s: passes 0.02, lower 0.01, emit 0.03,
-                                           // optimize 0.10, machine 0.05"
+/// "compiled in 0.214 s: passes 0.011, lower 0.004, emit 0.005, optimize 0.042, machine 0.150, load 0.002",
+/// or "compiled in 0.014 s: passes 0.011, from the code cache 0.003".
+std::string to_string(const BuildTimes&);
 
 struct BuildOptions {
   ir::DimValues dims = {};              // binds named dims now, which specialises the code

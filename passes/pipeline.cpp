@@ -7,13 +7,13 @@
 #include <charconv>
 #include <chrono>
 #include <cstdio>
-#include <cstdlib>
 #include <vector>
 
 #include "ir/text.h"
 #include "ir/verifier.h"
 #include "passes/check_pass.h"
 #include "passes/passes.h"
+#include "support/environment.h"
 #include "support/error.h"
 #include "support/skip.h"
 #include "support/stage_dump.h"
@@ -104,11 +104,6 @@ std::vector<Stage> parse_pipeline(std::string_view text) {
     stages.push_back(std::move(stage));
   }
   return stages;
-}
-
-std::string environment(const char* name) {
-  const char* value = std::getenv(name);
-  return value ? value : "";
 }
 
 }  // namespace

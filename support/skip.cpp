@@ -1,12 +1,12 @@
 #include "support/skip.h"
 
-#include <cstdlib>
+#include "support/environment.h"
 
 namespace rondo {
 
 bool is_skipped(std::string_view name) {
-  const char* set = std::getenv("RONDO_SKIP");
-  std::string_view names = set ? set : "";
+  const std::string set = environment("RONDO_SKIP");
+  std::string_view names = set;
   while (!names.empty()) {
     const size_t comma = names.find(',');
     if (names.substr(0, comma) == name) return true;

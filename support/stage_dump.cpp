@@ -3,10 +3,10 @@
 #include <fmt/format.h>
 
 #include <cctype>
-#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 
+#include "support/environment.h"
 #include "support/error.h"
 
 namespace rondo {
@@ -22,8 +22,7 @@ std::string directory_name(std::string_view name) {
 }  // namespace
 
 StageDump::StageDump(std::string_view dir, std::string_view function) : dir_(dir) {
-  const char* variable = std::getenv("RONDO_DUMP");
-  if (dir_.empty() && variable) dir_ = variable;
+  if (dir_.empty()) dir_ = environment("RONDO_DUMP");
   if (on()) dir_ += fmt::format("/{}", directory_name(function));
 }
 

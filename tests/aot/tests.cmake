@@ -11,5 +11,5 @@ if(RONDO_INSTALL AND NOT CMAKE_CXX_FLAGS MATCHES sanitize)
            COMMAND ${CMAKE_COMMAND} -DBUILD=${PROJECT_BINARY_DIR} -DSOURCE=${PROJECT_SOURCE_DIR}
                    -DWORK=${CMAKE_CURRENT_BINARY_DIR}/package -DLAUNCHER=${CMAKE_CXX_COMPILER_LAUNCHER}
                    -P ${CMAKE_CURRENT_LIST_DIR}/package.cmake)
-  set_tests_properties(Package.InstalledServesAProjectOfItsOwn PROPERTIES LABELS slow)
+  set_tests_properties(Package.InstalledServesAProjectOfItsOwn PROPERTIES LABELS slow ENVIRONMENT "RONDO_CACHE=off")
 endif()

@@ -153,7 +153,7 @@ std::vector<const Buffer*> arguments(const LoopProgram& p) {
 }  // namespace
 
 Native::Native(const LoopProgram& p, const codegen::Target& target)
-    : program_(p), code_(codegen::jit(p, target, {}, nullptr)) {}
+    : program_(p), code_(codegen::jit(p, target)) {}
 
 std::vector<Array> Native::run(const std::vector<Array>& inputs, const DimValues& dims) const {
   const LoopProgram& p = program_;

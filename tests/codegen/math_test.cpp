@@ -44,7 +44,7 @@ class Compiled {
     NodeId x = e.load(t, l.input(t, Dim("N")), {1});
     k.stores = {store(l.output(t, Dim("N")), e.apply(op, t, {x}), {1})};
     l.add(k);
-    code_ = codegen::jit(l.program, target, {}, nullptr);
+    code_ = codegen::jit(l.program, target);
   }
   void operator()(const std::vector<T>& x, std::vector<T>& y) const {
     y.resize(x.size());

@@ -7,6 +7,8 @@
 
 #include "support/error.h"
 #include "tests/frontend/reference.h"
+#include "tests/runtime/util.h"
+#include "tests/support/environment.h"
 
 namespace rondo::test {
 namespace {
@@ -244,6 +246,27 @@ TEST(Native, CompileTimesArePrinted) {
   EXPECT_GT(times.passes, 0);
   EXPECT_GT(times.codegen.machine, 0);
   EXPECT_TRUE(to_string(times).starts_with("compiled in "));
+  EXPECT_NE(to_string(times).find(", machine "), std::string::npos);
+}
+
+TEST(Native, CodeFromTheCacheIsTheSameTrainingStep) {
+  const rondo::testing::TempDir dir;
+  const Environment cache("RONDO_CACHE", dir.file("cache"));
+  CharModel<Rnn> model(f32, [](Model& m) { return Rnn(m, "cell", 5, 24); });
+  auto train = [&](BuildTimes& times) {
+    Weights weights = model.init(1);
+    Program step = compile_training(loss_function(model, {}, {}, softmax_cross_entropy), Adam{}, weights,
+                                    {.times = &times});
+    step.resize({{"T", 6}, {"B", 3}});
+    for (int update = 0; update < 3; ++update) step.run();
+    return step.f32("loss")[0];
+  };
+  BuildTimes first, second;
+  const float loss = train(first);
+  EXPECT_EQ(train(second), loss);
+  EXPECT_FALSE(first.codegen.from_cache);
+  EXPECT_TRUE(second.codegen.from_cache);
+  EXPECT_NE(to_string(second).find(", from the code cache "), std::string::npos);
 }
 
 /// A sum that starts at a learned value.

@@ -1,0 +1,37 @@
+// What a function becomes: all that a process needs to call it, in memory or as bytes.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "ir/poly.h"
+#include "runtime/executable.h"
+
+namespace rondo::codegen {
+
+/// A polynomial whose names are indices into the dims of a call: evaluating it allocates nothing.
+struct Size {
+  struct Term {
+    int64_t coefficient = 0;
+    std::vector<uint32_t> dims;
+  };
+  std::vector<Term> terms;
+
+  Size() = default;
+  Size(const ir::Poly&, const std::vector<std::string>& dims);
+  int64_t operator()(const int64_t* dims) const;
+};
+
+struct CompiledCode {
+  Signature signature;
+  std::vector<Size> slots;  // bytes of each slot of the scratch memory
+  std::string object;       // an object file of the target
+};
+
+std::string to_bytes(const CompiledCode&);
+/// What to_bytes gave. Throws InternalError for anything else.
+CompiledCode compiled_code(std::string_view bytes);
+
+}  // namespace rondo::codegen
