@@ -1,0 +1,3 @@
+#include "amp_model.h"
+
+RONDO_EXPORT(Amp, StepInput{f32, {1}})
