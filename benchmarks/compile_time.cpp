@@ -9,8 +9,8 @@
 #include <string>
 #include <vector>
 
-#include "benchmarks/machine.h"
 #include "rondo/rondo.h"
+#include "tools/bench/machine.h"
 
 namespace {
 

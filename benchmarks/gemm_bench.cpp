@@ -7,7 +7,7 @@
 #include <memory>
 #include <vector>
 
-#include "benchmarks/machine.h"
+#include "tools/bench/machine.h"
 #include "codegen/compile.h"
 #include "ir/text.h"
 

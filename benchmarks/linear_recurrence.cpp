@@ -9,9 +9,9 @@
 #include <string>
 #include <vector>
 
-#include "benchmarks/machine.h"
 #include "examples/own_cell/cells.h"
 #include "rondo/rondo.h"
+#include "tools/bench/machine.h"
 
 namespace {
 
@@ -55,11 +55,6 @@ struct OneLayer : Model {
   }
 };
 
-double median(std::vector<double> v) {
-  std::nth_element(v.begin(), v.begin() + static_cast<std::ptrdiff_t>(v.size() / 2), v.end());
-  return v[v.size() / 2];
-}
-
 struct Size {
   int64_t steps, batch, hidden;
 };
@@ -94,7 +89,7 @@ std::vector<double> measure(const Function& function, const Weights& weights, co
       if (r > 0) seconds[p].push_back(bench::now() - start);
     }
   std::vector<double> medians;
-  for (const auto& s : seconds) medians.push_back(median(s));
+  for (const auto& s : seconds) medians.push_back(bench::median(s));
   return medians;
 }
 

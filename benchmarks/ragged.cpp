@@ -9,7 +9,7 @@
 #include <random>
 #include <vector>
 
-#include "benchmarks/machine.h"
+#include "tools/bench/machine.h"
 #include "rondo/rondo.h"
 
 namespace {

@@ -43,11 +43,12 @@ ir::DimValues parse_dims(const std::vector<std::string>& texts) {
 
 // Exit codes: 0, 1 for an error in what was asked, 2 for wrong usage.
 int main(int argc, char** argv) {
-  CLI::App app("Works on functions of Rondo's tensor IR as text.", "rondo");
+  CLI::App app("Works on functions of Rondo's tensor IR as text, and measures models.", "rondo");
   app.require_subcommand(1);
   rondo::tools::add_opt(app);
   rondo::tools::add_run(app);
   rondo::tools::add_compile(app);
+  rondo::tools::add_bench(app);
   try {
     app.parse(argc, argv);
     return 0;

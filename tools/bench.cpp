@@ -1,0 +1,116 @@
+#include <algorithm>
+#include <cstdlib>
+#include <map>
+#include <memory>
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+#include <nlohmann/json.hpp>
+
+#include "tools/bench/machine.h"
+#include "tools/bench/measure.h"
+#include "tools/commands.h"
+
+namespace rondo::tools {
+namespace {
+
+using bench::Mode;
+
+struct BenchArgs {
+  bench::Spec spec;
+  std::string mode = "infer";
+  int64_t threads = 1, repeats = 21;
+  bool json = false, memory = false;
+};
+
+Mode parse_mode(const std::string& text) {
+  static const std::map<std::string, Mode> modes = {
+      {"stream", Mode::stream}, {"infer", Mode::infer}, {"train", Mode::train}};
+  const auto found = modes.find(text);
+  if (found == modes.end())
+    throw Error(fmt::format("bench: no mode {}; there are: stream, infer, train", text));
+  return found->second;
+}
+
+std::string describe(const bench::Spec& spec, const std::string& mode) {
+  const std::string symbols = spec.vocabulary > 0 ? fmt::format(" V={}", spec.vocabulary) : "";
+  return fmt::format("{} {} L={} I={} H={} B={} T={}{}", spec.cell, mode, spec.layers, spec.input,
+                     spec.hidden, spec.batch, spec.call_steps(), symbols);
+}
+
+/// Times calls, the peak and the bandwidth in turns, so that all meet the same machine.
+nlohmann::ordered_json measure(const bench::Spec& spec, int64_t repeats) {
+  constexpr double kSeconds = 5e-3;  // of a batch of calls
+  bench::Bench model(spec);
+  const bench::ReadBandwidth weights(model.weight_bytes());
+  const int64_t calls = model.calls_in(kSeconds);
+  std::vector<double> seconds, peaks, bandwidths;
+  for (int64_t r = 0; r < repeats; ++r) {
+    peaks.push_back(bench::fma_peak_gflops());
+    bandwidths.push_back(weights.gbs());
+    seconds.push_back(model.seconds(calls));
+  }
+  const double time = bench::median(seconds), peak = bench::median(peaks), read = bench::median(bandwidths);
+  return {{"time_us", time * 1e6},
+          {"time_us_min", std::ranges::min(seconds) * 1e6},
+          {"gflops", model.flops() / time * 1e-9},
+          {"fma_peak_gflops", peak},
+          {"read_gbs", read},
+          {"fraction_of_limit", model.least_seconds(peak, read) / time},
+          {"compile_ms", model.compile_seconds() * 1e3},
+          {"checksum", model.checksum()},
+          {"max_abs_diff_vs_evaluator", bench::max_abs_diff_vs_evaluator(spec)}};
+}
+
+nlohmann::ordered_json memory_fields(const bench::Memory& m) {
+  return {{"weights_bytes", m.weights},          {"gradients_bytes", m.gradients},
+          {"optimizer_bytes", m.optimizer},      {"stash_bytes", m.stash},
+          {"arguments_bytes", m.arguments},      {"whole_bytes", m.whole},
+          {"overhead", m.whole / m.needed() - 1}};
+}
+
+void run_bench(const BenchArgs& args) {
+  bench::Spec spec = args.spec;
+  spec.mode = parse_mode(args.mode);
+  if (args.threads != 1)
+    throw Error(fmt::format("bench: --threads {}: this build runs on one thread", args.threads));
+  if (args.repeats < 1) throw Error(fmt::format("bench: --repeats {}: at least 1", args.repeats));
+  setenv("RONDO_CACHE", "off", 0);  // compile_ms is of compiling, unless the user names a folder
+  const nlohmann::ordered_json fields =
+      args.memory ? memory_fields(bench::memory_of(spec)) : measure(spec, args.repeats);
+  if (args.json) return fmt::print("{}\n", fields.dump());
+  fmt::print("{}\n", describe(spec, args.mode));
+  for (const auto& [name, value] : fields.items()) fmt::print("{:<26} {:.6g}\n", name, value.get<double>());
+}
+
+}  // namespace
+
+void add_bench(CLI::App& app) {
+  auto args = std::make_shared<BenchArgs>();
+  bench::Spec& spec = args->spec;
+  CLI::App* bench = app.add_subcommand("bench", "Times a model against the machine's limits");
+  bench->add_option("--cell", spec.cell, fmt::format("{}", fmt::join(bench::cell_names(), ", ")))
+      ->capture_default_str();
+  bench
+      ->add_option("--mode", args->mode,
+                   "stream: a step a call; infer: a sequence; train: forward, backward, all gradients")
+      ->capture_default_str();
+  bench->add_option("--layers", spec.layers)->capture_default_str();
+  CLI::Option* input = bench->add_option("--input", spec.input, "Input size (default: as hidden)");
+  bench->add_option("--hidden", spec.hidden)->capture_default_str();
+  bench->add_option("--batch", spec.batch)->capture_default_str();
+  bench->add_option("--steps", spec.steps, "Of a sequence")->capture_default_str();
+  bench->add_option("--vocabulary", spec.vocabulary,
+                    "A language model over so many symbols; its training is a whole update");
+  bench->add_option("--optimizer", spec.optimizer, "Of an update: adam or sgd")->capture_default_str();
+  bench->add_option("--threads", args->threads)->capture_default_str();
+  bench->add_option("--repeats", args->repeats, "Timed batches of calls")->capture_default_str();
+  bench->add_flag("--json", args->json, "One line of JSON");
+  bench->add_flag("--memory", args->memory, "Bytes in place of times; in training of a whole update");
+  bench->callback([args, input] {
+    if (input->count() == 0) args->spec.input = args->spec.hidden;
+    run_bench(*args);
+  });
+}
+
+}  // namespace rondo::tools

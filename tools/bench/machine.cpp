@@ -1,0 +1,104 @@
+#include "tools/bench/machine.h"
+
+#include <algorithm>
+#include <chrono>
+#include <cstdint>
+#include <utility>
+
+namespace rondo::bench {
+namespace {
+
+template <int bytes>
+using Vector [[gnu::vector_size(bytes)]] = float;
+
+/// Enough independent chains to hide the latency, each in a register of its own: a parameter pack, not an
+/// array. Returns the multiply-adds. Inlined, so that it is compiled for the machine its caller is for.
+template <int bytes, size_t... I>
+[[gnu::always_inline]] inline double chains(int64_t steps, std::index_sequence<I...>) {
+  Vector<bytes> a[] = {(Vector<bytes>{} + static_cast<float>(I))...};
+  Vector<bytes> x = Vector<bytes>{} + 0.999f, y = Vector<bytes>{} + 1e-3f;
+  for (int64_t s = 0; s < steps; ++s) ((a[I] = a[I] * x + y), ...);
+  const Vector<bytes> sum = (a[I] + ...);
+  volatile float sink = sum[0];
+  (void)sink;
+  return static_cast<double>(steps) * sizeof...(I) * bytes / sizeof(float);
+}
+
+/// Reads all of data, whose size is a multiple of 8 vectors. Returns a sum, so that nothing is left out.
+template <int bytes>
+[[gnu::always_inline]] inline float read(const float* data, size_t size) {
+  constexpr size_t lanes = bytes / sizeof(float);
+  Vector<bytes> a{}, b{}, c{}, d{};
+  for (size_t i = 0; i < size; i += 8 * lanes) {
+    const auto* v = reinterpret_cast<const Vector<bytes>*>(data + i);
+    a += v[0], b += v[1], c += v[2], d += v[3];
+    a += v[4], b += v[5], c += v[6], d += v[7];
+  }
+  const Vector<bytes> sum = (a + b) + (c + d);
+  return sum[0];
+}
+
+#if defined(__x86_64__)
+[[gnu::target("avx512f")]] double chains_avx512(int64_t steps) {
+  return chains<64>(steps, std::make_index_sequence<24>{});
+}
+[[gnu::target("avx512f")]] float read_avx512(const float* data, size_t size) { return read<64>(data, size); }
+[[gnu::target("avx2,fma")]] double chains_avx2(int64_t steps) {
+  return chains<32>(steps, std::make_index_sequence<12>{});
+}
+[[gnu::target("avx2,fma")]] float read_avx2(const float* data, size_t size) { return read<32>(data, size); }
+#endif
+
+double run_chains(int64_t steps) {
+#if defined(__x86_64__)
+  if (__builtin_cpu_supports("avx512f")) return chains_avx512(steps);
+  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) return chains_avx2(steps);
+#endif
+  return chains<16>(steps, std::make_index_sequence<12>{});
+}
+
+float run_read(const float* data, size_t size) {
+#if defined(__x86_64__)
+  if (__builtin_cpu_supports("avx512f")) return read_avx512(data, size);
+  if (__builtin_cpu_supports("avx2")) return read_avx2(data, size);
+#endif
+  return read<16>(data, size);
+}
+
+}  // namespace
+
+double now() {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
+}
+
+double median(std::vector<double> values) {
+  const auto middle = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);
+  std::nth_element(values.begin(), middle, values.end());
+  return *middle;
+}
+
+double fma_peak_gflops() {
+  const double start = now();
+  const double multiply_adds = run_chains(1'500'000);
+  return 2 * multiply_adds / (now() - start) * 1e-9;
+}
+
+ReadBandwidth::ReadBandwidth(size_t bytes) : buffer_((bytes + 4095) / 4096 * 1024 + 16, 1.0f) {}
+
+double ReadBandwidth::gbs() const {
+  constexpr double kSeconds = 4e-3;
+  const auto misaligned = reinterpret_cast<uintptr_t>(buffer_.data()) % 64 / sizeof(float);
+  const float* data = buffer_.data() + (misaligned ? 16 - misaligned : 0);
+  const size_t size = buffer_.size() - 16, passes = std::max<size_t>(1, 65536 / size);
+  volatile float sink = run_read(data, size);
+  const double start = now();
+  double bytes = 0, seconds = 0;
+  for (; seconds < kSeconds; seconds = now() - start) {
+    for (size_t pass = 0; pass < passes; ++pass) sink = run_read(data, size);
+    bytes += static_cast<double>(passes * size * sizeof(float));
+  }
+  (void)sink;
+  return bytes / seconds * 1e-9;
+}
+
+}  // namespace rondo::bench

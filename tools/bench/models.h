@@ -1,0 +1,43 @@
+// The models that are measured: layers of one cell, written in the DSL as a user writes them.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "frontend/function.h"
+
+namespace rondo::bench {
+
+/// One step a call; a sequence a call; forward and backward a call.
+enum class Mode { stream, infer, train };
+
+struct Spec {
+  std::string cell = "lstm";
+  Mode mode = Mode::infer;
+  int64_t layers = 1, input = 256, hidden = 256, batch = 1, steps = 50;
+  /// Not 0: a language model over so many symbols, whose embeddings have the size `input`. Its training is a
+  /// whole update with the optimizer, adam or sgd.
+  int64_t vocabulary = 0;
+  std::string optimizer = "adam";
+
+  /// Steps a call.
+  int64_t call_steps() const { return mode == Mode::stream ? 1 : steps; }
+};
+
+/// A model of random weights. Training without a vocabulary is that of the layers alone: from the gradient dy
+/// [T,B,H] of their output come those of all parameters and of x.
+struct Built {
+  Function forward;   // outputs or loss: what work is counted by
+  Function function;  // what is compiled
+  Function update;    // in training: a whole update by the optimizer
+  Weights weights;
+};
+
+/// Throws Error for a cell, an optimizer or sizes that there are not.
+Built build(const Spec& spec);
+
+/// The names of all cells.
+std::vector<std::string> cell_names();
+
+}  // namespace rondo::bench
