@@ -51,6 +51,10 @@ Tensor Region::step() {
   return tensor(*step_);
 }
 
+Region::Apart::Apart() : before_(innermost) { innermost = nullptr; }
+
+Region::Apart::~Apart() { innermost = before_; }
+
 Tensor Region::param(Type type, std::string name) {
   return tensor(builder_.param(std::move(type), std::move(name)));
 }

@@ -47,6 +47,17 @@ class Region {
    private:
     Region* const before_;
   };
+  /// While one lives, nothing is being traced, so that another function may be.
+  class Apart {
+   public:
+    Apart();
+    ~Apart();
+    Apart(const Apart&) = delete;
+    Apart& operator=(const Apart&) = delete;
+
+   private:
+    Region* const before_;
+  };
   /// The dtype of numbers and parameters.
   DType dtype() const { return dtype_; }
 

@@ -8,6 +8,7 @@
 #include "frontend/gradient.h"
 #include "frontend/import/imported.h"
 #include "frontend/import/nam.h"
+#include "frontend/import/onnx.h"
 #include "frontend/init.h"
 #include "frontend/layers/bidirectional.h"
 #include "frontend/layers/dropout.h"
