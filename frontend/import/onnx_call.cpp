@@ -49,7 +49,7 @@ const ir::Array* Call::constant(size_t i) const {
 
 std::vector<int64_t> Call::integers(size_t i) const {
   std::vector<int64_t> integers;
-  for (const ir::Dim& dim : shape(i)) {
+  for (const ir::Dim& dim : dims(i)) {
     if (dim.is_named()) fail(fmt::format("input {} depends on dim {}", i, dim.name()));
     integers.push_back(dim.size());
   }
@@ -57,6 +57,12 @@ std::vector<int64_t> Call::integers(size_t i) const {
 }
 
 ir::Shape Call::shape(size_t i) const {
+  ir::Shape shape = dims(i);
+  if (shape.size() > kMaxRank) fail(fmt::format("a shape of {} dims", shape.size()));
+  return shape;
+}
+
+ir::Shape Call::dims(size_t i) const {
   const ir::Array* array = constant(i);
   if (!array) fail(fmt::format("input {} is {}, no constant", i, to_string(type(i))));
   if (array->dtype != DType::i32 || array->shape.size() > 1)

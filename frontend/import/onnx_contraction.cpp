@@ -49,21 +49,14 @@ void emit_gemm(Call& c) {
   c.result(y);
 }
 
-/// The axes of a reduction: an input since that opset, an attribute before. All where there are none.
-std::vector<int64_t> reduced_axes(const Call& c, int64_t as_input_since, int64_t rank) {
-  std::vector<int64_t> axes;
-  if (c.opset() < as_input_since) {
-    axes = c.integers("axes");
-  } else if (c.has(1)) {
-    axes = c.integers(1);
-  }
-  const bool none = c.opset() >= as_input_since && c.flag("noop_with_empty_axes");
+/// All axes where there are none, unless that means none.
+std::vector<int64_t> reduced_axes(const Call& c, int64_t input_since, int64_t rank) {
+  std::vector<int64_t> axes = axes_of(c, input_since, rank);
+  const bool none = c.opset() >= input_since && c.flag("noop_with_empty_axes");
   if (axes.empty() && !none) {
     axes.resize(rank);
     std::iota(axes.begin(), axes.end(), 0);
   }
-  for (int64_t& axis : axes) axis = c.axis(axis, rank);
-  std::sort(axes.begin(), axes.end());
   return axes;
 }
 

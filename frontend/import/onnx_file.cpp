@@ -98,6 +98,8 @@ class Reader {
       fail(fmt::format("input {}: {} are not supported", proto.name(),
                        type_name(type.tensor_type().elem_type())));
     model_.has_f64 |= dtype == DType::f64;
+    if (type.tensor_type().shape().dim_size() > static_cast<int>(kMaxRank))
+      fail(fmt::format("input {} has {} dims", proto.name(), type.tensor_type().shape().dim_size()));
     ir::Shape shape;
     for (const auto& dim : type.tensor_type().shape().dim())
       shape.push_back(this->dim(dim, proto.name(), shape.size()));
@@ -176,6 +178,7 @@ class Reader {
     model_.has_f64 |= dtype == DType::f64;
     auto array = std::make_shared<ir::Array>();
     array->dtype = *dtype;
+    if (t.dims_size() > static_cast<int>(kMaxRank)) fail(fmt::format("{}: {} dims", what, t.dims_size()));
     int64_t count = 1;
     for (int64_t extent : t.dims()) {
       if (extent < 0 || extent > ir::kMaxElements || (count *= extent) > ir::kMaxElements)

@@ -16,6 +16,9 @@ namespace rondo::onnx {
 
 struct Graph;
 
+/// No tensor has more dims.
+inline constexpr size_t kMaxRank = 16;
+
 /// Values known now. Integers of any width are i32 by dtype, their values those of the file.
 using Constant = std::shared_ptr<const ir::Array>;
 

@@ -11,20 +11,6 @@
 namespace rondo::onnx {
 namespace {
 
-/// Axes of a list that was an attribute before an opset and is an input since.
-std::vector<int64_t> axes_of(const Call& c, int64_t as_input_since, int64_t rank) {
-  std::vector<int64_t> axes;
-  if (c.opset() < as_input_since) {
-    axes = c.integers("axes");
-  } else if (c.has(1)) {
-    axes = c.integers(1);
-  }
-  for (int64_t& axis : axes) axis = c.axis(axis, rank);
-  std::sort(axes.begin(), axes.end());
-  if (std::adjacent_find(axes.begin(), axes.end()) != axes.end()) c.fail("an axis stands twice");
-  return axes;
-}
-
 void emit_squeeze(Call& c) {
   const Tensor x = c.tensor(0);
   std::vector<int64_t> axes = axes_of(c, 13, x.rank());
@@ -37,6 +23,7 @@ void emit_squeeze(Call& c) {
 void emit_unsqueeze(Call& c) {
   const Tensor x = c.tensor(0);
   const size_t added = c.opset() < 13 ? c.integers("axes").size() : c.integers(1).size();
+  if (x.rank() + added > kMaxRank) c.fail(fmt::format("{} axes", added));
   c.result(with_axes(x, axes_of(c, 13, x.rank() + static_cast<int64_t>(added))));
 }
 

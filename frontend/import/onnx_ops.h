@@ -74,6 +74,7 @@ class Call {
   std::vector<Value> results() && { return std::move(results_); }
 
  private:
+  ir::Shape dims(size_t i) const;
   const Attribute* find(const std::string& name) const;
   template <class T>
   const T* find_as(const std::string& name, const char* kind) const;

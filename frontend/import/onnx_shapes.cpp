@@ -32,6 +32,19 @@ Shape broadcast_shape(const Call& call, const Shape& a, const Shape& b) {
   return shape;
 }
 
+std::vector<int64_t> axes_of(const Call& c, int64_t input_since, int64_t rank) {
+  std::vector<int64_t> axes;
+  if (c.opset() < input_since) {
+    axes = c.integers("axes");
+  } else if (c.has(1)) {
+    axes = c.integers(1);
+  }
+  for (int64_t& axis : axes) axis = c.axis(axis, rank);
+  std::sort(axes.begin(), axes.end());
+  if (std::adjacent_find(axes.begin(), axes.end()) != axes.end()) c.fail("an axis stands twice");
+  return axes;
+}
+
 Tensor broadcast_to(const Tensor& x, const Shape& shape) {
   if (x.shape() == shape) return x;
   const int64_t offset = static_cast<int64_t>(shape.size()) - x.rank();

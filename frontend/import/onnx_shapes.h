@@ -11,6 +11,9 @@ namespace rondo::onnx {
 
 /// The shape of two operands together: dims from the last on are equal, or one of them is 1 or missing.
 Shape broadcast_shape(const Call& call, const Shape& a, const Shape& b);
+/// The axes of a node, from 0 and sorted: input 1 since that opset, the attribute axes before; none if
+/// neither is given.
+std::vector<int64_t> axes_of(const Call& call, int64_t input_since, int64_t rank);
 /// x, repeated where it has a 1 or no dim.
 Tensor broadcast_to(const Tensor& x, const Shape& shape);
 /// An input of the call in that shape; a constant of one number as such.
