@@ -18,7 +18,8 @@ target_compile_definitions(char_lm_test PRIVATE CHAR_LM="$<TARGET_FILE:char_lm>"
 add_dependencies(char_lm_test char_lm rondo)
 
 # Examples of libraries.
-rondo_test(library_examples_test LABELS slow SOURCES examples/audio_effect_test.cpp LIBS rondo_frontend)
+rondo_test(library_examples_test LABELS slow
+  SOURCES examples/audio_effect_test.cpp examples/on_device_test.cpp LIBS rondo_frontend)
 target_compile_definitions(library_examples_test PRIVATE RONDO_BIN="$<TARGET_FILE_DIR:hello>"
                            RONDO_CC="${CMAKE_C_COMPILER}" RONDO_CXX="${CMAKE_CXX_COMPILER}")
-add_dependencies(library_examples_test audio_effect amp_train)
+add_dependencies(library_examples_test audio_effect amp_train on_device gait_train)
