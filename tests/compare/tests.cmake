@@ -1,0 +1,5 @@
+find_package(Python3 COMPONENTS Interpreter REQUIRED)
+if(RONDO_BENCHMARKS)
+  add_test(NAME Compare COMMAND ${Python3_EXECUTABLE} ${CMAKE_CURRENT_LIST_DIR}/compare_test.py ${PROJECT_BINARY_DIR})
+  set_tests_properties(Compare PROPERTIES LABELS slow)
+endif()
