@@ -157,7 +157,11 @@ void emit_layer(Call& c, const Kind& kind, const Step& step) {
         },
         options, c.where());
     ys.push_back(outputs);
-    for (size_t i = 0; i < last.size(); ++i) last[i].push_back(final_states[i]);
+    // ONNX Runtime gives zeros for a row of no steps, whatever its initial state.
+    for (size_t i = 0; i < last.size(); ++i)
+      last[i].push_back(options.lengths ? select(expand_like(greater(*options.lengths, 0), final_states[i]),
+                                                 final_states[i], 0)
+                                        : final_states[i]);
   }
   const Tensor y = stack(ys, 1);  // [T,D,B,hidden]
   c.result(layer.batch_first ? transpose(y, {2, 0, 1, 3}) : y);
