@@ -7,11 +7,6 @@
 
 namespace rondo {
 
-std::pair<Stack::State, Tensor> LayerList::step(const Stack::State& s, Tensor x) const {
-  auto [next, y] = layers(s, x);
-  return {next, residual ? x + y : y};
-}
-
 void LayerList::set(const Param& param, std::span<const double> numbers) {
   const std::span<float> buffer = values.get(param.name(), f32, param.shape()).as<float>();
   RONDO_CHECK(numbers.size() == buffer.size(), "as many numbers as elements: " + param.name());

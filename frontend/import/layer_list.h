@@ -14,12 +14,11 @@ namespace rondo {
 struct LayerList : Model {
   Stack layers;
   Weights values;
-  int64_t in = 1;         // of the model
-  int64_t width = 1;      // of the output of the layers so far
-  bool residual = false;  // the model's input is added to its output
+  int64_t in = 1;     // of the model
+  int64_t width = 1;  // of the output of the layers so far
 
   Stack::State initial(const Dim& batch) const { return layers.initial(batch); }
-  std::pair<Stack::State, Tensor> step(const Stack::State& s, Tensor x) const;
+  std::pair<Stack::State, Tensor> step(const Stack::State& s, Tensor x) const { return layers(s, x); }
 
   /// Gives the parameter its values, row-major.
   void set(const Param& param, std::span<const double> numbers);

@@ -9,6 +9,7 @@
 #include "frontend/import/imported.h"
 #include "frontend/import/nam.h"
 #include "frontend/import/onnx.h"
+#include "frontend/import/rtneural.h"
 #include "frontend/init.h"
 #include "frontend/layers/bidirectional.h"
 #include "frontend/layers/dropout.h"

@@ -5,3 +5,4 @@ if(RONDO_WITH_ONNX)
   rondo_test(onnx_case_test LABELS cases LIBS rondo_frontend onnx_proto 
              SOURCES cases/onnx_test.cpp import/onnx_files.cpp)
 endif()
+rondo_test(rtneural_case_test LABELS cases LIBS rondo_frontend SOURCES cases/rtneural_test.cpp)
