@@ -17,7 +17,9 @@ void add_bench(CLI::App& app);
 /// "T=5" and "B=2" as numbers, of the option --dims.
 ir::DimValues parse_dims(const std::vector<std::string>& texts);
 
-/// The function in a .rondo file after the pipeline, which may be given by name: "inference" or "training".
+/// The function after the pipeline, which may be given by name: "inference" or "training".
+ir::Func run_passes(const ir::Func& func, const std::string& pipeline);
+/// The function in a .rondo file after the pipeline.
 ir::Func read_function(const std::string& path, const std::string& pipeline);
 
 }  // namespace rondo::tools

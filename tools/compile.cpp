@@ -3,16 +3,16 @@
 #include <fmt/format.h>
 
 #include "codegen/target.h"
-#include "frontend/function_text.h"
 #include "frontend/library/export.h"
-#include "runtime/text_data.h"
 #include "tools/commands.h"
+#include "tools/model_file.h"
 
 namespace rondo::tools {
 namespace {
 
 struct CompileArgs {
-  std::string file, weights, weights_in = "library";
+  ModelArgs model;
+  std::string weights, weights_in = "library";
   std::vector<std::string> functions, dims;
   LibraryOptions options;
   bool no_selftest = false;
@@ -28,13 +28,23 @@ void take_weights(Function& f, const Weights& weights) {
   }
 }
 
+/// The model's weights, with the values of the file where one is given.
+Weights weights_of(const CompileArgs& args, const ImportedModel& model) {
+  if (args.weights.empty()) return model.weights;
+  const Weights given = Weights::load(args.weights);
+  if (model.weights.all().empty()) return given;
+  Weights weights = model.weights;
+  weights.assign(given);
+  return weights;
+}
+
 void run_compile(const CompileArgs& args) {
-  std::vector<Function> functions =
-      choose_functions(parse_functions(read_text(args.file), args.file), args.functions);
-  const Weights weights = args.weights.empty() ? Weights() : Weights::load(args.weights);
-  for (Function& f : functions) take_weights(f, weights);
   LibraryOptions options = args.options;
   options.dims = parse_dims(args.dims);
+  const ImportedModel model = read_model(args.model, options.dims);
+  std::vector<Function> functions = choose_functions(model.functions, args.functions);
+  const Weights weights = weights_of(args, model);
+  for (Function& f : functions) take_weights(f, weights);
   options.weights = parse_weights_in(args.weights_in);
   options.selftest = !args.no_selftest;
   fmt::print("{}", to_string(export_library(functions, weights, options)));
@@ -46,8 +56,9 @@ void add_compile(CLI::App& app) {
   auto args = std::make_shared<CompileArgs>();
   LibraryOptions& o = args->options;
   CLI::App* compile = app.add_subcommand("compile", "Makes a static library of functions, with a C header");
-  compile->add_option("file", args->file, "A .rondo file of one function or more")->required();
-  compile->add_option("--weights", args->weights, "A safetensors file with the weights");
+  add_model_options(*compile, args->model);
+  compile->add_option("--weights", args->weights,
+                      "A safetensors file with the weights, in place of those that the model brings");
   compile->add_option("-o,--output", o.directory, "The folder for the library")->required();
   compile->add_option("--name", o.name, "lib<name>.a, <name>.h")->required();
   compile->add_option("--prefix", o.prefix, "Of the C functions; the name if not given");
@@ -56,7 +67,7 @@ void add_compile(CLI::App& app) {
                    "host, x86-64-v3, aarch64 ..., or triple[:cpu[:features]]; several: levels of x86-64 "
                    "share a library")
       ->delimiter(',');
-  compile->add_option("--functions", args->functions, "Some of the file's functions")->delimiter(',');
+  compile->add_option("--functions", args->functions, "Some of the model's functions")->delimiter(',');
   compile->add_option("--dims", args->dims, "Named dims to fix: B=1")->delimiter(',');
   compile->add_option(
       "--weights-in", args->weights_in,

@@ -16,11 +16,14 @@
 
 namespace rondo::tools {
 
-ir::Func read_function(const std::string& path, const std::string& pipeline) {
-  const ir::Func func = ir::parse(read_text(path), path);
+ir::Func run_passes(const ir::Func& func, const std::string& pipeline) {
   if (pipeline == "inference") return passes::run_pipeline(func, passes::kInference);
   if (pipeline == "training") return passes::run_pipeline(func, passes::kTraining);
   return pipeline.empty() ? func : passes::run_pipeline(func, pipeline);
+}
+
+ir::Func read_function(const std::string& path, const std::string& pipeline) {
+  return run_passes(ir::parse(read_text(path), path), pipeline);
 }
 
 ir::DimValues parse_dims(const std::vector<std::string>& texts) {

@@ -9,6 +9,7 @@
 #include "ir/evaluator.h"
 #include "runtime/program.h"
 #include "tools/commands.h"
+#include "tools/model_file.h"
 
 namespace rondo::tools {
 namespace {
@@ -16,12 +17,32 @@ namespace {
 constexpr size_t kShown = 8;  // elements of an output that are printed
 
 struct RunArgs {
-  std::string file, passes = "mask-lengths", inputs;
+  ModelArgs model;
+  std::string function, passes = "mask-lengths", inputs;
   std::vector<std::string> dims;
   uint64_t seed = 1;
   bool check = false;
   std::optional<double> tolerance;
 };
+
+/// What runs, and which of its inputs have values.
+struct Subject {
+  ir::Func func;
+  Weights weights;
+  std::vector<std::string> state;    // zero
+  std::vector<std::string> outputs;  // names; none: those of the values
+
+  bool is_state(const std::string& name) const { return std::ranges::find(state, name) != state.end(); }
+};
+
+/// A file of text holds one function, all of whose inputs are given; a model of another kind brings its
+/// weights, and starts.
+Subject read_subject(const RunArgs& args, ir::DimValues& dims) {
+  if (!is_imported(args.model)) return {read_function(args.model.file, args.passes), {}, {}, {}};
+  const ImportedModel model = read_model(args.model, dims);
+  const Function f = bind_training(model.function(args.function.empty() ? "run" : args.function), false);
+  return {run_passes(f.func, args.passes), model.weights, f.state, f.outputs};
+}
 
 /// Calls f with a pointer to the buffer's elements.
 template <class F>
@@ -53,21 +74,37 @@ void need_dims(const Signature& signature, const ir::DimValues& dims) {
     if (!dims.contains(name)) throw Error(fmt::format("dim {0} is not known: give --dims {0}=NUMBER", name));
 }
 
-/// Inputs from the file, with the dims that their shapes bind.
-std::vector<Buffer> read_inputs(const RunArgs& args, const ir::Func& func, ir::DimValues& dims) {
+/// The names among the dims of a shape that these extents bind.
+void learn_dims(const ir::Shape& shape, const std::vector<int64_t>& extents, ir::DimValues& dims) {
+  for (size_t i = 0; i < std::min(shape.size(), extents.size()); ++i)
+    if (shape[i].is_named()) dims.try_emplace(shape[i].name(), extents[i]);
+}
+
+/// Inputs from the file, else weights and states of the subject, with the dims that their shapes bind.
+std::vector<Buffer> read_inputs(const RunArgs& args, const Subject& subject, ir::DimValues& dims) {
   const Weights file = Weights::load(args.inputs);
+  const ir::Func& func = subject.func;
   std::vector<Buffer> inputs;
-  std::vector<std::vector<int64_t>> shapes;
   for (ir::Value param : func.params) {
-    inputs.push_back(file.at(func.value_name(param)));
-    shapes.push_back(inputs.back().shape());
+    const std::string& name = func.value_name(param);
+    const bool given = file.contains(name) || !(subject.weights.contains(name) || subject.is_state(name));
+    inputs.push_back(given                            ? file.at(name)
+                     : subject.weights.contains(name) ? subject.weights.at(name)
+                                                      : Buffer());
+    if (given) learn_dims(func.type(param).shape, inputs.back().shape(), dims);
+  }
+  std::vector<std::vector<int64_t>> shapes;
+  for (size_t i = 0; i < inputs.size(); ++i) {
+    const ir::Type& type = func.type(func.params[i]);
+    if (!inputs[i].data()) inputs[i] = Buffer(type.dtype, ir::bind(type.shape, dims));
+    shapes.push_back(inputs[i].shape());
   }
   dims = ir::bind_dims(func, shapes, dims);
   return inputs;
 }
 
-/// Random inputs whose indices and lengths are in range.
-std::vector<Buffer> make_inputs(const RunArgs& args, const ir::Func& func, const Signature& signature,
+/// Random inputs whose indices and lengths are in range, beside the subject's weights and states.
+std::vector<Buffer> make_inputs(const RunArgs& args, const Subject& subject, const Signature& signature,
                                 const ir::DimValues& dims) {
   need_dims(signature, dims);
   int64_t rows = std::numeric_limits<int32_t>::max();
@@ -75,8 +112,11 @@ std::vector<Buffer> make_inputs(const RunArgs& args, const ir::Func& func, const
     rows = std::min(rows, b.more + (b.bound.dim < 0 ? b.bound.size : dims.at(signature.dims[b.bound.dim])));
   const int64_t ids = signature.bounds.empty() ? 3 : std::max<int64_t>(rows, 1);
   std::vector<Buffer> inputs;
-  for (const ir::Array& array : ir::random_inputs(func, dims, args.seed, ids))
-    inputs.push_back(to_buffer(array));
+  for (const ir::Array& array : ir::random_inputs(subject.func, dims, args.seed, ids)) {
+    const std::string& name = subject.func.value_name(subject.func.params[inputs.size()]);
+    inputs.push_back(subject.weights.contains(name) ? subject.weights.at(name) : to_buffer(array));
+    if (subject.is_state(name)) inputs.back().clear();
+  }
   return inputs;
 }
 
@@ -109,17 +149,18 @@ void show_outputs(const Program& program, const std::vector<ir::Array>* referenc
 }
 
 void run_run(const RunArgs& args) {
-  const ir::Func func = read_function(args.file, args.passes);
+  ir::DimValues dims = parse_dims(args.dims);
+  const Subject subject = read_subject(args, dims);
+  const ir::Func& func = subject.func;
   codegen::CompileTimes times;
-  const auto executable = codegen::compile(func, {}, &times);
+  const auto executable = codegen::compile(func, {.outputs = subject.outputs}, &times);
   const Signature& signature = executable->signature();
 
-  ir::DimValues dims = parse_dims(args.dims);
   for (const auto& [name, value] : dims)
     if (std::ranges::find(signature.dims, name) == signature.dims.end())
       throw Error(fmt::format("--dims: no dim {}", name));
   std::vector<Buffer> inputs =
-      args.inputs.empty() ? make_inputs(args, func, signature, dims) : read_inputs(args, func, dims);
+      args.inputs.empty() ? make_inputs(args, subject, signature, dims) : read_inputs(args, subject, dims);
   need_dims(signature, dims);
 
   Program program(executable, {});
@@ -140,7 +181,9 @@ void run_run(const RunArgs& args) {
 void add_run(CLI::App& app) {
   auto args = std::make_shared<RunArgs>();
   CLI::App* run = app.add_subcommand("run", "Compiles a function, runs it and prints its outputs");
-  run->add_option("file", args->file, "A .rondo file")->required();
+  add_model_options(*run, args->model);
+  run->add_option("--function", args->function,
+                  "Which function of a model that is imported; run if not given");
   run->add_option(
       "--passes", args->passes,
       "Passes to run before: a pipeline, or inference, or training; mask-lengths if none is named");

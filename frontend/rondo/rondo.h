@@ -7,6 +7,7 @@
 #include "frontend/function.h"
 #include "frontend/gradient.h"
 #include "frontend/import/imported.h"
+#include "frontend/import/load_model.h"
 #include "frontend/import/nam.h"
 #include "frontend/import/onnx.h"
 #include "frontend/import/rtneural.h"
