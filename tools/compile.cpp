@@ -40,6 +40,7 @@ Weights weights_of(const CompileArgs& args, const ImportedModel& model) {
 
 void run_compile(const CompileArgs& args) {
   LibraryOptions options = args.options;
+  options.targets = join_features(args.options.targets);
   options.dims = parse_dims(args.dims);
   const ImportedModel model = read_model(args.model, options.dims);
   std::vector<Function> functions = choose_functions(model.functions, args.functions);
@@ -73,7 +74,7 @@ void add_compile(CLI::App& app) {
       "--weights-in", args->weights_in,
       "Where weights are at a call: library (read-only data), pointer (and a .bin file), array "
       "(and a C array)");
-  compile->add_option("--emit", o.emit, "Texts of the stages: ir, llvm, assembly")->delimiter(',');
+  compile->add_option("--emit", o.emit, "Texts of the stages: ir, llvm, assembly, html")->delimiter(',');
   compile->add_flag("--no-selftest", args->no_selftest, "No <name>_selftest.c");
   compile->callback([args] { run_compile(*args); });
 }

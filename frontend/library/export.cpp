@@ -25,6 +25,16 @@ std::vector<Function> choose_functions(std::vector<Function> functions,
   return chosen;
 }
 
+std::vector<std::string> join_features(const std::vector<std::string>& targets) {
+  std::vector<std::string> joined;
+  for (const std::string& text : targets)
+    if (!joined.empty() && (text.starts_with('+') || text.starts_with('-')))
+      joined.back() += "," + text;
+    else
+      joined.push_back(text);
+  return joined;
+}
+
 WeightsIn parse_weights_in(const std::string& text) {
   if (text == "library") return WeightsIn::library;
   if (text == "pointer") return WeightsIn::pointer;

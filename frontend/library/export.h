@@ -13,6 +13,10 @@ namespace rondo {
 std::vector<Function> choose_functions(std::vector<Function> functions,
                                        const std::vector<std::string>& names);
 
+/// Targets of a list that commas separated, as they do features within a target: +name and -name go on with
+/// the target before.
+std::vector<std::string> join_features(const std::vector<std::string>& targets);
+
 /// "library", "pointer" or "array". Throws Error for others.
 WeightsIn parse_weights_in(const std::string& text);
 

@@ -7,6 +7,7 @@
 #include <charconv>
 #include <cstdio>
 #include <exception>
+#include <string_view>
 
 #include "frontend/library/export.h"
 #include "support/error.h"
@@ -23,9 +24,9 @@ constexpr const char* kHelp =
   --weights FILE       a safetensors file; or `external`: the caller brings them
   --weights-in PLACE   library (read-only data), pointer (and a .bin file), array (and a C array)
   --targets A,B        host, x86-64-v3, aarch64 ..., or triple[:cpu[:features]]
-  --functions A,B      of the model; step,run if not given
+  --functions A,B      of the model; step,run if not given; train is train_step
   --batch N            rows of a batch, or `any`: known at a call; 1 if not given
-  --emit A,B           texts of the stages: ir, llvm, assembly
+  --emit A,B           texts of the stages: ir, llvm, assembly, html
 )";
 
 std::vector<std::string> split(const std::string& text) {
@@ -83,7 +84,7 @@ int64_t parse_batch(const std::string& text) {
 std::vector<Function> trace(const ModelExport& model, const std::vector<std::string>& names) {
   std::vector<Function> functions;
   for (const std::string& name : names) {
-    const auto it = model.functions.find(name);
+    const auto it = model.functions.find(name == "train" ? "train_step" : name);
     if (it == model.functions.end()) {
       std::vector<std::string> there;
       for (const auto& [known, make] : model.functions) there.push_back(known);
@@ -99,7 +100,7 @@ LibraryReport write_library(const CommandLine& line, const ModelExport& model) {
   options.directory = line.text("--output");
   options.name = line.text("--name");
   options.prefix = line.text("--prefix");
-  options.targets = line.list("--targets");
+  options.targets = join_features(line.list("--targets"));
   options.emit = line.list("--emit");
   const bool external = line.text("--weights") == "external";
   const std::string in = line.text("--weights-in");
@@ -120,7 +121,8 @@ int export_main(int argc, char** argv, const ModelExport& model) {
     fmt::print("{}", to_string(write_library(CommandLine(argc, argv), model)));
     return 0;
   } catch (const std::exception& error) {
-    fmt::print(stderr, "{}\n", error.what());
+    const std::string_view what = error.what();
+    fmt::print(stderr, "{}{}\n", what.starts_with("rondo: ") ? "" : "rondo: ", what);
     return 1;
   }
 }

@@ -3,13 +3,16 @@ target_compile_definitions(aot_library_test PRIVATE RONDO_CC="${CMAKE_C_COMPILER
                            RONDO_SAMPLES="${CMAKE_CURRENT_LIST_DIR}")
 
 # Needs clang, lld, qemu-user-static, node; what is not there is skipped.
-rondo_test(aot_machines_test LABELS slow SOURCES aot/machines_test.cpp LIBS rondo_frontend)
+rondo_test(aot_machines_test LABELS emulators SOURCES aot/machines_test.cpp aot/wasm_test.cpp LIBS rondo_frontend)
 target_compile_definitions(aot_machines_test PRIVATE RONDO_SAMPLES="${CMAKE_CURRENT_LIST_DIR}")
 
+# Projects of their own that use Rondo, in the three ways of CMake. Two build it from its sources.
 if(RONDO_INSTALL AND NOT CMAKE_CXX_FLAGS MATCHES sanitize)
-  add_test(NAME Package.InstalledServesAProjectOfItsOwn
-           COMMAND ${CMAKE_COMMAND} -DBUILD=${PROJECT_BINARY_DIR} -DSOURCE=${PROJECT_SOURCE_DIR}
-                   -DWORK=${CMAKE_CURRENT_BINARY_DIR}/package -DLAUNCHER=${CMAKE_CXX_COMPILER_LAUNCHER}
-                   -P ${CMAKE_CURRENT_LIST_DIR}/package.cmake)
-  set_tests_properties(Package.InstalledServesAProjectOfItsOwn PROPERTIES LABELS slow ENVIRONMENT "RONDO_CACHE=off")
+  foreach(from installed sources fetched)
+    add_test(NAME Package.ServesAProjectFrom.${from}
+             COMMAND ${CMAKE_COMMAND} -DFROM=${from} -DBUILD=${PROJECT_BINARY_DIR} -DSOURCE=${PROJECT_SOURCE_DIR}
+                     -DWORK=${CMAKE_CURRENT_BINARY_DIR}/package_${from} -DCXX=${CMAKE_CXX_COMPILER}
+                     -DLAUNCHER=${CMAKE_CXX_COMPILER_LAUNCHER} -P ${CMAKE_CURRENT_LIST_DIR}/package.cmake)
+    set_tests_properties(Package.ServesAProjectFrom.${from} PROPERTIES LABELS slow ENVIRONMENT "RONDO_CACHE=off")
+  endforeach()
 endif()
