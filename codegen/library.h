@@ -97,6 +97,8 @@ struct LibraryObject {
   std::vector<EntryFacts> entries;
   int64_t code_bytes = 0, data_bytes = 0;
   std::string llvm, assembly;  // as texts, if asked for
+  /// For wasm32: the library as a module that runs as it is, with memory of its own. Else empty.
+  std::vector<std::byte> module;
 };
 
 /// The library as one object file. Several targets are levels of x86-64, lowest first; a call takes the
@@ -104,6 +106,13 @@ struct LibraryObject {
 /// library of its own.
 LibraryObject compile_library(const Library& library, const std::vector<Target>& targets,
                               bool with_texts = false);
+
+/// An entry's Func as its loop program and as assembly, in which each function is a kernel of its name or the
+/// whole; for people to read.
+struct Listing {
+  std::string loops, assembly;
+};
+Listing list_code(const Entry&, const Target&);
 
 /// The object in an archive, with a symbol table.
 std::vector<std::byte> make_archive(const std::string& member, std::span<const std::byte> object);

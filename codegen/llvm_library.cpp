@@ -16,6 +16,7 @@
 #include "codegen/llvm_emit.h"
 #include "codegen/llvm_entry.h"
 #include "codegen/llvm_machine.h"
+#include "codegen/llvm_wasm.h"
 
 namespace rondo::codegen {
 
@@ -71,6 +72,13 @@ int64_t stack_depth(const llvm::Function& function, const std::map<std::string, 
   RONDO_CHECK(frame != frames.end(), "no frame of " + function.getName().str());
   const int64_t own = frame->second == 0 ? 0 : frame->second + kAlignmentBytes;
   return own + kCallBytes + deepest;
+}
+
+LoopProgram lower(const Entry& entry, const Target& target) {
+  CompileOptions options;
+  options.aliases = entry.aliases;
+  options.cpu = target.cpu, options.features = target.features, options.triple = target.triple;
+  return lower(entry.func, options);
 }
 
 class LibraryEmitter {
@@ -129,10 +137,7 @@ class LibraryEmitter {
     std::vector<llvm::Function*> codes;
     EntryFacts facts;
     for (const Target& target : targets_) {
-      CompileOptions options;
-      options.aliases = entry.aliases;
-      options.cpu = target.cpu, options.features = target.features, options.triple = target.triple;
-      programs.push_back(lower(entry.func, options));
+      programs.push_back(lower(entry, target));
       const std::string name = symbol(entry.name) + "_" + target.cpu;
       emit_program(module_, programs.back(), target, name);
       codes.push_back(module_.getFunction(name));
@@ -203,11 +208,6 @@ class LibraryEmitter {
   llvm::Function* level_ = nullptr;
 };
 
-/// What a linker of WebAssembly makes by itself.
-bool of_linker(const std::string& name) {
-  return name == "__linear_memory" || name == "__stack_pointer" || name == "__indirect_function_table";
-}
-
 void need_nothing(llvm::MemoryBufferRef object, const Target& target) {
   std::vector<std::string> names = undefined_symbols(object);
   if (llvm::Triple(target.triple).isWasm()) std::erase_if(names, of_linker);
@@ -259,12 +259,30 @@ LibraryObject compile_library(const Library& library, const std::vector<Target>&
   auto bytes = machine_code(module, *machine, llvm::CodeGenFileType::ObjectFile);
   need_nothing(bytes->getMemBufferRef(), target);
   measure(bytes->getMemBufferRef(), object);
+  auto stack_of = [&](const std::string& name) {
+    return stack_depth(*module.getFunction(emitter.symbol(name)), frames);
+  };
+  int64_t stack = 0;
   for (size_t i = 0; i < library.entries.size(); ++i)
-    object.entries[i].stack_bytes =
-        stack_depth(*module.getFunction(emitter.symbol(library.entries[i].name)), frames);
+    stack = std::max(stack, object.entries[i].stack_bytes = stack_of(library.entries[i].name));
+  for (const Service& service : library.services) stack = std::max(stack, stack_of(service.name));
+  if (llvm::Triple(target.triple).getArch() == llvm::Triple::wasm32)
+    object.module = wasm_module(bytes->getMemBufferRef(), stack);
   const auto* first = reinterpret_cast<const std::byte*>(bytes->getBufferStart());
   object.bytes.assign(first, first + bytes->getBufferSize());
   return object;
+}
+
+Listing list_code(const Entry& entry, const Target& target) {
+  const LoopProgram program = lower(entry, target);
+  std::unique_ptr<llvm::TargetMachine> machine = machine_for(target.triple, target.cpu, target.features);
+  llvm::LLVMContext context;
+  llvm::Module module(entry.name, context);
+  module.setTargetTriple(target.triple);
+  module.setDataLayout(machine->createDataLayout());
+  emit_program(module, program, target, entry.name);
+  optimize(module, *machine);
+  return {to_string(program), assembly(module, *machine)};
 }
 
 std::vector<std::byte> make_archive(const std::string& member, std::span<const std::byte> object) {

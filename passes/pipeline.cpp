@@ -114,6 +114,7 @@ Func run_pipeline(const Func& func, std::string_view pipeline, const RunOptions&
   const bool time = environment("RONDO_TIME") == "1", compare = environment("RONDO_CHECK") == "1";
   check(func, "before the first pass");
   if (dump.on()) dump.write("00-input.rondo", print(func));
+  if (run_options.observe) run_options.observe("input", func);
   Func now = func;
   for (size_t i = 0; i < stages.size(); ++i) {
     const auto& [pass, options] = stages[i];
@@ -126,6 +127,7 @@ Func run_pipeline(const Func& func, std::string_view pipeline, const RunOptions&
                  next.ops.size());
     if (dump.on()) dump.write(fmt::format("{:02}-{}.rondo", i + 1, pass->name), print(next));
     check(next, fmt::format("after {}", pass->name));
+    if (run_options.observe) run_options.observe(pass->name, next);
     if (compare) check_pass(pass->name, now, next);
     now = std::move(next);
   }

@@ -1,6 +1,7 @@
 // Pipelines as text, and the runner that alone verifies, times, dumps, bisects and checks.
 #pragma once
 
+#include <functional>
 #include <string>
 #include <string_view>
 
@@ -30,6 +31,8 @@ inline constexpr std::string_view kLinear = ",linear-scan,hoist-scan,simplify";
 struct RunOptions {
   /// Each stage is dumped to <dump_dir>/<function>/ ("00-input.rondo", "03-grad.rondo"); empty: RONDO_DUMP.
   std::string dump_dir;
+  /// Sees each stage, "input" first, then the passes.
+  std::function<void(std::string_view stage, const ir::Func&)> observe = {};
 };
 
 /// Runs a pipeline ("simplify,grad{wrt=w},hoist-scan"). Verifies before the first pass and after each. The

@@ -6,6 +6,7 @@
 #include <chrono>
 #include <filesystem>
 #include <memory>
+#include <set>
 #include <span>
 
 #include "codegen/library.h"
@@ -40,6 +41,7 @@ std::vector<Group> group_targets(const std::vector<std::string>& names) {
     } else {
       std::string folder = codegen::x86_level(target) > 0 ? "x86-64" : name;
       std::ranges::replace(folder, ':', '_');
+      std::ranges::replace(folder, ',', '_');
       groups.push_back({std::move(folder), {std::move(target)}});
     }
   }
@@ -86,11 +88,11 @@ class Files {
   std::vector<File> files_;
 };
 
-/// The stages that a library's code goes through have these names.
-std::string stage_of(const std::string& emit) {
-  if (emit == "llvm") return "31-opt.ll";
-  if (emit == "assembly") return "32.s";
-  throw Error(fmt::format("rondo: unknown stage `{}`: ir, llvm or assembly", emit));
+void check_emit(const std::vector<std::string>& emit) {
+  static const std::set<std::string> kStages = {"ir", "llvm", "assembly", "html"};
+  for (const std::string& stage : emit)
+    if (!kStages.contains(stage))
+      throw Error(fmt::format("rondo: unknown stage `{}`: ir, llvm, assembly or html", stage));
 }
 
 class Exporter {
@@ -103,8 +105,7 @@ class Exporter {
         files_(options.directory) {}
 
   LibraryReport run() {
-    for (const std::string& emit : options_.emit)
-      if (emit != "ir") stage_of(emit);
+    check_emit(options_.emit);
     for (const Group& group : groups_) compile(group);
     add_texts();
     report_.files = files_.write();
@@ -116,17 +117,24 @@ class Exporter {
  private:
   void compile(const Group& group) {
     const codegen::LibraryObject object =
-        codegen::compile_library(plan_.library, group.targets, !options_.emit.empty());
+        codegen::compile_library(plan_.library, group.targets, emits("llvm") || emits("assembly"));
     for (size_t i = 0; i < plan_.entries.size(); ++i) plan_.entries[i].facts.include(object.entries[i]);
     report_.code_bytes = std::max(report_.code_bytes, object.code_bytes);
     report_.data_bytes = std::max(report_.data_bytes, object.data_bytes);
     const std::string folder = groups_.size() > 1 ? group.folder + "/" : "";
     files_.add(fmt::format("{}lib{}.a", folder, plan_.name),
                codegen::make_archive(plan_.name + ".o", object.bytes));
-    for (const std::string& emit : options_.emit)
-      if (emit != "ir")
-        files_.add(fmt::format("{}stages/{}-{}", folder, plan_.name, stage_of(emit)),
-                   emit == "llvm" ? object.llvm : object.assembly);
+    if (!object.module.empty()) {
+      files_.add(fmt::format("{}{}.wasm", folder, plan_.name), object.module);
+      files_.add(fmt::format("{}{}.mjs", folder, plan_.name), library::wasm_loader(plan_));
+    }
+    const std::string stages = fmt::format("{}stages/{}-", folder, plan_.name);
+    if (emits("llvm")) files_.add(stages + "31-opt.ll", object.llvm);
+    if (emits("assembly")) files_.add(stages + "32.s", object.assembly);
+  }
+
+  bool emits(const char* stage) const {
+    return std::ranges::find(options_.emit, stage) != options_.emit.end();
   }
 
   void add_texts() {
@@ -140,9 +148,17 @@ class Exporter {
       files_.add(name + "_weights.bin", plan_.weight_bytes);
     if (options_.selftest && known)
       files_.add(name + "_selftest.c", library::selftest(plan_, weights_, options_));
-    if (std::ranges::find(options_.emit, "ir") != options_.emit.end())
+    if (emits("ir"))
       for (const library::PlannedEntry& e : plan_.entries)
         files_.add(fmt::format("stages/{}-{}.rondo", name, e.name), ir::print(e.function.func));
+    if (emits("html")) add_page();
+  }
+
+  void add_page() {
+    std::vector<Target> targets;
+    for (const Group& group : groups_)
+      targets.insert(targets.end(), group.targets.begin(), group.targets.end());
+    files_.add(fmt::format("stages/{}.html", plan_.name), library::page(plan_, targets));
   }
 
   const Weights& weights_;

@@ -26,7 +26,7 @@ struct LibraryOptions {
   ir::DimValues dims = {};                      // binds named dims, which specialises the code
   WeightsIn weights = WeightsIn::library;
   bool selftest = true;           // <name>_selftest.c
-  std::vector<std::string> emit;  // texts of the stages, to <directory>/stages: ir, llvm, assembly
+  std::vector<std::string> emit;  // texts of the stages, to <directory>/stages: ir, llvm, assembly, html
 };
 
 /// What was made.

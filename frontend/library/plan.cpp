@@ -144,14 +144,15 @@ class Planner {
         if (contains(dims, dim)) bound[dim] = value, unused.erase(dim);
       f.func = passes::bind_dims(f.func, bound);
       plan_.weights_change = plan_.weights_change || updates_weights(f);
-      plan_.entries.push_back({std::move(f), name, {}, {}});
+      plan_.entries.push_back({std::move(f), {}, name, {}, {}});
     }
     if (!unused.empty())
       throw Error(fmt::format("rondo: no function of {} has a dim {}", plan_.name, *unused.begin()));
     hash_.add(kVersion);
     for (PlannedEntry& e : plan_.entries) {
       hash_.add(ir::print(e.function.func));
-      e.function.func = passes::run_pipeline(e.function.func, e.function.pipeline);
+      e.traced = e.function.func;
+      e.function.func = passes::run_pipeline(e.traced, e.function.pipeline);
     }
   }
 

@@ -39,7 +39,8 @@ struct CParam {
 };
 
 struct PlannedEntry {
-  Function function;
+  Function function;  // after its passes
+  ir::Func traced;    // before them
   std::string name;
   std::vector<CParam> params;  // beside those of codegen's Entry
   codegen::EntryFacts facts;   // known once the code is made
@@ -76,5 +77,9 @@ std::string c_header(const Plan&);
 std::string cpp_wrapper(const Plan&);
 std::string weights_header(const Plan&);
 std::string selftest(const Plan&, const Weights&, const LibraryOptions&);
+/// <name>.mjs, which loads <name>.wasm and calls it.
+std::string wasm_loader(const Plan&);
+/// One page, in HTML, of what became of each function: see page.cpp.
+std::string page(const Plan&, const std::vector<codegen::Target>&);
 
 }  // namespace rondo::library

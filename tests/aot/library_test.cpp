@@ -1,6 +1,9 @@
 // Libraries from end to end: exported, built with a C compiler, run.
 #include <gtest/gtest.h>
 
+#include <regex>
+#include <set>
+
 #include "codegen/target.h"
 #include "frontend/function_text.h"
 #include "tests/aot/amp_model.h"
@@ -94,6 +97,35 @@ TEST(Library, HasAWrapperForCpp) {
             "");
 }
 
+/// The places that links of a page lead to, and the places there are.
+void expect_whole(const std::string& page) {
+  std::multiset<std::string> ids;
+  const std::regex id(" id=\"([^\"]+)\""), link(" href=\"#([^\"]+)\"");
+  for (std::sregex_iterator it(page.begin(), page.end(), id), end; it != end; ++it) ids.insert((*it)[1]);
+  for (std::sregex_iterator it(page.begin(), page.end(), link), end; it != end; ++it)
+    EXPECT_EQ(ids.count((*it)[1]), 1u) << (*it)[1];
+}
+
+TEST(Library, HasAPageThatLeadsFromOpsToMachineCode) {
+  TempDir dir;
+  Amp amp;
+  LibraryOptions options = options_for(dir, "amp", {"x86-64-v2", "x86-64-v3"});
+  options.emit = {"html"};
+  export_library(streaming(amp), amp.init(1), options);
+  const std::string page = read_text(dir.file("stages/amp.html"));
+  expect_whole(page);
+  const size_t run = page.find("<section id=\"run\">");
+  ASSERT_NE(run, page.npos);
+  size_t at = run;
+  for (const char* part : {"<summary>as declared</summary>", "<summary>hoist-scan</summary>",
+                           "<summary>loops: x86-64-v2, x86-64-v3</summary>", "kernel <a ",
+                           "<summary>assembly: x86-64-v2</summary>", "callq\t<a ",
+                           "<summary>assembly: x86-64-v3</summary>", "callq\t<a "}) {
+    at = page.find(part, at);
+    ASSERT_NE(at, page.npos) << part;
+  }
+}
+
 TEST(Library, TakesWeightsFromTheCaller) {
   Amp amp;
   for (WeightsIn in : {WeightsIn::pointer, WeightsIn::array})
@@ -168,7 +200,7 @@ TEST_F(LibraryErrors, AreOneLineEachAndLeaveNothing) {
   expect_error([](auto& o) { o.prefix = "while"; },
                "rondo: `while` is not a name in C, which the library's functions need");
   expect_error([](auto& o) { o.dims = {{"Q", 1}}; }, "rondo: no function of amp has a dim Q");
-  expect_error([](auto& o) { o.emit = {"poem"}; }, "rondo: unknown stage `poem`: ir, llvm or assembly");
+  expect_error([](auto& o) { o.emit = {"poem"}; }, "rondo: unknown stage `poem`: ir, llvm, assembly or html");
   expect_error([](auto&) {}, "rondo: two functions step", [&](auto& f) { f.push_back(f[0]); });
   expect_error([](auto&) {}, "rondo: a library has a function reset of its own; name yours differently",
                [&](auto& f) { f[0].func.name = "reset"; });

@@ -96,23 +96,5 @@ INSTANTIATE_TEST_SUITE_P(
                 "qemu-x86_64-static -cpu Haswell", true}),
     [](const auto& info) { return std::string(info.param.name); });
 
-TEST(WebAssembly, PassesTheSelfTest) {
-  if (std::system("command -v node wasm-ld > /dev/null") != 0) GTEST_SKIP() << "no node or wasm-ld";
-  TempDir dir;
-  Amp amp;
-  export_library(streaming(amp), amp.init(1), options_for(dir, "amp", {"wasm32"}));
-  testing::write_text(dir.file("run.mjs"), R"(
-import { readFileSync } from 'node:fs';
-const { instance } = await WebAssembly.instantiate(readFileSync('amp.wasm'), {});
-process.exit(instance.exports.amp_selftest());
-)");
-  EXPECT_EQ(
-      shell(dir,
-            "clang --target=wasm32 -O1 -ffreestanding -nostdlib -DAMP_SELFTEST_NO_MAIN -c amp_selftest.c "
-            "-o test.o && wasm-ld --no-entry --export=amp_selftest test.o libamp.a -o amp.wasm && node "
-            "run.mjs"),
-      "");
-}
-
 }  // namespace
 }  // namespace rondo
