@@ -19,7 +19,12 @@ add_dependencies(char_lm_test char_lm rondo)
 
 # Examples of libraries.
 rondo_test(library_examples_test LABELS slow
-  SOURCES examples/audio_effect_test.cpp examples/on_device_test.cpp LIBS rondo_frontend)
+  SOURCES examples/audio_effect_test.cpp examples/gesture_test.cpp examples/on_device_test.cpp LIBS rondo_frontend)
 target_compile_definitions(library_examples_test PRIVATE RONDO_BIN="$<TARGET_FILE_DIR:hello>"
-                           RONDO_CC="${CMAKE_C_COMPILER}" RONDO_CXX="${CMAKE_CXX_COMPILER}")
-add_dependencies(library_examples_test audio_effect amp_train on_device gait_train)
+                           RONDO_CXX="${CMAKE_CXX_COMPILER}"
+                           RONDO_GESTURE_ELF="${PROJECT_BINARY_DIR}/examples/gesture/gesture_mps2.elf")
+add_dependencies(library_examples_test audio_effect amp_train gesture_firmware gesture_train on_device
+                 gait_train)
+if(TARGET gesture_mps2)
+  add_dependencies(library_examples_test gesture_mps2)
+endif()
