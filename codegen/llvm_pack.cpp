@@ -98,34 +98,35 @@ bool RightPacker::runs_along_k() const {
   });
 }
 
-llvm::Value* RightPacker::place(llvm::Value* n, llvm::Value* term, int64_t a, unsigned v) const {
+llvm::Value* RightPacker::place(llvm::Value* n, llvm::Value* term, int64_t a, llvm::Value* column) const {
   llvm::Value* run = f_.add(f_.mul(n, panel_), f_.mul(term, f_.i64(s_.block_columns())));
   llvm::Value* to = f_.element(s_.element, packed_, f_.mul(run, f_.i64(accs_)));
-  return f_.element(s_.element, to, f_.i64(a * s_.block_columns() + v * s_.lanes));
+  return f_.element(s_.element, to, f_.add(f_.i64(a * s_.block_columns()), column));
 }
 
 void RightPacker::copy(llvm::Value* n, const Values& at, llvm::Value* term) const {
   for (int64_t a = 0; a < accs_; ++a)
     for (unsigned v = 0; v < s_.tile.vectors; ++v) {
-      llvm::Value* from = load_right(f_, s_, g_.accs[a], at, f_.add(n, f_.i64(v * s_.lanes)));
-      f_.b.CreateAlignedStore(from, place(n, term, a, v), s_.align);
+      llvm::Value* column = f_.i64(v * s_.lanes);
+      llvm::Value* from = load_right(f_, s_, g_.accs[a], at, f_.add(n, column));
+      f_.b.CreateAlignedStore(from, place(n, term, a, column), s_.align);
     }
 }
 
 void RightPacker::copy_square(llvm::Value* n, const Values& outer, llvm::Value* k, llvm::Value* term) const {
   for (int64_t a = 0; a < accs_; ++a)
-    for (unsigned v = 0; v < s_.tile.vectors; ++v) {
+    f_.for_each(f_.i64(0), f_.i64(s_.block_columns()), s_.lanes, [&](llvm::Value* column) {
       const Access& right = *gemm_operands(s_.kernel, g_.accs[a]).right;
       Values at = with(outer, k), rows;
       for (unsigned r = 0; r < s_.lanes; ++r) {
-        at[s_.column()] = f_.add(n, f_.i64(v * s_.lanes + r));
+        at[s_.column()] = f_.add(f_.add(n, column), f_.i64(r));
         llvm::Value* from = f_.element(s_.element, f_.base(right.buffer), affine_index(f_, right, at));
         rows.push_back(f_.b.CreateAlignedLoad(s_.vector, from, s_.align));
       }
       Values columns = transpose(f_, rows);
       for (unsigned t = 0; t < s_.lanes; ++t)
-        f_.b.CreateAlignedStore(columns[t], place(n, f_.add(term, f_.i64(t)), a, v), s_.align);
-    }
+        f_.b.CreateAlignedStore(columns[t], place(n, f_.add(term, f_.i64(t)), a, column), s_.align);
+    });
 }
 
 void emit_pack(FunctionBuilder& f, const Pack& pack) {

@@ -50,10 +50,10 @@ class RightPacker {
   void for_columns(const std::function<void(llvm::Value*)>& visit) const;
   /// Whether elements follow each other along k, as in a transposed matrix.
   bool runs_along_k() const;
-  /// Where vector v of accumulator a of a term of column block n is.
-  llvm::Value* place(llvm::Value* n, llvm::Value* term, int64_t a, unsigned v) const;
+  /// Where a column of accumulator a of a term of column block n is; the column counts from the block's first.
+  llvm::Value* place(llvm::Value* n, llvm::Value* term, int64_t a, llvm::Value* column) const;
   void copy(llvm::Value* n, const Values& at, llvm::Value* term) const;
-  /// A square of lanes columns and lanes terms, read along k.
+  /// All columns of lanes terms, read along k, as squares.
   void copy_square(llvm::Value* n, const Values& outer, llvm::Value* k, llvm::Value* term) const;
 
   FunctionBuilder& f_;
