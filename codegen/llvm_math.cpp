@@ -63,21 +63,29 @@ llvm::Value* VectorMath::power_of_two(llvm::Value* n) {
   return b_.CreateBitCast(bits, v ? llvm::FixedVectorType::get(scalar, v->getNumElements()) : scalar);
 }
 
-llvm::Value* VectorMath::expm1_core(llvm::Value* r) {
-  llvm::Value* q =
-      is_double(r)
-          ? polynomial(r, {0.5000000000000012, 0.16666666666666385, 0.04166666666651916, 0.00833333333350766,
-                           0.0013888888946919833, 0.0001984126948616445, 2.4801489352359715e-05,
-                           2.755759718259311e-06, 2.7631687323769324e-07, 2.499899431907327e-08})
-          : polynomial(r, {0.4999999403953552, 0.16666515171527863, 0.04166845604777336, 0.008369418792426586,
-                           0.0013813143596053123});
-  return fma(b_.CreateFMul(r, r), q, r);
+llvm::Value* VectorMath::expm1_core(llvm::Value* r, llvm::Value* more) {
+  llvm::Value* square = b_.CreateFMul(r, r);
+  llvm::Value* sum = more ? b_.CreateFAdd(r, more) : r;
+  if (is_double(r))
+    return fma(
+        square,
+        polynomial(r, {0.5000000000000012, 0.16666666666666385, 0.04166666666651916, 0.00833333333350766,
+                       0.0013888888946919833, 0.0001984126948616445, 2.4801489352359715e-05,
+                       2.755759718259311e-06, 2.7631687323769324e-07, 2.499899431907327e-08}),
+        sum);
+  // (r + c0 r^2 + c1 r^3) + r^4 (c2 + c3 r + c4 r^2): three steps deep.
+  llvm::Value* low = fma(r, number(r, 0.16666515171527863), number(r, 0.4999999403953552));
+  llvm::Value* high = fma(r, number(r, 0.008369418792426586), number(r, 0.04166845604777336));
+  high = fma(square, number(r, 0.0013813143596053123), high);
+  return fma(b_.CreateFMul(square, square), high, fma(square, low, sum));
 }
 
 namespace {
 
 // ln 2 in two parts; the products of the first with any exponent are exact.
 constexpr double kLn2High32 = 0.693359375, kLn2Low32 = -2.12194440054690583e-4;
+// The f32 next to ln 2, whose products FMA has exactly, and the rest.
+constexpr double kLn2Near32 = 0.693147182464599609375, kLn2Rest32 = -1.904654299957768e-9;
 constexpr double kLn2High64 = 6.93147180369123816490e-01, kLn2Low64 = 1.90821492927058770002e-10;
 
 }  // namespace
@@ -95,52 +103,74 @@ llvm::Value* VectorMath::exp(llvm::Value* x) {
 }
 
 VectorMath::Reduced VectorMath::reduce_exp(llvm::Value* x) {
-  return is_double(x) ? reduce(x, std::numbers::log2e, {kLn2High64, kLn2Low64})
-                      : reduce(x, std::numbers::log2e, {kLn2High32, kLn2Low32});
+  if (is_double(x)) return reduce(x, std::numbers::log2e, {kLn2High64, kLn2Low64});
+  if (f_.target.fma) return reduce(x, std::numbers::log2e, {kLn2Near32, kLn2Rest32});
+  return reduce(x, std::numbers::log2e, {kLn2High32, kLn2Low32});
+}
+
+VectorMath::Reduced VectorMath::reduce_half_exp(llvm::Value* x) {
+  const double inverse = 2 * std::numbers::log2e;
+  if (is_double(x)) return reduce(x, inverse, {kLn2High64 / 2, kLn2Low64 / 2});
+  if (f_.target.fma) return reduce(x, inverse, {kLn2Near32 / 2});
+  return reduce(x, inverse, {kLn2High32 / 2, kLn2Low32 / 2});
 }
 
 llvm::Value* VectorMath::tanh(llvm::Value* x) {
-  bool wide = is_double(x);
+  const bool wide = is_double(x);
   llvm::Value* size = b_.CreateUnaryIntrinsic(llvm::Intrinsic::fabs, x);
-  // From 0.55 on, 1 - 2 / (e^2|x| + 1): the quotient is at most a half, and so is its error. Past the bound
-  // it rounds to 1.
-  llvm::Value* y = clamp(size, 0, wide ? 20 : 10);
-  auto [n, r] = reduce_exp(b_.CreateFAdd(y, y));
-  llvm::Value* scale = power_of_two(n);
-  llvm::Value* one = number(x, 1);
-  // e^2|x| + 1 = (e^r - 1) 2^n + (2^n + 1), rounded once.
-  llvm::Value* denominator = fma(expm1_core(r), scale, b_.CreateFAdd(scale, one));
-  llvm::Value* large = b_.CreateFSub(one, b_.CreateFDiv(number(x, 2), denominator));
-  // Below, x + x^3 p(x^2).
+  llvm::Value* large = tanh_of_large(clamp(size, 0, wide ? 20 : 10));  // past the bound it rounds to 1
+  // Below 0.7, |x| + |x|^3 p(x^2).
   llvm::Value* z = b_.CreateFMul(x, x);
-  llvm::Value* p = wide
-                       ? polynomial(z, {-0.33333333333333287, 0.13333333333324252, -0.0539682539623545,
-                                        0.021869488344814007, -0.008863231916940028, 0.003592085003547483,
-                                        -0.0014554969283301343, 0.0005882530186563523, -0.0002328884188521464,
-                                        8.260175379482714e-05, -1.904903062504295e-05})
-                       : polynomial(z, {-0.33333316445350647, 0.13332499563694, -0.05384227633476257,
-                                        0.02102721855044365, -0.006207429803907871});
-  llvm::Value* small = fma(b_.CreateFMul(x, z), p, x);
-  llvm::Value* result = b_.CreateSelect(b_.CreateFCmpOLT(size, number(x, 0.55)), small, large);
+  llvm::Value* p =
+      wide ? polynomial(z,
+                        {-0.3333333333333332, 0.13333333333331243, -0.053968253967068044, 0.02186948850218254,
+                         -0.008863234954321961, 0.003592121748918203, -0.0014557877782236338,
+                         0.0005897858551576942, -0.00023824020159785394, 9.458711068118578e-05,
+                         -3.4976668269276666e-05, 1.0432222304975781e-05, -1.7728298518761552e-06})
+           : polynomial(z, {-0.3333319127559662, 0.1332913190126419, -0.05355997011065483,
+                            0.02009437419474125, -0.005140512716025114});
+  llvm::Value* small = fma(b_.CreateFMul(size, z), p, size);
+  llvm::Value* result = b_.CreateSelect(b_.CreateFCmpOLT(size, number(x, 0.7)), small, large);
   return b_.CreateBinaryIntrinsic(llvm::Intrinsic::copysign, result, x);
 }
 
+llvm::Value* VectorMath::tanh_of_large(llvm::Value* x) {
+  // With x = n ln 2 / 2 + r and C = r coth r, e^2x = 2^n (C + r) / (C - r), so that
+  //   tanh x = 1 - 2 (C - r) / ((2^n + 1) C + (2^n - 1) r),
+  // whose quotient is at most 0.4, and so is its error. C = 1 + r^2 p(r^2).
+  auto [n, r] = reduce_half_exp(x);
+  llvm::Value *scale = power_of_two(n), *one = number(x, 1), *two = number(x, 2);
+  llvm::Value *more = b_.CreateFAdd(scale, one), *less = b_.CreateFSub(scale, one);
+  llvm::Value* square = b_.CreateFMul(r, r);
+  llvm::Value* p = is_double(x)
+                       ? polynomial(square, {0.33333333333333204, -0.02222222222161132, 0.0021164020227641476,
+                                             -0.00021163394458609494, 2.1187208647775986e-05})
+                       : polynomial(square, {0.33333250880241394, -0.02213379368185997});
+  llvm::Value* numerator = fma(b_.CreateFAdd(square, square), p, fma(number(x, -2), r, two));
+  llvm::Value* denominator = fma(b_.CreateFMul(square, more), p, fma(less, r, more));
+  return b_.CreateFSub(one, b_.CreateFDiv(numerator, denominator));
+}
+
 llvm::Value* VectorMath::sigmoid(llvm::Value* x) {
-  bool wide = is_double(x);
-  // 1 / (1 + e^-x) with 1 + e^-x = (e^r - 1) 2^n + (2^n + 1), in units of 2^shift, so that nothing overflows
-  // where the result is a denormal number. For large n, 2^n + 1 would round; there the 1 goes to the other
-  // term, as (e^r - 1 + 2^-n) 2^n + 2^n.
-  int shift = wide ? 64 : 32;
-  llvm::Value* y = wide ? clamp(b_.CreateFNeg(x), -600, 746) : clamp(b_.CreateFNeg(x), -60, 104);
+  const bool wide = is_double(x);
+  // 1 / (1 + e^-x) with 1 + e^-x = (e^r - 1) 2^n + (2^n + 1). Where 2^n + 1 rounds to 2^n, the 1 goes to the
+  // other term, as (e^r - 1 + 2^-n) 2^n.
+  const int digits = wide ? 53 : 24;
+  // What is denormal is zero, or the denominator is in units of 2^shift, so that it does not overflow where
+  // the result is denormal.
+  const bool flushes = f_.target.flushes_denormals;
+  const int shift = flushes ? 0 : wide ? 64 : 32;
+  const double most = flushes ? (wide ? 709.4 : 88.3) : (wide ? 746 : 104);
+  llvm::Value* y = b_.CreateFNeg(clamp(x, -most, wide ? 600 : 60));
   auto [n, r] = reduce_exp(y);
-  llvm::Value* scale = power_of_two(b_.CreateSub(n, integer(x, shift)));
+  llvm::Value* scale = power_of_two(shift ? b_.CreateSub(n, integer(x, shift)) : n);
   llvm::Value* unit = number(x, std::ldexp(1.0, -shift));
-  llvm::Value* is_large = b_.CreateICmpSGT(n, integer(x, 12));
   llvm::Value* bounded = b_.CreateSelect(b_.CreateICmpSLT(n, integer(x, 100)), n, integer(x, 100));
-  llvm::Value* inverse = b_.CreateSelect(is_large, power_of_two(b_.CreateNeg(bounded)), number(x, 0));
-  llvm::Value* addend = b_.CreateSelect(is_large, scale, b_.CreateFAdd(scale, unit));
-  llvm::Value* denominator = fma(b_.CreateFAdd(expm1_core(r), inverse), scale, addend);
-  return b_.CreateFMul(b_.CreateFDiv(number(x, 1), denominator), unit);
+  llvm::Value* inverse = b_.CreateSelect(b_.CreateICmpSGE(n, integer(x, digits)),
+                                         power_of_two(b_.CreateNeg(bounded)), number(x, 0));
+  llvm::Value* denominator = fma(expm1_core(r, inverse), scale, b_.CreateFAdd(scale, unit));
+  llvm::Value* result = b_.CreateFDiv(number(x, 1), denominator);
+  return shift ? b_.CreateFMul(result, unit) : result;
 }
 
 llvm::Value* VectorMath::log(llvm::Value* x) {

@@ -30,8 +30,12 @@ class VectorMath {
   Reduced reduce(llvm::Value* x, double inverse_period, std::initializer_list<double> parts);
   /// x = quotient ln 2 + remainder.
   Reduced reduce_exp(llvm::Value* x);
-  /// e^r - 1 for |r| <= ln 2 / 2.
-  llvm::Value* expm1_core(llvm::Value* r);
+  /// x = quotient ln 2 / 2 + remainder; of f32 for small quotients.
+  Reduced reduce_half_exp(llvm::Value* x);
+  /// e^r - 1 for |r| <= ln 2 / 2; plus `more`, unless null.
+  llvm::Value* expm1_core(llvm::Value* r, llvm::Value* more = nullptr);
+  /// For x from 0.7 to where it rounds to 1.
+  llvm::Value* tanh_of_large(llvm::Value* x);
   /// 2^n of integers n in the range of normal exponents.
   llvm::Value* power_of_two(llvm::Value* n);
   /// Sum of c[i] * x^i, in Estrin's scheme: the depth is the logarithm of the degree.
