@@ -21,12 +21,6 @@ size_t count_kernels(const std::vector<Stmt>& stmts) {
   return count;
 }
 
-void call_from(FunctionBuilder& caller, llvm::Function* function, const Values& arguments) {
-  function->setLinkage(llvm::Function::InternalLinkage);
-  function->addFnAttr(llvm::Attribute::NoInline);
-  caller.b.CreateCall(function, arguments);
-}
-
 /// A function that runs `body` in a floating-point mode of its own, and leaves the caller's as it was. A call
 /// parts them, since nothing else keeps LLVM from moving arithmetic across a change of the mode.
 void emit_in_own_mode(FunctionBuilder entry, llvm::Function* body) {
@@ -37,7 +31,7 @@ void emit_in_own_mode(FunctionBuilder entry, llvm::Function* body) {
   b.CreateIntrinsic(llvm::Intrinsic::x86_sse_stmxcsr, {}, {callers});
   b.CreateStore(b.getInt32(kMode), own);
   b.CreateIntrinsic(llvm::Intrinsic::x86_sse_ldmxcsr, {}, {own});
-  call_from(entry, body, {entry.argument(0), entry.argument(1), entry.argument(2)});
+  entry.call(body, {});
   b.CreateIntrinsic(llvm::Intrinsic::x86_sse_ldmxcsr, {}, {callers});
   entry.finish();
 }
@@ -92,28 +86,24 @@ class ProgramEmitter {
     llvm::Value* trip = main_.poly(loop.trip);
     main_.for_each(main_.i64(0), trip, 1, [&](llvm::Value* i) {
       if (loop.reverse) i = main_.b.CreateNSWSub(main_.b.CreateNSWSub(trip, main_.i64(1)), i);
-      main_.set_loop_variable(loop.id, i);
-      enclosing_.push_back(loop.id);
+      main_.enter_loop(loop.id, i);
       emit(loop.body);
-      enclosing_.pop_back();
+      main_.leave_loop();
     });
   }
 
   /// Register allocation costs more than linear time, so that large programs compile a function per kernel.
   void emit_part(const std::string& name, const std::function<void(FunctionBuilder&)>& emit_body) {
     if (inline_) return emit_body(main_);
-    FunctionBuilder part(module_, program_, target_, name, enclosing_);
+    FunctionBuilder part(module_, program_, target_, name, main_.loops());
     emit_body(part);
-    Values arguments = {main_.argument(0), main_.argument(1), main_.argument(2)};
-    for (LoopId id : enclosing_) arguments.push_back(main_.loop_variable(id));
-    call_from(main_, part.finish(), arguments);
+    main_.call(part.finish(), {});
   }
 
   llvm::Module& module_;
   const LoopProgram& program_;
   const Target& target_;
   FunctionBuilder main_;
-  std::vector<LoopId> enclosing_;
   bool inline_ = false;
 };
 

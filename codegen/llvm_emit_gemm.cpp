@@ -5,8 +5,8 @@
 #include "support/error.h"
 
 // The blocks are those of K. Goto and R. van de Geijn, Anatomy of High-Performance Matrix Multiplication,
-// 2008: a panel of right operands in the first-level cache, a block of left operands in the second. Unlike
-// there, the sum over k is one chain in every form, so that all forms give the same bits.
+// 2008, one level further out: a panel of right operands stays in the second-level cache while all rows pass it.
+// Unlike there, the sum over k is one chain in every form, so that all forms give the same bits.
 namespace rondo::codegen {
 
 using namespace ir;
@@ -19,7 +19,8 @@ struct TilePlace {
   llvm::Value* row;  // first row of the tile, first column
   llvm::Value* column;
   unsigned vectors;   // of columns, over all blocks of the tile
-  llvm::Value* sums;  // [row][accumulator][column]
+  llvm::Value* sums;  // [row][accumulator][column]; in the kernel's output, [row][column] there
+  llvm::Value* next_row;  // elements from one row of sums to the next
 };
 
 class GemmEmitter {
@@ -51,11 +52,11 @@ class GemmEmitter {
       auto visit = [&](unsigned vectors) {
         return [&, vectors](llvm::Value* n) {
           f_.for_each(first, end, s_.tile.rows, [&](llvm::Value* row) {
-            TilePlace place{at, row, n, vectors, sums};
+            TilePlace place = in_tile(at, row, n, vectors, sums);
             for_tile_rows(row, end, [&](unsigned rows, llvm::Value* done) {
               for (uint32_t g = 0; g < s_.groups.size(); ++g) direct_tile(place, g, rows, done);
             });
-            finish_rows(place, f_.minimum(f_.b.CreateNSWSub(end, row), f_.i64(s_.tile.rows)));
+            finish_tile(place, end);
           });
         };
       };
@@ -166,12 +167,18 @@ class GemmEmitter {
     return at;
   }
 
+  /// A tile whose sums stand together.
+  TilePlace in_tile(const Values& at, llvm::Value* row, llvm::Value* column, unsigned vectors,
+                    llvm::Value* sums) {
+    return {at, row, column, vectors, sums, f_.i64(static_cast<int64_t>(accs_) * vectors * s_.lanes)};
+  }
+
   /// Where the sums of a row and accumulator stand in the tile.
-  llvm::Value* sum_at(const TilePlace& place, llvm::Value* row, size_t order, llvm::Value* column) {
-    int64_t width = place.vectors * s_.lanes;
-    llvm::Value* at = f_.add(f_.mul(row, f_.i64(static_cast<int64_t>(accs_) * width)),
-                             f_.i64(static_cast<int64_t>(order) * width));
-    return f_.element(s_.element, place.sums, f_.add(at, column));
+  llvm::Value* sum_at(FunctionBuilder& f, const TilePlace& place, llvm::Value* row, size_t order,
+                      llvm::Value* column) {
+    llvm::Value* at =
+        f.add(f.mul(row, place.next_row), f.i64(static_cast<int64_t>(order) * place.vectors * s_.lanes));
+    return f.element(s_.element, place.sums, f.add(at, column));
   }
 
   size_t first_order(uint32_t group) const {
@@ -180,8 +187,8 @@ class GemmEmitter {
     return order;
   }
 
-  /// The sums of one group over a run of k, in registers: rows x accumulators x vectors. They start at 0, or
-  /// where the sums in memory stand if `continues`.
+  /// The sums of one group over a run of k, in registers: rows x accumulators x vectors. They start at 0, or,
+  /// unless k_start is 0, where the sums in memory stand.
   template <class FoldK>
   void tile(const TilePlace& place, uint32_t group, unsigned rows, llvm::Value* done, llvm::Value* k_start,
             const LoadScalar& left, const LoadVector& right, const FoldK& fold_k) {
@@ -190,15 +197,15 @@ class GemmEmitter {
       for (unsigned r = 0; r < rows; ++r)
         for (size_t a = 0; a < accs; ++a)
           for (unsigned v = 0; v < place.vectors; ++v)
-            visit(sum_at(place, f_.add(done, f_.i64(r)), first + a, f_.i64(v * s_.lanes)));
+            visit(sum_at(f_, place, f_.add(done, f_.i64(r)), first + a, f_.i64(v * s_.lanes)));
     };
-    llvm::Value* fresh = f_.b.CreateICmpEQ(k_start, f_.i64(0));
-    bool starts = llvm::isa<llvm::ConstantInt>(fresh) && llvm::cast<llvm::ConstantInt>(fresh)->isOne();
-    llvm::Value* zero = llvm::Constant::getNullValue(s_.vector);
-    Values init;
-    for_each_sum([&](llvm::Value* at) {
-      init.push_back(
-          starts ? zero : f_.b.CreateSelect(fresh, zero, f_.b.CreateAlignedLoad(s_.vector, at, s_.align)));
+    Values zeros(rows * accs * place.vectors, llvm::Constant::getNullValue(s_.vector));
+    Values init = f_.values_if(f_.b.CreateICmpNE(k_start, f_.i64(0)), zeros, [&] {
+      Values sums;
+      for_each_sum([&](llvm::Value* at) {
+        sums.push_back(f_.b.CreateAlignedLoad(s_.vector, at, s_.align));
+      });
+      return sums;
     });
     Values sums = fold_k(init, [&](const Values& at, llvm::Value* k, const Values& carried) {
       Values operands, next = carried;
@@ -217,68 +224,110 @@ class GemmEmitter {
     for_each_sum([&](llvm::Value* at) { f_.b.CreateAlignedStore(sums[i++], at, s_.align); });
   }
 
-  /// The kernel's own nodes and stores for `rows` rows whose sums are complete.
+  /// The kernel's own nodes and stores for `rows` rows whose sums are complete. In a function of its own, as
+  /// LLVM would keep the constants of exp and tanh in registers that the tile needs, all through the loops over
+  /// k; a tile of one row has registers to spare.
   void finish_rows(const TilePlace& place, llvm::Value* rows) {
-    f_.for_each(f_.i64(0), rows, 1, [&](llvm::Value* r) {
-      f_.for_each(f_.i64(0), f_.i64(place.vectors * s_.lanes), s_.lanes, [&](llvm::Value* v) {
-        llvm::Value* n = f_.add(place.column, v);
-        Values at = variables(place.at);
+    if (rows_ == Poly(1)) return finish_rows(f_, place, rows);
+    Values more = place.at;
+    more.insert(more.end(), {place.row, place.column, place.sums, place.next_row, rows});
+    llvm::Function*& function = finishers_[place.vectors];
+    if (!function) {
+      std::vector<llvm::Type*> types;
+      for (llvm::Value* v : more) types.push_back(v->getType());
+      FunctionBuilder f(f_.module(), f_.program, f_.target, s_.kernel.name + ".finish", f_.loops(), types);
+      f.kernel = f_.kernel;
+      unsigned next = 0;
+      TilePlace inside = place;
+      for (llvm::Value*& v : inside.at) v = f.further_argument(next++);
+      for (llvm::Value** v : {&inside.row, &inside.column, &inside.sums, &inside.next_row})
+        *v = f.further_argument(next++);
+      finish_rows(f, inside, f.further_argument(next));
+      function = f.finish();
+    }
+    f_.call(function, more);
+  }
+
+  void finish_rows(FunctionBuilder& f, const TilePlace& place, llvm::Value* rows) {
+    f.for_each(f.i64(0), rows, 1, [&](llvm::Value* r) {
+      f.for_each(f.i64(0), f.i64(place.vectors * s_.lanes), s_.lanes, [&](llvm::Value* v) {
+        llvm::Value* n = f.add(place.column, v);
+        Values at = place.at;
+        at.resize(s_.kernel.dims.size(), f.i64(0));
         at[s_.column()] = n;
-        if (s_.column() > 0) at[s_.column() - 1] = f_.add(place.row, r);
+        if (s_.column() > 0) at[s_.column() - 1] = f.add(place.row, r);
         Values accs(accs_);
         for (size_t order = 0; order < accs_; ++order)
-          accs[order_[order]] = f_.b.CreateAlignedLoad(s_.vector, sum_at(place, r, order, v), s_.align);
+          accs[order_[order]] = f.b.CreateAlignedLoad(s_.vector, sum_at(f, place, r, order, v), s_.align);
         Scope scope{at, s_.column(), s_.lanes,
-                    s_.ragged() ? f_.lanes_below(n, f_.poly(s_.columns()), s_.lanes) : nullptr};
-        NodeValues values(f_, s_.kernel.nodes, scope, accs);
+                    s_.ragged() ? f.lanes_below(n, f.poly(s_.columns()), s_.lanes) : nullptr};
+        NodeValues values(f, s_.kernel.nodes, scope, accs);
         for (const Store& store : s_.kernel.stores) values.store(store);
       });
     });
   }
 
-  // ---- Blocks of rows and of k; both operands packed on the way, sums kept in the workspace from block to
-  // block.
+  // ---- Blocks of k and of rows; both operands packed on the way, the left one where it is not read in runs.
 
   void run_blocked(const Values& at) {
-    BufferId workspace = s_.kernel.schedule.workspace;
-    llvm::Value* packed_left = f_.base(workspace);
-    llvm::Value* packed_right_at = f_.element(s_.element, packed_left, f_.poly(s_.workspace.left));
-    llvm::Value* sums = f_.element(s_.element, packed_right_at, f_.poly(s_.workspace.right));
-    auto for_tiles = [&](llvm::Value* first, llvm::Value* end,
-                         const std::function<void(const TilePlace&)>& visit) {
-      f_.for_each(f_.i64(0), f_.poly(s_.columns()), s_.block_columns(), [&](llvm::Value* n) {
-        f_.for_each(first, end, s_.tile.rows, [&](llvm::Value* row) {
-          // [column block][row of the block of rows][accumulator][column]
-          llvm::Value* line = f_.add(f_.mul(n, f_.i64(s_.blocks.rows)),
-                                     f_.mul(f_.b.CreateNSWSub(row, first), f_.i64(s_.block_columns())));
-          llvm::Value* tile_sums =
-              f_.element(s_.element, sums, f_.mul(line, f_.i64(static_cast<int64_t>(accs_))));
-          visit({at, row, n, s_.tile.vectors, tile_sums});
-        });
-      });
-    };
-    for_row_blocks([&](llvm::Value* first, llvm::Value* end) {
-      for (uint32_t group = 0; group < s_.groups.size(); ++group) {
-        const GemmGroup& g = s_.groups[group];
-        llvm::Value* extent = f_.poly(s_.k_dims(g)[0]);
-        // At least one block, which starts the sums, even of no terms.
-        llvm::Value* some = f_.b.CreateSelect(f_.b.CreateICmpSGT(extent, f_.i64(0)), extent, f_.i64(1));
-        f_.for_each(f_.i64(0), some, s_.blocks.k, [&](llvm::Value* k0) {
-          llvm::Value* k1 = f_.minimum(extent, f_.add(k0, f_.i64(s_.blocks.k)));
-          llvm::Value* run = f_.b.CreateNSWSub(k1, k0);
-          RightPacker(f_, s_, g, packed_right_at, run).run(variables(at), k0, k1, f_.i64(0));
-          bool in_place = stride_of(left_of(g), s_.kernel.dims.size()) == Poly(1);
-          if (!in_place) pack_left(g, at, packed_left, first, end, k0, k1);
-          for_tiles(first, end, [&](const TilePlace& place) {
-            blocked_tile(place, group, {first, end, k0, k1}, in_place ? nullptr : packed_left,
-                         packed_right_at);
+    llvm::Value* packed_left = f_.base(s_.kernel.schedule.workspace);
+    llvm::Value* packed_right = f_.element(s_.element, packed_left, f_.poly(s_.workspace.left));
+    llvm::Value* sums = f_.element(s_.element, packed_right, f_.poly(s_.workspace.right));
+    if (s_.blocks.whole_k) sums = f_.stack(s_.element, tile_sums());
+    for (uint32_t group = 0; group < s_.groups.size(); ++group) {
+      const GemmGroup& g = s_.groups[group];
+      llvm::Value* extent = f_.poly(s_.k_dims(g)[0]);
+      // At least one block, which starts the sums, even of no terms.
+      llvm::Value* some = f_.b.CreateSelect(f_.b.CreateICmpSGT(extent, f_.i64(0)), extent, f_.i64(1));
+      f_.for_each(f_.i64(0), some, s_.blocks.k, [&](llvm::Value* k0) {
+        llvm::Value* k1 = f_.minimum(extent, f_.add(k0, f_.i64(s_.blocks.k)));
+        RightPacker(f_, s_, g, packed_right, f_.b.CreateNSWSub(k1, k0))
+            .run(variables(at), k0, k1, f_.i64(0));
+        for_row_blocks([&](llvm::Value* first, llvm::Value* end) {
+          if (!left_in_runs(s_.kernel, g)) pack_left(g, at, packed_left, first, end, k0, k1);
+          for_tiles(at, first, end, sums, [&](const TilePlace& place) {
+            blocked_tile(place, group, {first, end, k0, k1}, packed_left, packed_right);
+            if (s_.blocks.whole_k) finish_tile(place, end);
           });
         });
-      }
-      for_tiles(first, end, [&](const TilePlace& place) {
-        finish_rows(place, f_.minimum(f_.b.CreateNSWSub(end, place.row), f_.i64(s_.tile.rows)));
+      });
+    }
+    if (s_.blocks.whole_k || sums_in_output(s_.kernel, f_.target)) return;
+    for_tiles(at, f_.i64(0), f_.poly(rows_), sums,
+              [&](const TilePlace& place) { finish_tile(place, f_.poly(rows_)); });
+  }
+
+  /// The tiles of rows [first, end), those that share right operands one after the other. Sums of all of k
+  /// stand on the stack; else in the output, if the kernel does no more than to store them, or in `sums`, as
+  /// [column block][row][accumulator][column].
+  void for_tiles(const Values& at, llvm::Value* first, llvm::Value* end, llvm::Value* sums,
+                 const std::function<void(const TilePlace&)>& visit) {
+    f_.for_each(f_.i64(0), f_.poly(s_.columns()), s_.block_columns(), [&](llvm::Value* n) {
+      f_.for_each(first, end, s_.tile.rows, [&](llvm::Value* row) {
+        TilePlace place = in_tile(at, row, n, s_.tile.vectors, sums);
+        if (!s_.blocks.whole_k && sums_in_output(s_.kernel, f_.target)) {
+          const Access& output = s_.kernel.stores[0].access;
+          Values where = variables(at);
+          where[s_.column()] = n;
+          if (s_.column() > 0) where[s_.column() - 1] = row;
+          place.sums = f_.element(s_.element, f_.base(output.buffer), affine_index(f_, output, where));
+          place.next_row = f_.poly(s_.column() > 0 ? stride_of(output, s_.column() - 1) : Poly(0));
+        } else if (!s_.blocks.whole_k) {
+          llvm::Value* line =
+              f_.add(f_.mul(n, f_.poly(rows_)), f_.mul(row, f_.i64(s_.block_columns())));
+          place.sums = f_.element(s_.element, sums, f_.mul(line, f_.i64(static_cast<int64_t>(accs_))));
+        }
+        visit(place);
       });
     });
+  }
+
+  void finish_tile(const TilePlace& place, llvm::Value* end) {
+    finish_rows(place, f_.minimum(f_.b.CreateNSWSub(end, place.row), f_.i64(s_.tile.rows)));
+  }
+
+  uint64_t tile_sums() const {
+    return static_cast<uint64_t>(s_.tile.rows) * accs_ * s_.tile.vectors * s_.lanes;
   }
 
   struct Block {
@@ -301,18 +350,19 @@ class GemmEmitter {
     LoadVector right = packed_right(g, packed_right_at, place.column, run);
     for_tile_rows(place.row, block.end, [&](unsigned rows, llvm::Value* done) {
       LoadScalar left = left_in_place(g, f_.add(place.row, done));
-      if (packed_left) {
+      if (!left_in_runs(s_.kernel, g)) {
         llvm::Value* start = f_.add(f_.mul(f_.b.CreateNSWSub(place.row, block.first), run), done);
         left = [=, this](unsigned r, const Values&, llvm::Value* k) {
           llvm::Value* at = f_.add(f_.add(start, f_.mul(k, f_.i64(s_.tile.rows))), f_.i64(r));
           return f_.b.CreateAlignedLoad(s_.element, f_.element(s_.element, packed_left, at), s_.align);
         };
       }
-      tile(place, group, rows, done, block.k0, left, right, [&](const Values& init, const auto& body) {
-        return f_.fold(f_.i64(0), run, 1, init, [&](llvm::Value* k, const Values& carried) {
-          return body(with_k(place.at, f_.add(block.k0, k)), k, carried);
-        });
-      });
+      tile(place, group, rows, done, s_.blocks.whole_k ? f_.i64(0) : block.k0, left, right,
+           [&](const Values& init, const auto& body) {
+             return f_.fold(f_.i64(0), run, 1, init, [&](llvm::Value* k, const Values& carried) {
+               return body(with_k(place.at, f_.add(block.k0, k)), k, carried);
+             });
+           });
     });
   }
 
@@ -351,6 +401,7 @@ class GemmEmitter {
   std::vector<Poly> outer_;
   Poly rows_ = 1;
   std::vector<uint32_t> order_;  // accumulators in the order of the groups
+  std::map<unsigned, llvm::Function*> finishers_;  // by the vectors of a row
 };
 
 }  // namespace

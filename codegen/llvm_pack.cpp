@@ -11,11 +11,11 @@ using namespace ir;
 
 GemmShape::GemmShape(FunctionBuilder& f, const Kernel& original)
     : kernel(merge_dims(original, true)),
-      groups(gemm_groups(original)),
-      tile(gemm_tile(original, f.target)),
-      blocks(gemm_blocks(original, f.target)),
-      workspace(gemm_workspace(original, f.target)),
-      lanes(gemm_lanes(original, f.target)),
+      groups(gemm_groups(kernel)),
+      tile(gemm_tile(kernel, f.target)),
+      blocks(gemm_blocks(kernel, f.target)),
+      workspace(gemm_workspace(kernel, f.target)),
+      lanes(gemm_lanes(kernel, f.target)),
       element(f.type(original.accs[0].dtype)),
       vector(f.type(original.accs[0].dtype, lanes)),
       align(size_of(original.accs[0].dtype)) {}

@@ -11,10 +11,17 @@ namespace rondo::codegen {
 using namespace ir;
 
 FunctionBuilder::FunctionBuilder(llvm::Module& module, const LoopProgram& program_in, const Target& target_in,
-                                 const std::string& name, const std::vector<LoopId>& loops)
-    : b(module.getContext()), program(program_in), target(target_in), entry_(module.getContext()) {
+                                 const std::string& name, const std::vector<LoopId>& loops,
+                                 const std::vector<llvm::Type*>& more)
+    : b(module.getContext()),
+      program(program_in),
+      target(target_in),
+      entry_(module.getContext()),
+      loop_ids_(loops),
+      first_further_(3 + static_cast<unsigned>(loops.size())) {
   std::vector<llvm::Type*> params(3, b.getPtrTy());
-  params.resize(3 + loops.size(), b.getInt64Ty());
+  params.resize(first_further_, b.getInt64Ty());
+  params.insert(params.end(), more.begin(), more.end());
   auto* type = llvm::FunctionType::get(b.getVoidTy(), params, false);
   function_ = llvm::Function::Create(type, llvm::Function::ExternalLinkage, name, module);
   function_->addFnAttr("no-builtins");
@@ -43,6 +50,19 @@ bool FunctionBuilder::only_reads(BufferId id) const {
 }
 
 llvm::Value* FunctionBuilder::argument(unsigned i) const { return function_->getArg(i); }
+
+llvm::Value* FunctionBuilder::further_argument(unsigned i) const {
+  return argument(first_further_ + i);
+}
+
+void FunctionBuilder::call(llvm::Function* function, const Values& more) {
+  function->setLinkage(llvm::Function::InternalLinkage);
+  function->addFnAttr(llvm::Attribute::NoInline);
+  Values arguments = {argument(0), argument(1), argument(2)};
+  for (LoopId id : loop_ids_) arguments.push_back(loop_variable(id));
+  arguments.insert(arguments.end(), more.begin(), more.end());
+  b.CreateCall(function, arguments);
+}
 
 llvm::Value* FunctionBuilder::named_number(const std::string& name) {
   if (auto dim = std::ranges::find(program.dims, name); dim != program.dims.end()) {
@@ -232,17 +252,31 @@ Values FunctionBuilder::fold_box(
 }
 
 void FunctionBuilder::if_then(llvm::Value* condition, const std::function<void()>& body) {
-  if (auto* known = llvm::dyn_cast<llvm::ConstantInt>(condition)) {
-    if (known->isOne()) body();
-    return;
-  }
+  values_if(condition, {}, [&] {
+    body();
+    return Values{};
+  });
+}
+
+Values FunctionBuilder::values_if(llvm::Value* condition, const Values& otherwise,
+                                  const std::function<Values()>& body) {
+  if (auto* known = llvm::dyn_cast<llvm::ConstantInt>(condition)) return known->isOne() ? body() : otherwise;
+  llvm::BasicBlock* before = b.GetInsertBlock();
   auto* then = llvm::BasicBlock::Create(b.getContext(), "then", function_);
   auto* done = llvm::BasicBlock::Create(b.getContext(), "done", function_);
   b.CreateCondBr(condition, then, done);
   b.SetInsertPoint(then);
-  body();
+  Values values = body();
+  llvm::BasicBlock* last = b.GetInsertBlock();
   b.CreateBr(done);
   b.SetInsertPoint(done);
+  for (size_t i = 0; i < values.size(); ++i) {
+    llvm::PHINode* either = b.CreatePHI(values[i]->getType(), 2);
+    either->addIncoming(otherwise[i], before);
+    either->addIncoming(values[i], last);
+    values[i] = either;
+  }
+  return values;
 }
 
 }  // namespace rondo::codegen

@@ -16,12 +16,13 @@ namespace rondo::codegen {
 
 using Values = std::vector<llvm::Value*>;
 
-/// The function f(args, dims, scratch, loop variables...) under construction. What depends on the dims alone
-/// is computed once, in its entry block.
+/// The function f(args, dims, scratch, loop variables..., more...) under construction. What depends on the dims
+/// alone is computed once, in its entry block.
 class FunctionBuilder {
  public:
+  /// `more`: the types of further parameters.
   FunctionBuilder(llvm::Module&, const ir::LoopProgram&, const Target&, const std::string& name,
-                  const std::vector<ir::LoopId>& loops);
+                  const std::vector<ir::LoopId>& loops, const std::vector<llvm::Type*>& more = {});
   /// Closes the function: a return, and the jump from the entry.
   llvm::Function* finish();
 
@@ -33,13 +34,25 @@ class FunctionBuilder {
   /// Whether the function only reads a buffer, and no in-place update goes by another name.
   bool only_reads(ir::BufferId) const;
 
+  llvm::Module& module() const { return *function_->getParent(); }
   llvm::Value* argument(unsigned i) const;
+  /// Parameter i of those after the loop variables.
+  llvm::Value* further_argument(unsigned i) const;
+  /// The loops around what is emitted now, outermost first.
+  const std::vector<ir::LoopId>& loops() const { return loop_ids_; }
+  /// Calls a function of the program that takes args, dims, scratch, the variables of loops(), and `more`.
+  void call(llvm::Function*, const Values& more);
   llvm::Value* i64(int64_t v) { return b.getInt64(static_cast<uint64_t>(v)); }
   llvm::Value* poly(const ir::Poly&);
   /// The first element of a buffer.
   llvm::Value* base(ir::BufferId);
   llvm::Value* loop_variable(ir::LoopId id) const { return loops_.at(id); }
   void set_loop_variable(ir::LoopId id, llvm::Value* v) { loops_[id] = v; }
+  void enter_loop(ir::LoopId id, llvm::Value* variable) {
+    loop_ids_.push_back(id);
+    set_loop_variable(id, variable);
+  }
+  void leave_loop() { loop_ids_.pop_back(); }
   /// 64-byte aligned room for count elements on the stack.
   llvm::Value* stack(llvm::Type*, uint64_t count);
 
@@ -76,6 +89,8 @@ class FunctionBuilder {
   Values fold_box(const std::vector<ir::Poly>& extents, const Values& outer, Values init,
                   const std::function<Values(const Values& at, llvm::Value* number, const Values&)>& body);
   void if_then(llvm::Value* condition, const std::function<void()>& body);
+  /// What body returns if the condition holds, else `otherwise`.
+  Values values_if(llvm::Value* condition, const Values& otherwise, const std::function<Values()>& body);
 
  private:
   llvm::Function* function_;
@@ -85,6 +100,8 @@ class FunctionBuilder {
   std::map<std::string, llvm::Value*> dims_;
   std::map<ir::BufferId, llvm::Value*> bases_;
   std::map<uint32_t, llvm::Value*> slots_;
+  std::vector<ir::LoopId> loop_ids_;
+  unsigned first_further_;
   std::map<ir::LoopId, llvm::Value*> loops_;
   llvm::Value* slot(uint32_t);
   /// A size in the machine's own width.

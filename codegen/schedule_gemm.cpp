@@ -4,6 +4,7 @@
 #include <bit>
 #include <optional>
 
+#include "codegen/simplify_kernel.h"
 #include "support/error.h"
 
 namespace rondo::codegen {
@@ -13,6 +14,8 @@ using namespace ir;
 namespace {
 
 constexpr size_t kMaxGroup = 4;
+/// Rows whose left operands are packed at a time.
+constexpr int64_t kBlockRows = 768;
 
 /// Whether a load, or the row that it goes by, moves with one of the variables first..end-1.
 bool varies(const Nodes& nodes, const Access& a, size_t first, size_t end) {
@@ -64,6 +67,13 @@ Poly padded_columns(const Kernel& kernel, const Target& target) {
   const Poly& columns = kernel.dims.back();
   if (columns.is_constant()) return (columns.constant() + block - 1) / block * block;
   return columns + Poly(block - 1);
+}
+
+/// Columns of a panel of right operands: those of a tile, for all accumulators of a group.
+int64_t panel_columns(const Kernel& kernel, const Target& target) {
+  int64_t gates = 1;
+  for (const GemmGroup& g : gemm_groups(kernel)) gates = std::max(gates, static_cast<int64_t>(g.accs.size()));
+  return gates * static_cast<int64_t>(gemm_tile(kernel, target).vectors * gemm_lanes(kernel, target));
 }
 
 Poly product(const std::vector<Poly>& dims) {
@@ -155,26 +165,56 @@ Poly packed_size(const Kernel& kernel, uint32_t group, const Target& target) {
          Poly(static_cast<int64_t>(g.accs.size()));
 }
 
+bool left_in_runs(const Kernel& kernel, const GemmGroup& group) {
+  return stride_of(*gemm_operands(kernel, group.accs[0]).left, kernel.dims.size()) == Poly(1);
+}
+
 GemmBlocks gemm_blocks(const Kernel& kernel, const Target& target) {
-  // A panel of right operands, k x one tile's columns, is meant for the first-level cache; a block of left
-  // operands, rows x k, for a good half of a second level of 512 KB; so that 512 rows make two blocks.
-  int64_t k = 256, rows = gemm_tile(kernel, target).rows;
-  int64_t most = (int64_t{272} << 10) / (k * static_cast<int64_t>(size_of(kernel.accs[0].dtype)));
-  return {std::max<int64_t>(1, most / rows) * rows, k};
+  // A panel of right operands, k x one tile's columns, is read once for each tile of rows: it is meant for a
+  // good quarter of the second-level cache. A panel of left operands passes once for each panel of right ones,
+  // and may come from further out.
+  const int64_t most_k = (int64_t{128} << 10) / (panel_columns(kernel, target) *
+                                                 static_cast<int64_t>(size_of(kernel.accs[0].dtype)));
+  GemmBlocks blocks{0, most_k, false};
+  const std::vector<GemmGroup> groups = gemm_groups(kernel);
+  const std::vector<Poly>& k = kernel.accs[groups[0].accs[0]].dims;
+  if (groups.size() == 1 && k.size() == 1 && k[0].is_constant() && k[0].constant() <= 2 * most_k)
+    blocks = {0, std::max<int64_t>(k[0].constant(), 1), true};
+  const int64_t rows = gemm_tile(kernel, target).rows;
+  blocks.rows = (kBlockRows + rows - 1) / rows * rows;
+  return blocks;
+}
+
+bool sums_in_output(const Kernel& kernel, const Target& target) {
+  if (kernel.accs.size() != 1 || kernel.stores.size() != 1) return false;
+  const Store& store = kernel.stores[0];
+  const Node& value = kernel.nodes[store.value];
+  const Poly& columns = kernel.dims.back();
+  return value.op == ScalarOp::acc && store.access.row == kNone &&
+         stride_of(store.access, kernel.dims.size() - 1) == Poly(1) && columns.is_constant() &&
+         columns.constant() % panel_columns(kernel, target) == 0;
 }
 
 GemmWorkspace gemm_workspace(const Kernel& kernel, const Target& target) {
-  GemmBlocks blocks = gemm_blocks(kernel, target);
+  const GemmBlocks blocks = gemm_blocks(kernel, target);
+  const std::vector<GemmGroup> groups = gemm_groups(kernel);
   int64_t most = 0;
-  for (const GemmGroup& g : gemm_groups(kernel)) most = std::max(most, static_cast<int64_t>(g.accs.size()));
-  Poly columns = padded_columns(kernel, target);
+  bool packs_left = false;
+  for (const GemmGroup& g : groups) {
+    most = std::max(most, static_cast<int64_t>(g.accs.size()));
+    packs_left = packs_left || !left_in_runs(kernel, g);
+  }
+  const Poly columns = padded_columns(kernel, target);
+  GemmWorkspace workspace{0, columns * Poly(blocks.k * most), 0};
   // Each region starts on a cache line, since columns are whole vectors and the left block is rounded.
-  return {Poly((blocks.rows * blocks.k + 63) / 64 * 64), columns * Poly(blocks.k * most),
-          columns * Poly(blocks.rows * static_cast<int64_t>(kernel.accs.size()))};
+  if (packs_left) workspace.left = Poly((blocks.rows * blocks.k + 63) / 64 * 64);
+  if (!blocks.whole_k && !sums_in_output(kernel, target))
+    workspace.sums = columns * row_count(kernel) * Poly(static_cast<int64_t>(kernel.accs.size()));
+  return workspace;
 }
 
 Poly gemm_scratch_size(const Kernel& kernel, const Target& target) {
-  GemmWorkspace w = gemm_workspace(kernel, target);
+  GemmWorkspace w = gemm_workspace(merge_dims(kernel, true), target);
   return w.left + w.right + w.sums;
 }
 

@@ -48,15 +48,21 @@ GemmTile gemm_tile(const ir::Kernel&, const Target&);
 /// block is vectors * lanes columns and columns past the end are zeros.
 ir::Poly packed_size(const ir::Kernel&, uint32_t group, const Target&);
 
-/// Blocks of the gemm form with Schedule::block.
+/// Whether the elements of a group's left operand follow each other along k, as they are read.
+bool left_in_runs(const ir::Kernel&, const GemmGroup&);
+
+/// Blocks of the gemm form with Schedule::block, of a kernel whose dims are merged (simplify_kernel.h).
 struct GemmBlocks {
   int64_t rows = 0;  // multiple of the tile's rows
   int64_t k = 0;
+  bool whole_k = false;  // one block holds every k: sums need no memory between blocks
 };
 GemmBlocks gemm_blocks(const ir::Kernel&, const Target&);
+/// Whether sums between blocks of k may stand in the output: it is nothing but these sums, in whole tiles.
+bool sums_in_output(const ir::Kernel&, const Target&);
 
-/// The regions of Schedule::workspace, in elements: packed blocks of the left and right operands, and partial
-/// sums.
+/// The regions of Schedule::workspace, in elements: packed blocks of the left and right operands, and the sums
+/// between blocks of k, where they need a place.
 struct GemmWorkspace {
   ir::Poly left, right, sums;
 };
