@@ -33,11 +33,17 @@ using ::onnx::TensorProto;
 
 constexpr int64_t kFirstOpset = 7, kLastOpset = 26;  // whose rules are known here
 
-/// A name that fits in a line.
+/// A text that fits in the line of an error, where names and values of attributes stand.
 std::string line_of(std::string name) {
   std::replace_if(
       name.begin(), name.end(), [](unsigned char c) { return c < ' ' || c == 127; }, '?');
   return name;
+}
+
+std::vector<std::string> lines_of(const auto& names) {
+  std::vector<std::string> lines;
+  for (const std::string& name : names) lines.push_back(line_of(name));
+  return lines;
 }
 
 class Reader {
@@ -72,22 +78,24 @@ class Reader {
     if (proto.sparse_initializer_size()) fail("sparse initializers are not supported");
     for (const TensorProto& tensor : proto.initializer()) {
       if (tensor.name().empty()) fail("an initializer has no name");
-      if (!graph.constants.emplace(tensor.name(), constant(tensor, "initializer " + tensor.name())).second)
+      if (!graph.constants.emplace(line_of(tensor.name()), constant(tensor, "initializer " + tensor.name()))
+               .second)
         fail(fmt::format("initializer {} stands twice", tensor.name()));
     }
     std::set<std::string> names;
     for (const auto& input : proto.input()) {
       if (input.name().empty() || !names.insert(input.name()).second)
         fail(fmt::format("input `{}` has no name of its own", input.name()));
-      if (!graph.constants.contains(input.name())) graph.inputs.push_back(this->input(input, outermost));
+      if (!graph.constants.contains(line_of(input.name())))
+        graph.inputs.push_back(this->input(input, outermost));
     }
-    for (const auto& output : proto.output()) graph.outputs.push_back(output.name());
+    for (const auto& output : proto.output()) graph.outputs.push_back(line_of(output.name()));
     for (const auto& node : proto.node()) graph.nodes.push_back(this->node(node, proto.node_size(), graph));
     return graph;
   }
 
   Input input(const ::onnx::ValueInfoProto& proto, bool outermost) {
-    Input input{proto.name(), std::nullopt};
+    Input input{line_of(proto.name()), std::nullopt};
     const auto& type = proto.type();
     if (!type.has_tensor_type() || !type.tensor_type().has_shape()) {
       if (outermost) fail(fmt::format("input {} is no tensor of known rank", proto.name()));
@@ -122,14 +130,14 @@ class Reader {
     node.number = static_cast<int>(graph.nodes.size()) + 1;
     node.op = line_of(proto.op_type());
     node.name = line_of(proto.name().empty() && proto.output_size() ? proto.output(0) : proto.name());
-    node.inputs.assign(proto.input().begin(), proto.input().end());
-    node.outputs.assign(proto.output().begin(), proto.output().end());
+    node.inputs = lines_of(proto.input());
+    node.outputs = lines_of(proto.output());
     const std::string place = fmt::format("node {} of {}, {} `{}`", node.number, count, node.op, node.name);
     if (!is_standard(proto.domain()))
       fail(fmt::format("{}: domain {} is not supported", place, proto.domain()));
     for (const AttributeProto& attribute : proto.attribute()) {
       const std::string what = fmt::format("{}: attribute {}", place, attribute.name());
-      if (!node.attributes.emplace(attribute.name(), this->attribute(attribute, what)).second)
+      if (!node.attributes.emplace(line_of(attribute.name()), this->attribute(attribute, what)).second)
         fail(what + " stands twice");
     }
     return node;
@@ -139,10 +147,10 @@ class Reader {
     switch (a.type()) {
       case AttributeProto::INT: return a.i();
       case AttributeProto::FLOAT: return static_cast<double>(a.f());
-      case AttributeProto::STRING: return a.s();
+      case AttributeProto::STRING: return line_of(a.s());
       case AttributeProto::INTS: return std::vector<int64_t>(a.ints().begin(), a.ints().end());
       case AttributeProto::FLOATS: return std::vector<double>(a.floats().begin(), a.floats().end());
-      case AttributeProto::STRINGS: return std::vector<std::string>(a.strings().begin(), a.strings().end());
+      case AttributeProto::STRINGS: return lines_of(a.strings());
       case AttributeProto::TENSOR: return constant(a.t(), what);
       case AttributeProto::GRAPH: return std::make_shared<const Graph>(graph(a.g(), false));
       default: fail(what + " is of no type that is supported");
