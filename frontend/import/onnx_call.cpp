@@ -62,6 +62,13 @@ ir::Shape Call::shape(size_t i) const {
   return shape;
 }
 
+ir::Shape Call::extents(size_t i) const {
+  ir::Shape shape = this->shape(i);
+  for (const ir::Dim& dim : shape)
+    if (dim.size() < 0 || dim.size() > ir::kMaxElements) fail(fmt::format("{} is no extent", dim.size()));
+  return shape;
+}
+
 ir::Shape Call::dims(size_t i) const {
   const ir::Array* array = constant(i);
   if (!array) fail(fmt::format("input {} is {}, no constant", i, to_string(type(i))));

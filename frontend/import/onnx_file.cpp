@@ -5,8 +5,6 @@
 #include <algorithm>
 #include <cctype>
 #include <cstring>
-#include <fstream>
-#include <iterator>
 #include <set>
 
 #include "support/error.h"
@@ -50,10 +48,7 @@ class Reader {
  public:
   explicit Reader(const std::string& path) : path_(path) {}
 
-  Model read() {
-    std::ifstream in(path_, std::ios::binary);
-    if (!in) fail("cannot be read");
-    const std::string bytes{std::istreambuf_iterator<char>(in), {}};
+  Model read(const std::string& bytes) {
     ::onnx::ModelProto proto;
     if (bytes.empty() || !proto.ParseFromString(bytes) || !proto.has_graph()) fail("is no ONNX model");
     for (const auto& set : proto.opset_import())
@@ -242,11 +237,11 @@ class Reader {
 
 }  // namespace
 
-Model read_model(const std::string& path) { return Reader(path).read(); }
+Model parse_model(const std::string& bytes, const std::string& path) { return Reader(path).read(bytes); }
 
 #else
 
-Model read_model(const std::string& path) {
+Model parse_model(const std::string&, const std::string& path) {
   throw Error(fmt::format("rondo: {}: this build of Rondo reads no ONNX: it lacks libonnx-dev", path));
 }
 

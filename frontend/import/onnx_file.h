@@ -1,4 +1,4 @@
-// Reading an ONNX file, which may be anything.
+// Reading what an ONNX file holds, which may be anything.
 #pragma once
 
 #include <string>
@@ -7,9 +7,9 @@
 
 namespace rondo::onnx {
 
-/// Throws Error, with the path and the place in the file, unless all that the plain data tells is there and
-/// well formed.
-Model read_model(const std::string& path);
+/// The model in a file's bytes. Throws Error, with the path and the place in the file, unless all that the
+/// plain data tells is there and well formed.
+Model parse_model(const std::string& bytes, const std::string& path);
 
 /// Letters, digits and `_` of a name, `_` for others; and dots, if they are kept. Does not start with a
 /// digit.

@@ -1,6 +1,8 @@
 #include "frontend/import/onnx_importer.h"
 
 #include <algorithm>
+#include <fstream>
+#include <iterator>
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -13,8 +15,10 @@
 namespace rondo {
 
 ImportedModel load_onnx(const std::string& path, const OnnxOptions& options) {
-  const onnx::Model model = onnx::read_model(path);
-  return onnx::Importer(model, path, options).import();
+  std::ifstream in(path, std::ios::binary);
+  const std::string bytes{std::istreambuf_iterator<char>(in), {}};
+  if (bytes.empty()) throw Error(fmt::format("rondo: {}: cannot be read", path));
+  return onnx::import_bytes(bytes, path, options);
 }
 
 }  // namespace rondo
@@ -51,6 +55,11 @@ std::vector<std::string> dim_names(const Graph& graph) {
 }
 
 }  // namespace
+
+ImportedModel import_bytes(const std::string& bytes, const std::string& path, const OnnxOptions& options) {
+  const Model model = parse_model(bytes, path);
+  return Importer(model, path, options).import();
+}
 
 const Value* Scope::find(const std::string& name) const {
   for (const Scope* scope = this; scope; scope = scope->outer)

@@ -63,4 +63,7 @@ class Importer {
   std::map<std::string, std::string> names_;  // of the graph's inputs and outputs, in the function
 };
 
+/// What load_onnx makes of a file's bytes; errors call it by the path.
+ImportedModel import_bytes(const std::string& bytes, const std::string& path, const OnnxOptions& options = {});
+
 }  // namespace rondo::onnx

@@ -188,7 +188,7 @@ void emit_gather(Call& c) {
 }
 
 void emit_expand(Call& c) {
-  c.result(broadcast_to(c.tensor(0), broadcast_shape(c, c.type(0).shape, c.shape(1))));
+  c.result(broadcast_to(c.tensor(0), broadcast_shape(c, c.type(0).shape, c.extents(1))));
 }
 
 void emit_tile(Call& c) {

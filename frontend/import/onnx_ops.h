@@ -49,6 +49,8 @@ class Call {
   double number(size_t i) const;
   /// A constant shape, whose dims may be named.
   ir::Shape shape(size_t i) const;
+  /// The same, none of them negative.
+  ir::Shape extents(size_t i) const;
   bool all_constant() const;
 
   // --- attributes; those that nobody asks for are Errors

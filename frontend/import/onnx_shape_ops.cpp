@@ -30,7 +30,7 @@ void emit_constant(Call& c) {
 void emit_constant_of_shape(Call& c) {
   const Constant value = c.tensor("value");
   if (value && value->count() != 1) c.fail("value is not one number");
-  c.result(constant(value ? value->data[0] : 0, Type{value ? value->dtype : f32, c.shape(0)}));
+  c.result(constant(value ? value->data[0] : 0, Type{value ? value->dtype : f32, c.extents(0)}));
 }
 
 void emit_shape(Call& c) {

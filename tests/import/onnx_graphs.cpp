@@ -1,7 +1,7 @@
 #include "tests/import/onnx_graphs.h"
 
+#include "frontend/import/onnx_importer.h"
 #include "frontend/init.h"
-#include "tests/runtime/util.h"
 
 namespace rondo::testing {
 
@@ -122,9 +122,7 @@ ir::Array integer(double value) { return {DType::i32, {}, {value}}; }
 }
 
 ImportedModel import(const ::onnx::ModelProto& model, const OnnxOptions& options) {
-  const TempDir dir;
-  save(model, dir.file("m.onnx"));
-  return load_onnx(dir.file("m.onnx"), options);
+  return onnx::import_bytes(model.SerializeAsString(), "m.onnx", options);
 }
 
 }  // namespace rondo::testing

@@ -21,7 +21,7 @@ ir::Array integer(double value);
 /// An If on a condition: x + 1, or x - 1.
 ::onnx::ModelProto branches();
 
-/// The model as load_onnx reads it from a file.
+/// The model as load_onnx reads it from a file "m.onnx".
 ImportedModel import(const ::onnx::ModelProto& model, const OnnxOptions& options = {});
 
 }  // namespace rondo::testing

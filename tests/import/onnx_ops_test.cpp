@@ -6,12 +6,12 @@
 #include <rondo/rondo.h>
 #include <cmath>
 #include <fstream>
+#include <functional>
 #include <optional>
 #include <sstream>
 
 #include "tests/frontend/reference.h"
-#include "tests/import/onnx_files.h"
-#include "tests/runtime/util.h"
+#include "tests/import/onnx_graphs.h"
 
 namespace rondo {
 namespace {
@@ -142,9 +142,7 @@ Row parse_row(const std::string& line) {
 }
 
 void expect_outputs(const Row& row, bool constants) {
-  const testing::TempDir dir;
-  testing::save(model_of(row, constants), dir.file("op.onnx"));
-  const ImportedModel model = load_onnx(dir.file("op.onnx"));
+  const ImportedModel model = testing::import(model_of(row, constants));
   test::Reference run(model.function("run"), model.weights);
   for (size_t i = 0; i < row.inputs.size(); ++i)
     if (!constants && row.inputs[i] && !row.inputs[i]->constant)
@@ -159,12 +157,18 @@ void expect_outputs(const Row& row, bool constants) {
   }
 }
 
-TEST(OnnxOps, AgreeWithOnnxRuntime) {
+/// The rows of the table.
+std::vector<std::string> lines() {
   std::ifstream file(RONDO_SOURCE_DIR "/tests/import/onnx_ops.txt");
-  int rows = 0;
-  for (std::string line; std::getline(file, line);) {
-    if (line.starts_with("//")) continue;
-    ++rows;
+  std::vector<std::string> lines;
+  for (std::string line; std::getline(file, line);)
+    if (!line.starts_with("//")) lines.push_back(line);
+  return lines;
+}
+
+TEST(OnnxOps, AgreeWithOnnxRuntime) {
+  EXPECT_GT(lines().size(), 150u);
+  for (const std::string& line : lines()) {
     for (bool constants : {false, true}) {
       SCOPED_TRACE(line.substr(0, line.rfind('|')) + (constants ? "(constants)" : ""));
       try {
@@ -174,7 +178,45 @@ TEST(OnnxOps, AgreeWithOnnxRuntime) {
       }
     }
   }
-  EXPECT_GT(rows, 150);
+}
+
+/// The integers of a model's node and of its constants.
+std::vector<std::function<void(int64_t)>> integers_of(::onnx::ModelProto& model) {
+  std::vector<std::function<void(int64_t)>> setters;
+  for (auto& attribute : *model.mutable_graph()->mutable_node(0)->mutable_attribute()) {
+    if (attribute.type() == ::onnx::AttributeProto::INT)
+      setters.push_back([&](int64_t v) { attribute.set_i(v); });
+    for (int i = 0; i < attribute.ints_size(); ++i)
+      setters.push_back([&, i](int64_t v) { attribute.set_ints(i, v); });
+  }
+  for (auto& tensor : *model.mutable_graph()->mutable_initializer())
+    for (int i = 0; i < tensor.int64_data_size(); ++i)
+      setters.push_back([&, i](int64_t v) { tensor.set_int64_data(i, v); });
+  return setters;
+}
+
+TEST(OnnxOps, TakeOrRefuseAnyInteger) {
+  for (const std::string& line : lines()) {
+    for (bool constants : {false, true}) {
+      const ::onnx::ModelProto model = model_of(parse_row(line), constants);
+      ::onnx::ModelProto changed = model;
+      const size_t count = integers_of(changed).size();
+      for (size_t i = 0; i < count; ++i) {
+        for (int64_t value :
+             {int64_t{-1}, int64_t{0}, int64_t{1} << 31, int64_t{1} << 40, INT64_MAX, INT64_MIN}) {
+          SCOPED_TRACE(fmt::format("{}: integer {} is {}", line.substr(0, line.rfind('|')), i, value));
+          changed = model;
+          integers_of(changed)[i](value);
+          try {
+            testing::import(changed);
+          } catch (const Error&) {
+          } catch (const std::exception& error) {
+            ADD_FAILURE() << error.what();
+          }
+        }
+      }
+    }
+  }
 }
 
 }  // namespace
