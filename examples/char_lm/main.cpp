@@ -24,7 +24,7 @@ CLI::Validator between(double low, double high) {
 // Exit codes: 0, 1 for an error, 2 for wrong usage, 130 after Ctrl-C, as a shell has it.
 int main(int argc, char** argv) {
   Settings s;
-  std::string protocol, library;
+  std::string protocol, library, target = "host";
   CLI::App app("Trains a character language model on a text file, then lets it write.");
   app.option_defaults()->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
   app.add_option("--text", s.text, "the text to learn")->required();
@@ -67,6 +67,7 @@ int main(int argc, char** argv) {
       ->capture_default_str();
   app.add_option("--out", s.out, "folder for checkpoint, weights and log")->capture_default_str();
   app.add_option("--library", library, "folder for the trained model as a static library with a C header");
+  app.add_option("--target", target, "of the library: host, wasm32, aarch64 ...")->capture_default_str();
   app.add_flag("--resume", s.resume, "go on from the checkpoint in --out");
   app.add_option("--protocol", protocol, "char-rnn: its initialisation and optimizer")
       ->check(CLI::IsMember({"char-rnn"}));
@@ -82,7 +83,7 @@ int main(int argc, char** argv) {
   try {
     Session session(s);
     if (!session.train()) return 130;
-    if (!library.empty()) session.write_library(library);
+    if (!library.empty()) session.write_library(library, target);
     if (s.sample > 0) fmt::print("\n{}\n", session.sample(s.sample));
   } catch (const std::exception& e) {
     fmt::print(stderr, "char_lm: {}\n", e.what());

@@ -164,22 +164,28 @@ std::string Session::sample(int64_t count) {
   return vocabulary_.decode(prime_) + vocabulary_.decode(generate.i32("ids"));
 }
 
-void Session::write_library(const std::string& directory) {
+void Session::write_library(const std::string& directory, const std::string& target) {
   LibraryOptions options;
   options.name = "char_lm";
   options.directory = directory;
+  options.targets = {target};
   options.dims = {{"B", 1}};
   const LibraryReport report = export_library({generate_function(model_)}, weights_, options);
   std::vector<int> symbols;
   for (char c : vocabulary_.symbols()) symbols.push_back(static_cast<unsigned char>(c));
-  const std::string path = directory + "/char_lm_symbols.h";
-  std::ofstream file(path);
-  file << fmt::format(
-      "/* The bytes that the ids of char_lm stand for, and the ids that writing starts from. */\n"
-      "static const unsigned char char_lm_symbols[] = {{{}}};\nstatic const int32_t char_lm_prime[] = "
-      "{{{}}};\n",
-      fmt::join(symbols, ", "), fmt::join(prime_, ", "));
-  if (!file.flush()) throw Error(fmt::format("{}: cannot write", path));
+  const auto write = [&](const char* name, const char* format) {
+    const std::string path = directory + "/" + name;
+    std::ofstream file(path);
+    file << fmt::format(fmt::runtime(format), fmt::join(symbols, ", "), fmt::join(prime_, ", "));
+    if (!file.flush()) throw Error(fmt::format("{}: cannot write", path));
+  };
+  write("char_lm_symbols.h",
+        "/* The bytes that the ids of char_lm stand for, and the ids that writing starts from. */\n"
+        "static const unsigned char char_lm_symbols[] = {{{}}};\n"
+        "static const int32_t char_lm_prime[] = {{{}}};\n");
+  write("char_lm_symbols.mjs",
+        "// The bytes that the ids of char_lm stand for, and the ids that writing starts from.\n"
+        "export const symbols = [{}];\nexport const prime = [{}];\n");
   log(fmt::format("library: {} bytes of code, {} of data, in {:.2f} s", report.code_bytes, report.data_bytes,
                   report.seconds));
 }

@@ -34,8 +34,9 @@ class Session {
   double held_out_loss();
   /// `count` characters that follow the prime, in one native call.
   std::string sample(int64_t count);
-  /// The trained model as a static library that generates, and its symbols and the prime as C arrays.
-  void write_library(const std::string& directory);
+  /// The trained model as a static library that generates, and its symbols and the prime as arrays of C and
+  /// of JavaScript.
+  void write_library(const std::string& directory, const std::string& target);
 
  private:
   rondo::Schedule learning_rate() const;

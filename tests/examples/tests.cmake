@@ -19,12 +19,14 @@ add_dependencies(char_lm_test char_lm rondo)
 
 # Examples of libraries.
 rondo_test(library_examples_test LABELS slow
-  SOURCES examples/audio_effect_test.cpp examples/gesture_test.cpp examples/on_device_test.cpp LIBS rondo_frontend)
+  SOURCES examples/audio_effect_test.cpp examples/gesture_test.cpp examples/on_device_test.cpp
+    examples/web_test.cpp
+  LIBS rondo_frontend)
 target_compile_definitions(library_examples_test PRIVATE RONDO_BIN="$<TARGET_FILE_DIR:hello>"
                            RONDO_CXX="${CMAKE_CXX_COMPILER}"
                            RONDO_GESTURE_ELF="${PROJECT_BINARY_DIR}/examples/gesture/gesture_mps2.elf")
 add_dependencies(library_examples_test audio_effect amp_train gesture_firmware gesture_train on_device
-                 gait_train)
+                 gait_train char_lm)
 if(TARGET gesture_mps2)
   add_dependencies(library_examples_test gesture_mps2)
 endif()
