@@ -9,7 +9,9 @@
 #include "codegen/compiled_code.h"
 #include "codegen/compiler_id.h"
 #include "codegen/llvm_jit.h"
+#include "codegen/thread_gain.h"
 #include "ir/text.h"
+#include "runtime/threads.h"
 #include "support/environment.h"
 #include "support/error.h"
 #include "support/stage_dump.h"
@@ -64,36 +66,50 @@ class Compiled : public Executable {
   explicit Compiled(CompiledCode code)
       : signature_(std::move(code.signature)),
         slots_(std::move(code.slots)),
-        code_(load_object(code.object)),
-        entry_(code_->entry()) {}
+        thread_slots_(std::move(code.thread_slots)),
+        threads_(code.threads),
+        time_saved_(std::move(code.time_saved)),
+        code_(load_object(code.object, threads_ > 1)) {
+    if (threads_ > 1) reserve_threads(threads_);
+  }
 
   const Signature& signature() const override { return signature_; }
 
   size_t scratch_bytes(const int64_t* dims) const override {
-    int64_t sum = 0;
-    for (const Size& bytes : slots_) sum += (bytes(dims) + 63) / 64 * 64;
-    return static_cast<size_t>(sum);
+    return std::max(arena_bytes(slots_, dims), arena_bytes(thread_slots_, dims));
   }
 
   void call(void* const* args, const int64_t* dims, void* scratch) const override {
-    entry_(args, dims, scratch);
+    if (threads_ > 1 && time_saved_(dims) > 0) {
+      auto run = [&](Member* member) { code_->member_entry()(args, dims, scratch, member); };
+      if (run_on_threads(threads_, run)) return;
+    }
+    code_->entry()(args, dims, scratch);
   }
 
  private:
+  static size_t arena_bytes(const std::vector<Size>& slots, const int64_t* dims) {
+    int64_t sum = 0;
+    for (const Size& bytes : slots) sum += (bytes(dims) + 63) / 64 * 64;
+    return static_cast<size_t>(sum);
+  }
+
   Signature signature_;
-  std::vector<Size> slots_;
+  std::vector<Size> slots_, thread_slots_;
+  int64_t threads_;
+  Size time_saved_;
   std::unique_ptr<NativeCode> code_;
-  NativeCode::Entry entry_;
 };
 
 /// All that decides what the code is, each part with its length, so that no two ways to part it give one key.
 std::string key_of(const Func& func, const CompileOptions& options, const Target& target) {
   // An option that is added has to be named here: it is part of the key, or, as dump_dir is, it is not.
-  const auto& [aliases, outputs, cpu, features, dump_dir, triple, bound_rows] = options;
+  const auto& [aliases, outputs, cpu, features, dump_dir, triple, bound_rows, threads] = options;
   std::string key;
   auto add = [&](const std::string& part) { key += fmt::format("{}:{}\n", part.size(), part); };
   for (const std::string& part : {compiler_id(), target.triple, target.cpu, target.features,
-                                  environment("RONDO_SKIP"), fmt::to_string(bound_rows)})
+                                  environment("RONDO_SKIP"), fmt::to_string(bound_rows),
+                                  fmt::to_string(threads)})
     add(part);
   add(fmt::to_string(aliases.size()));
   for (const Signature::Alias& a : aliases) add(fmt::format("{} {}", a.input, a.output));
@@ -102,15 +118,33 @@ std::string key_of(const Func& func, const CompileOptions& options, const Target
   return key;
 }
 
+/// The program for several threads, if there are to be some and any call could be long enough for them.
+std::optional<LoopProgram> lower_together(const Func& func, const CompileOptions& options) {
+  if (options.threads == 1) return std::nullopt;
+  LoopProgram program = lower(func, options);
+  const Poly saved = time_saved(program);
+  if (saved.is_constant() && saved.constant() <= 0) return std::nullopt;
+  return program;
+}
+
 CompiledCode compile_now(const Func& func, const CompileOptions& options, const Target& target,
                          const StageDump& dump, CompileTimes& times) {
   Stopwatch watch;
-  const LoopProgram program = lower(func, options);
+  CompileOptions alone = options;
+  alone.threads = 1;
+  const LoopProgram program = lower(func, alone);
+  const std::optional<LoopProgram> together = lower_together(func, options);
   watch.lap(times.lower);
   if (dump.on()) dump.write("20-loops.txt", to_string(program));
-  CompiledCode code{
-      signature_of(func, program, options), {}, compile_object(program, target, options, times)};
+  if (dump.on() && together) dump.write("21-loops-of-threads.txt", to_string(*together));
+  CompiledCode code;
+  code.signature = signature_of(func, program, options);
   for (const Poly& bytes : program.slots) code.slots.emplace_back(bytes, program.dims);
+  code.object = compile_object(program, together ? &*together : nullptr, target, options, times);
+  if (!together) return code;
+  code.threads = together->threads;
+  for (const Poly& bytes : together->slots) code.thread_slots.emplace_back(bytes, program.dims);
+  code.time_saved = Size(time_saved(*together), program.dims);
   return code;
 }
 
@@ -118,6 +152,9 @@ CompiledCode compile_now(const Func& func, const CompileOptions& options, const 
 
 std::shared_ptr<const Executable> compile(const Func& func, const CompileOptions& options,
                                           CompileTimes* times) {
+  if (options.threads < 1 || options.threads > kMaxThreads)
+    throw Error(
+        fmt::format("rondo: {}: {} threads are not in [1,{}]", func.name, options.threads, kMaxThreads));
   CompileTimes own;
   CompileTimes& spent = times ? *times : own;
   Stopwatch watch;

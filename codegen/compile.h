@@ -24,6 +24,8 @@ struct CompileOptions {
   std::string triple = {};
   /// Whether rows past their end cost nothing, where lengths mask them; results are the same.
   bool bound_rows = true;
+  /// Threads that run a call together, where the call is long enough; results are the same to the bit.
+  int64_t threads = 1;
 };
 
 /// Where the time of a compilation went, in seconds.

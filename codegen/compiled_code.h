@@ -28,6 +28,9 @@ struct CompiledCode {
   Signature signature;
   std::vector<Size> slots;  // bytes of each slot of the scratch memory
   std::string object;       // an object file of the target
+  int64_t threads = 1;      // more: the object has code for so many, too
+  std::vector<Size> thread_slots;
+  Size time_saved;  // by the threads; calls for which it is not positive run on one
 };
 
 std::string to_bytes(const CompiledCode&);

@@ -3,8 +3,10 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <unordered_map>
 
 #include "codegen/scalar_ops.h"
+#include "codegen/split_kernels.h"
 #include "support/error.h"
 
 namespace rondo::codegen {
@@ -46,6 +48,7 @@ class Interpreter {
     std::vector<Array> out(output_shapes.size());
     bind_buffers(in, out, output_shapes);
     run(program_.stmts);
+    run_pending();
     return out;
   }
 
@@ -79,9 +82,52 @@ class Interpreter {
 
   void run(const std::vector<Stmt>& stmts) {
     for (const Stmt& s : stmts) {
-      if (s.kernel) run(*s.kernel);
+      if (s.sync) run_pending();
+      if (s.kernel) pending_.push_back({s.kernel.get(), loop_values_});
       if (s.loop) run(*s.loop);
     }
+  }
+
+  /// What threads run until they wait for each other: one thread all, then the next one, the last one first.
+  /// Where that is fine, any order is, unless two of them reach one element; and that is checked.
+  void run_pending() {
+    const std::map<LoopId, int64_t> here = loop_values_;
+    for (int64_t t = program_.threads; t-- > 0;) {
+      thread_ = t;
+      for (const auto& [kernel, loop_values] : pending_) {
+        loop_values_ = loop_values;
+        run(*kernel);
+      }
+    }
+    loop_values_ = here;
+    pending_.clear();
+    reached_.clear();
+  }
+
+  void run(const Kernel& kernel) {
+    read_counts();
+    if (program_.threads == 1) return run_points(kernel);
+    if (kernel.schedule.split.dim == kNone) {
+      if (thread_ == 0) run_points(kernel);
+      return;
+    }
+    auto part = parts_.find(&kernel);
+    if (part == parts_.end()) part = parts_.emplace(&kernel, part_of(kernel, program_.threads)).first;
+    const Share& share = part->second.share;
+    const Range own = share_of(share.split, share.extent.evaluate(dims_), thread_, program_.threads);
+    dims_[share.first] = own.first;
+    dims_[share.size] = own.size;
+    run_points(part->second.kernel);
+  }
+
+  void note_reach(const double& cell, const Access& access, bool write) {
+    if (program_.threads == 1) return;
+    const auto [it, fresh] = reached_.try_emplace(&cell, Reach{thread_, false, write});
+    Reach& r = it->second;
+    RONDO_CHECK(r.thread == thread_ ? !(write && r.others) : !(write || r.written),
+                "threads race on buffer " + program_.buffers[access.buffer].name);
+    r.others = r.others || r.thread != thread_;
+    r.written = r.written || write;
   }
 
   void run(const Loop& loop) {
@@ -102,8 +148,7 @@ class Interpreter {
     }
   }
 
-  void run(const Kernel& kernel) {
-    read_counts();
+  void run_points(const Kernel& kernel) {
     variables_.assign(kernel.dims.size(), 0);
     std::vector<double> accs(kernel.accs.size());
     for_each_point(evaluate(kernel.dims), variables_, 0, [&] {
@@ -111,6 +156,7 @@ class Interpreter {
       std::vector<double> values = evaluate(kernel.nodes, accs);
       for (const Store& s : kernel.stores) {
         double& cell = at(s.access, values);
+        note_reach(cell, s.access, true);
         cell = s.add ? cell + values[s.value] : values[s.value];
         const Cells& c = cells_[s.access.buffer];
         for (int64_t i = 1; i < c.step; ++i) (&cell)[i] = kNaN;
@@ -170,13 +216,19 @@ class Interpreter {
     return (*cells.memory)[cells.base + cells.step * index];
   }
 
+  double load(const Access& access, const std::vector<double>& values) {
+    const double& cell = at(access, values);
+    note_reach(cell, access, false);
+    return cell;
+  }
+
   std::vector<double> evaluate(const Nodes& nodes, const std::vector<double>& accs) {
     std::vector<double> values;
     for (const Node& n : nodes) {
       double x[3] = {};
       for (size_t i = 0; i < n.args.size(); ++i) x[i] = values[n.args[i]];
       double v = n.op == ScalarOp::acc     ? accs.at(n.acc)
-                 : n.op == ScalarOp::load  ? at(n.access, values)
+                 : n.op == ScalarOp::load  ? load(n.access, values)
                  : n.op == ScalarOp::index ? static_cast<double>(affine(n.access))
                  : n.op == ScalarOp::size  ? static_cast<double>(n.access.offset.evaluate(dims_))
                                            : evaluate_scalar(n, x);
@@ -185,12 +237,27 @@ class Interpreter {
     return values;
   }
 
+  /// A kernel of a step.
+  struct Pending {
+    const Kernel* kernel;
+    std::map<LoopId, int64_t> loop_values;
+  };
+  /// Who reached an element since all threads waited: one, and maybe others.
+  struct Reach {
+    int64_t thread;
+    bool others, written;
+  };
+
   const LoopProgram& program_;
-  DimValues dims_;             // and counts
+  DimValues dims_;             // and counts, and the share of a thread
   std::vector<double> arena_;  // one cell per byte of scratch
   std::vector<Cells> cells_;   // per buffer
   std::map<LoopId, int64_t> loop_values_;
   int64_t terms_ = 0;
+  int64_t thread_ = 0;
+  std::vector<Pending> pending_;
+  std::map<const Kernel*, KernelPart> parts_;
+  std::unordered_map<const double*, Reach> reached_;
   std::vector<int64_t> variables_;  // the kernel's dims, then those of the accumulator in evaluation
 };
 

@@ -53,28 +53,55 @@ class ProgramEmitter {
  private:
   void emit(const std::vector<Stmt>& stmts) {
     for (const Stmt& s : stmts) {
+      if (s.sync) main_.sync();
       if (s.loop && s.loop->by_points)
         emit_by_points(*s.loop);
       else if (s.loop)
         emit(*s.loop);
+      else if (s.pack)
+        by_threads(*s.pack->kernel, [&](const Kernel& part, const Share* share) { emit(*s.pack, part, share); });
       else
-        emit_part(s.kernel ? s.kernel->name : "pack", [&](FunctionBuilder& f) {
-          f.kernel = inline_ ? nullptr : s.kernel.get();
-          if (s.pack)
-            emit_pack(f, *s.pack);
-          else if (s.kernel->schedule.form == Schedule::Form::gemm)
-            emit_gemm_kernel(f, *s.kernel);
-          else
-            emit_vector_kernel(f, *s.kernel);
-        });
+        by_threads(*s.kernel, [&](const Kernel& part, const Share* share) { emit(part, share); });
     }
+  }
+
+  /// What a thread runs of a kernel: its part, or one thread all of it.
+  void by_threads(const Kernel& kernel,
+                  const std::function<void(const Kernel& part, const Share* share)>& emit_part_of) {
+    if (program_.threads == 1) return emit_part_of(kernel, nullptr);
+    if (kernel.schedule.split.dim == kNone) {
+      llvm::Value* first = main_.b.CreateICmpEQ(main_.thread(), main_.i64(0));
+      return main_.if_then(first, [&] { emit_part_of(kernel, nullptr); });
+    }
+    const KernelPart part = part_of(kernel, program_.threads);
+    emit_part_of(part.kernel, &part.share);
+  }
+
+  void emit(const Kernel& kernel, const Share* share) {
+    emit_part(kernel.name, share, [&](FunctionBuilder& f) {
+      f.kernel = inline_ ? nullptr : &kernel;
+      if (kernel.schedule.form == Schedule::Form::gemm)
+        emit_gemm_kernel(f, kernel);
+      else
+        emit_vector_kernel(f, kernel);
+    });
+  }
+
+  void emit(const Pack& pack, const Kernel& part, const Share* share) {
+    emit_part("pack", share, [&](FunctionBuilder& f) {
+      emit_pack(f, {std::make_shared<Kernel>(part), pack.group});
+    });
   }
 
   /// Both ways but for chunks, whose rounding is one for all sizes: which is faster depends on dims that may
   /// be known at the call only.
   void emit_by_points(const Loop& loop) {
     auto by_points = [&] {
-      emit_part(loop.body[0].kernel->name, [&](FunctionBuilder& f) { emit_point_loop(f, loop); });
+      by_threads(*loop.body[0].kernel, [&](const Kernel& part, const Share* share) {
+        Loop own = loop;
+        own.body = {{std::make_shared<Kernel>(part), nullptr, nullptr}};
+        emit_part(part.name, share, [&](FunctionBuilder& f) { emit_point_loop(f, own); });
+      });
     };
     if (loop.chunks) return by_points();
     llvm::Value* few = few_points(main_, loop);
@@ -93,9 +120,14 @@ class ProgramEmitter {
   }
 
   /// Register allocation costs more than linear time, so that large programs compile a function per kernel.
-  void emit_part(const std::string& name, const std::function<void(FunctionBuilder&)>& emit_body) {
-    if (inline_) return emit_body(main_);
+  void emit_part(const std::string& name, const Share* share,
+                 const std::function<void(FunctionBuilder&)>& emit_body) {
+    if (inline_) {
+      if (share) main_.define(*share);
+      return emit_body(main_);
+    }
     FunctionBuilder part(module_, program_, target_, name, main_.loops());
+    if (share) part.define(*share);
     emit_body(part);
     main_.call(part.finish(), {});
   }

@@ -237,6 +237,7 @@ class GemmEmitter {
       for (llvm::Value* v : more) types.push_back(v->getType());
       FunctionBuilder f(f_.module(), f_.program, f_.target, s_.kernel.name + ".finish", f_.loops(), types);
       f.kernel = f_.kernel;
+      f.define_shares_of(f_);
       unsigned next = 0;
       TilePlace inside = place;
       for (llvm::Value*& v : inside.at) v = f.further_argument(next++);

@@ -11,7 +11,7 @@ namespace rondo::codegen {
 
 namespace {
 
-constexpr const char* kEntry = "rondo_entry";
+constexpr const char *kEntry = "rondo_entry", *kMemberEntry = "rondo_member_entry";
 
 /// Leaves out the pass of LLVM's that takes longest, up to 60 % of all: measured, no loop is faster for it,
 /// since what does not change in a loop is computed before it, and addresses add an index by themselves.
@@ -25,21 +25,24 @@ class Gate : public llvm::OptPassGate {
 
 class JitCode : public NativeCode {
  public:
-  explicit JitCode(std::unique_ptr<llvm::MemoryBuffer> object)
+  JitCode(std::unique_ptr<llvm::MemoryBuffer> object, bool together)
       : jit_(expect(llvm::orc::LLJITBuilder().create())) {
     expect(jit_->addObjectFile(std::move(object)));
     entry_ = expect(jit_->lookup(kEntry)).toPtr<Entry>();
+    if (together) member_entry_ = expect(jit_->lookup(kMemberEntry)).toPtr<MemberEntry>();
   }
   Entry entry() const override { return entry_; }
+  MemberEntry member_entry() const override { return member_entry_; }
 
  private:
   std::unique_ptr<llvm::orc::LLJIT> jit_;
   Entry entry_;
+  MemberEntry member_entry_ = nullptr;
 };
 
 }  // namespace
 
-std::string compile_object(const ir::LoopProgram& program, const Target& target,
+std::string compile_object(const ir::LoopProgram& program, const ir::LoopProgram* together, const Target& target,
                            const CompileOptions& options, CompileTimes& times) {
   Stopwatch watch;
   std::unique_ptr<llvm::TargetMachine> machine = machine_for(target.triple, target.cpu, target.features);
@@ -50,6 +53,7 @@ std::string compile_object(const ir::LoopProgram& program, const Target& target,
   module.setTargetTriple(target.triple);
   module.setDataLayout(machine->createDataLayout());
   emit_program(module, program, target, kEntry);
+  if (together) emit_program(module, *together, target, kMemberEntry);
   watch.lap(times.emit);
   const StageDump dump(options.dump_dir, program.name);
   if (dump.on()) dump.write("30.ll", to_string(module));
@@ -68,18 +72,19 @@ std::string compile_object(const ir::LoopProgram& program, const Target& target,
   return object->getBuffer().str();
 }
 
-std::unique_ptr<NativeCode> load_object(std::string_view object) {
-  return std::make_unique<JitCode>(llvm::MemoryBuffer::getMemBufferCopy(object, "rondo"));
+std::unique_ptr<NativeCode> load_object(std::string_view object, bool together) {
+  return std::make_unique<JitCode>(llvm::MemoryBuffer::getMemBufferCopy(object, "rondo"), together);
 }
 
-std::unique_ptr<NativeCode> jit(const ir::LoopProgram& program, const Target& target) {
+std::unique_ptr<NativeCode> jit(const ir::LoopProgram& program, const Target& target,
+                                const ir::LoopProgram* together) {
   CompileTimes times;
-  return load_object(compile_object(program, target, {}, times));
+  return load_object(compile_object(program, together, target, {}, times), together != nullptr);
 }
 
 std::vector<std::string> undefined_symbols(const ir::LoopProgram& program, const Target& target) {
   CompileTimes times;
-  const std::string object = compile_object(program, target, {}, times);
+  const std::string object = compile_object(program, nullptr, target, {}, times);
   return undefined_symbols(llvm::MemoryBufferRef(object, "rondo"));
 }
 

@@ -18,14 +18,20 @@ class NativeCode {
   virtual ~NativeCode() = default;
   using Entry = void (*)(void* const* args, const int64_t* dims, void* scratch);
   virtual Entry entry() const = 0;
+  /// What each thread of a call runs; null if there is no code for several threads.
+  using MemberEntry = void (*)(void* const* args, const int64_t* dims, void* scratch, Member*);
+  virtual MemberEntry member_entry() const = 0;
 };
 
-/// The machine code of one loop program, as an object file.
-std::string compile_object(const ir::LoopProgram&, const Target&, const CompileOptions&, CompileTimes&);
+/// The machine code of one loop program, and of one for several threads that does the same (null: none), as an
+/// object file.
+std::string compile_object(const ir::LoopProgram&, const ir::LoopProgram* together, const Target&,
+                           const CompileOptions&, CompileTimes&);
 /// Loads what compile_object gave for the host.
-std::unique_ptr<NativeCode> load_object(std::string_view object);
+std::unique_ptr<NativeCode> load_object(std::string_view object, bool together = false);
 /// The two after each other.
-std::unique_ptr<NativeCode> jit(const ir::LoopProgram&, const Target&);
+std::unique_ptr<NativeCode> jit(const ir::LoopProgram&, const Target&,
+                                const ir::LoopProgram* together = nullptr);
 
 /// The symbols that the program's object file expects from elsewhere; there are to be none.
 std::vector<std::string> undefined_symbols(const ir::LoopProgram&, const Target&);

@@ -87,7 +87,9 @@ void RightPacker::run_single(const Values& at) const {
 }
 
 void RightPacker::for_columns(const std::function<void(llvm::Value*)>& visit) const {
-  f_.for_each(f_.i64(0), f_.poly(s_.columns()), s_.block_columns(), visit);
+  if (!share_) return f_.for_each(f_.i64(0), f_.poly(s_.columns()), s_.block_columns(), visit);
+  llvm::Value* first = f_.poly(Dim(share_->first));
+  f_.for_each(first, f_.add(first, f_.poly(Dim(share_->size))), s_.block_columns(), visit);
 }
 
 bool RightPacker::runs_along_k() const {
@@ -136,7 +138,12 @@ void emit_pack(FunctionBuilder& f, const Pack& pack) {
   Values at(s.kernel.dims.size(), f.i64(0));
   Poly extent = 1;
   for (const Poly& d : outer) extent = extent * d;
-  RightPacker packer(f, s, g, f.base(pack.kernel->schedule.packed.at(pack.group)), f.poly(extent));
+  const BufferId packed = pack.kernel->schedule.packed.at(pack.group);
+  const Share share = share_over(s.columns(), {0, s.block_columns(), false});
+  f.define(share);
+  const bool shared = f.program.threads > 1 && f.program.buffers[packed].own.is_zero() &&
+                      pack.kernel->schedule.split.dim != kNone;
+  RightPacker packer(f, s, g, f.base(packed), f.poly(extent), shared ? &share : nullptr);
   if (outer.empty()) return packer.run_single(at);
   llvm::Value* inner = f.poly(outer.back());
   outer.pop_back();

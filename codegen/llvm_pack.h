@@ -36,10 +36,17 @@ llvm::Value* load_right(FunctionBuilder&, const GemmShape&, uint32_t acc, Values
 /// Copies the right operands of a group to their packed form.
 class RightPacker {
  public:
-  /// `panel`: the terms of k that each block of columns has room for.
+  /// `panel`: the terms of k that each block of columns has room for. `share`: of the columns, the thread's;
+  /// null: all.
   RightPacker(FunctionBuilder& f, const GemmShape& s, const GemmGroup& g, llvm::Value* packed,
-              llvm::Value* panel)
-      : f_(f), s_(s), g_(g), packed_(packed), panel_(panel), accs_(static_cast<int64_t>(g.accs.size())) {}
+              llvm::Value* panel, const Share* share = nullptr)
+      : f_(f),
+        s_(s),
+        g_(g),
+        packed_(packed),
+        panel_(panel),
+        share_(share),
+        accs_(static_cast<int64_t>(g.accs.size())) {}
 
   /// Terms [k0, k1) of the innermost k, to terms first.. of the panel; `at` holds the variables around it.
   void run(const Values& at, llvm::Value* k0, llvm::Value* k1, llvm::Value* first) const;
@@ -61,6 +68,7 @@ class RightPacker {
   const GemmGroup& g_;
   llvm::Value* packed_;
   llvm::Value* panel_;
+  const Share* share_;
   int64_t accs_;
 };
 

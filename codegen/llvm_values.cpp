@@ -3,12 +3,20 @@
 #include <llvm/IR/Intrinsics.h>
 
 #include <algorithm>
+#include <cstddef>
 
+#include "runtime/executable.h"
 #include "support/error.h"
 
 namespace rondo::codegen {
 
 using namespace ir;
+
+namespace {
+
+unsigned count_arguments(const LoopProgram& program) { return program.threads > 1 ? 4 : 3; }
+
+}  // namespace
 
 FunctionBuilder::FunctionBuilder(llvm::Module& module, const LoopProgram& program_in, const Target& target_in,
                                  const std::string& name, const std::vector<LoopId>& loops,
@@ -18,8 +26,9 @@ FunctionBuilder::FunctionBuilder(llvm::Module& module, const LoopProgram& progra
       target(target_in),
       entry_(module.getContext()),
       loop_ids_(loops),
-      first_further_(3 + static_cast<unsigned>(loops.size())) {
-  std::vector<llvm::Type*> params(3, b.getPtrTy());
+      first_further_(count_arguments(program) + static_cast<unsigned>(loops.size())) {
+  const unsigned own = count_arguments(program);
+  std::vector<llvm::Type*> params(own, b.getPtrTy());
   params.resize(first_further_, b.getInt64Ty());
   params.insert(params.end(), more.begin(), more.end());
   auto* type = llvm::FunctionType::get(b.getVoidTy(), params, false);
@@ -32,7 +41,7 @@ FunctionBuilder::FunctionBuilder(llvm::Module& module, const LoopProgram& progra
   if (target.flushes_denormals) function_->addFnAttr("denormal-fp-math", "preserve-sign,preserve-sign");
   function_->setDoesNotThrow();
   for (size_t i = 0; i < loops.size(); ++i)
-    loops_[loops[i]] = function_->getArg(3 + static_cast<unsigned>(i));
+    loops_[loops[i]] = function_->getArg(own + static_cast<unsigned>(i));
   entry_.SetInsertPoint(llvm::BasicBlock::Create(module.getContext(), "entry", function_));
   start_ = llvm::BasicBlock::Create(module.getContext(), "start", function_);
   b.SetInsertPoint(start_);
@@ -58,10 +67,40 @@ llvm::Value* FunctionBuilder::further_argument(unsigned i) const {
 void FunctionBuilder::call(llvm::Function* function, const Values& more) {
   function->setLinkage(llvm::Function::InternalLinkage);
   function->addFnAttr(llvm::Attribute::NoInline);
-  Values arguments = {argument(0), argument(1), argument(2)};
+  Values arguments;
+  for (unsigned i = 0; i < count_arguments(program); ++i) arguments.push_back(argument(i));
   for (LoopId id : loop_ids_) arguments.push_back(loop_variable(id));
   arguments.insert(arguments.end(), more.begin(), more.end());
   b.CreateCall(function, arguments);
+}
+
+llvm::Value* FunctionBuilder::thread() {
+  if (!thread_) thread_ = entry_.CreateLoad(b.getInt64Ty(), argument(3), "thread");
+  return thread_;
+}
+
+void FunctionBuilder::sync() {
+  llvm::Value* at = element(b.getInt8Ty(), argument(3), i64(offsetof(Member, sync)));
+  auto* type = llvm::FunctionType::get(b.getVoidTy(), {b.getPtrTy()}, false);
+  b.CreateCall(type, b.CreateLoad(b.getPtrTy(), at), {argument(3)});
+}
+
+llvm::Value* FunctionBuilder::share_number(const Share& share, bool first) {
+  const Split& split = share.split;
+  llvm::Value *extent = poly(share.extent), *threads = i64(program.threads), *own = thread();
+  if (split.in_turn) {
+    if (first) return own;
+    llvm::Value* left = entry_.CreateNSWSub(entry_.CreateNSWAdd(extent, i64(program.threads - 1)), own);
+    return entry_.CreateUDiv(left, threads);
+  }
+  llvm::Value* grain = i64(split.grain);
+  llvm::Value* runs = entry_.CreateUDiv(entry_.CreateNSWAdd(extent, i64(split.grain - 1)), grain);
+  auto start = [&](llvm::Value* t) {
+    llvm::Value* at = entry_.CreateNSWMul(entry_.CreateUDiv(entry_.CreateNSWMul(runs, t), threads), grain);
+    return entry_.CreateSelect(entry_.CreateICmpSLT(at, extent), at, extent);
+  };
+  llvm::Value* begin = start(own);
+  return first ? begin : entry_.CreateNSWSub(start(entry_.CreateNSWAdd(own, i64(1))), begin);
 }
 
 llvm::Value* FunctionBuilder::named_number(const std::string& name) {
@@ -69,6 +108,9 @@ llvm::Value* FunctionBuilder::named_number(const std::string& name) {
     llvm::Value* at =
         entry_.CreateConstInBoundsGEP1_64(b.getInt64Ty(), argument(1), dim - program.dims.begin());
     return entry_.CreateLoad(b.getInt64Ty(), at, name);
+  }
+  for (const auto& [first, share] : shares_) {
+    if (name == first || name == share.size) return share_number(share, name == first);
   }
   auto count = std::ranges::find(program.counts, name, &Count::name);
   RONDO_CHECK(count != program.counts.end(), "no dim or count " + name);
@@ -110,7 +152,12 @@ llvm::Value* FunctionBuilder::base(BufferId id) {
   const Buffer& buffer = program.buffers.at(id);
   if (buffer.kind == Buffer::Kind::scratch) {
     RONDO_CHECK(buffer.slot != kNone, "no memory planned for buffer " + buffer.name);
-    return it->second = entry_.CreateInBoundsGEP(b.getInt8Ty(), argument(2), slot(buffer.slot), buffer.name);
+    llvm::Value* at = slot(buffer.slot);
+    if (!buffer.own.is_zero()) {
+      llvm::Value* bytes = poly(buffer.own * Poly(static_cast<int64_t>(size_of(buffer.dtype))));
+      at = entry_.CreateNSWAdd(at, entry_.CreateNSWMul(thread(), bytes));
+    }
+    return bases_[id] = entry_.CreateInBoundsGEP(b.getInt8Ty(), argument(2), at, buffer.name);
   }
   llvm::Value* at = entry_.CreateConstInBoundsGEP1_64(b.getPtrTy(), argument(0), buffer.arg);
   return it->second = entry_.CreateLoad(b.getPtrTy(), at, buffer.name);

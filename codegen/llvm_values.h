@@ -10,14 +10,16 @@
 #include <vector>
 
 #include "codegen/llvm_jit.h"
+#include "codegen/split_kernels.h"
 #include "ir/loops.h"
 
 namespace rondo::codegen {
 
 using Values = std::vector<llvm::Value*>;
 
-/// The function f(args, dims, scratch, loop variables..., more...) under construction. What depends on the dims
-/// alone is computed once, in its entry block.
+/// The function f(args, dims, scratch, loop variables..., more...) under construction; of a program for several
+/// threads, f(args, dims, scratch, member, loop variables..., more...). What depends on the dims alone is
+/// computed once, in its entry block.
 class FunctionBuilder {
  public:
   /// `more`: the types of further parameters.
@@ -40,8 +42,15 @@ class FunctionBuilder {
   llvm::Value* further_argument(unsigned i) const;
   /// The loops around what is emitted now, outermost first.
   const std::vector<ir::LoopId>& loops() const { return loop_ids_; }
-  /// Calls a function of the program that takes args, dims, scratch, the variables of loops(), and `more`.
+  /// Calls a function of the program that takes what this one takes first, the variables of loops(), and `more`.
   void call(llvm::Function*, const Values& more);
+  /// The number of the thread that runs the code.
+  llvm::Value* thread();
+  /// Waits for all threads.
+  void sync();
+  /// The thread's share of points, whose two names polynomials may hold from here on.
+  void define(const Share& share) { shares_.insert_or_assign(share.first, share); }
+  void define_shares_of(const FunctionBuilder& other) { shares_ = other.shares_; }
   llvm::Value* i64(int64_t v) { return b.getInt64(static_cast<uint64_t>(v)); }
   llvm::Value* poly(const ir::Poly&);
   /// The first element of a buffer.
@@ -103,11 +112,14 @@ class FunctionBuilder {
   std::vector<ir::LoopId> loop_ids_;
   unsigned first_further_;
   std::map<ir::LoopId, llvm::Value*> loops_;
+  std::map<std::string, Share> shares_;  // by the name of its first point
+  llvm::Value* thread_ = nullptr;
   llvm::Value* slot(uint32_t);
   /// A size in the machine's own width.
   llvm::Value* native(llvm::Value*);
-  /// A dim of the call, or a count.
+  /// A dim of the call, a count, or a number of a share.
   llvm::Value* named_number(const std::string& name);
+  llvm::Value* share_number(const Share&, bool first);
 };
 
 /// Where an expression is evaluated: the variables in scope, one of which may run over the lanes.

@@ -6,6 +6,8 @@
 #include "codegen/lower_region.h"
 #include "codegen/plan_memory.h"
 #include "codegen/schedule.h"
+#include "codegen/split_kernels.h"
+#include "codegen/sync_threads.h"
 #include "ir/index_bounds.h"
 #include "support/error.h"
 
@@ -39,8 +41,11 @@ class FunctionLowering {
     program.stmts = lower_region(p_, f_, inputs_, destinations);
     for (const Signature::Alias& alias : options_.aliases) finish_update(alias, destinations[alias.output]);
     if (options_.bound_rows) bound_rows(p_);
-    schedule(p_, target_for(options_.cpu, options_.features, options_.triple));
+    const Target target = target_for(options_.cpu, options_.features, options_.triple);
+    schedule(p_, target);
+    if (options_.threads > 1) split_kernels(program, target, options_.threads);
     plan_memory(program);
+    if (options_.threads > 1) sync_threads(program, options_.aliases);
     return std::move(program);
   }
 

@@ -1,7 +1,6 @@
 #include "codegen/simplify_kernel.h"
 
 #include <algorithm>
-#include <functional>
 
 namespace rondo::codegen {
 
@@ -14,13 +13,6 @@ using Visit = std::function<void(Access&)>;
 void visit_nodes(Nodes& nodes, const Visit& visit) {
   for (Node& n : nodes)
     if (n.op == ScalarOp::load || n.op == ScalarOp::index) visit(n.access);
-}
-
-/// Every access in whose scope the kernel's dims are.
-void visit_accesses(Kernel& kernel, const Visit& visit) {
-  visit_nodes(kernel.nodes, visit);
-  for (Store& s : kernel.stores) visit(s.access);
-  for (Accumulator& a : kernel.accs) visit_nodes(a.nodes, visit);
 }
 
 /// Variable `variable` of extent `extent` goes, or merges with the one after it.
@@ -53,6 +45,12 @@ void merge(std::vector<Poly>& dims, size_t end, size_t first,
 }
 
 }  // namespace
+
+void visit_accesses(Kernel& kernel, const std::function<void(Access&)>& visit) {
+  visit_nodes(kernel.nodes, visit);
+  for (Store& s : kernel.stores) visit(s.access);
+  for (Accumulator& a : kernel.accs) visit_nodes(a.nodes, visit);
+}
 
 Kernel merge_dims(const Kernel& original, bool keep_last) {
   Kernel kernel = original;

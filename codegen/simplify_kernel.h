@@ -1,9 +1,14 @@
 // Kernels with fewer and longer loops and the same meaning.
 #pragma once
 
+#include <functional>
+
 #include "ir/loops.h"
 
 namespace rondo::codegen {
+
+/// Every access in whose scope the kernel's dims are: of loads, of indices, of stores.
+void visit_accesses(ir::Kernel&, const std::function<void(ir::Access&)>& visit);
 
 /// Drops dims of extent 1 and merges neighbouring dims that every access walks as one (stride[i] ==
 /// stride[i+1] * extent[i+1]), of the kernel and of its accumulators. With `keep_last` the kernel's last dim

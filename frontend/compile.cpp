@@ -45,6 +45,7 @@ Program compile(const Function& traced, const Weights& weights, const BuildOptio
   const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   codegen::CompileOptions how{function.aliases(func), function.outputs, options.cpu,
                               options.features,       options.dump_dir, {}};
+  how.threads = options.threads;
   codegen::CompileTimes times;
   auto executable = codegen::compile(func, how, &times);
   if (options.times) *options.times = {function.pass_seconds + seconds, times};

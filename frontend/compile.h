@@ -26,6 +26,9 @@ struct BuildOptions {
   std::string cpu = {}, features = {};  // as LLVM names them; empty: the host's
   std::string dump_dir = {};            // for <dump_dir>/<function>/, each stage as text; empty: RONDO_DUMP
   BuildTimes* times = nullptr;
+  /// Threads that run a call together, that of the caller included, where it is long enough to gain by it.
+  /// Results are the same to the bit.
+  int64_t threads = 1;
 };
 
 /// The function as a native program over these weights, which it shares. Throws Error for a parameter that is

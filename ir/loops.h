@@ -26,6 +26,7 @@ struct Buffer {
   Kind kind = Kind::scratch;
   uint32_t arg = kNone;   // input, output: its index among the arguments (inputs first, then outputs)
   uint32_t slot = kNone;  // scratch: the slot of the arena that plan_memory gave it
+  Poly own = {};          // scratch: elements of each thread's own copy; zero: all threads share the buffer
 };
 
 /// One element of a buffer: offset + sum of kernel variable * stride + sum of loop variable * stride
@@ -124,6 +125,13 @@ struct Store {
   bool add = false;  // scatter: adds to what is there, points in row-major order
 };
 
+/// How the threads of a program share the points of a kernel: by one of its dims.
+struct Split {
+  uint32_t dim = kNone;  // kNone: one thread runs all points
+  int64_t grain = 1;     // runs of consecutive points, of about one length, in multiples of this
+  bool in_turn = false;  // or every threads-th point: who runs a point does not depend on the extent
+};
+
 /// How a kernel is to be run. Results never depend on it.
 struct Schedule {
   enum class Form : uint8_t {
@@ -136,6 +144,7 @@ struct Schedule {
   bool block = false;            // gemm: blocks of k and of rows, operands packed on the way
   std::vector<BufferId> packed;  // gemm: for each accumulator's group, the packed right operand, or kNone
   BufferId workspace = kNone;    // gemm with block: where operands are packed and partial sums kept
+  Split split;                   // of a program for several threads
 };
 
 /// One loop nest: for every point of dims (row-major), the accumulators, then the nodes, then the stores.
@@ -174,6 +183,7 @@ struct Stmt {
   std::shared_ptr<Kernel> kernel;  // exactly one of the three is set
   std::shared_ptr<Loop> loop;
   std::shared_ptr<Pack> pack;
+  bool sync = false;  // all threads wait for each other before it
 };
 
 /// Says that the elements of input `input`, an i32, must lie in [low, bound): they index rows, or are lengths.
@@ -202,6 +212,7 @@ struct LoopProgram {
                             // sizes before it end
   std::vector<IndexBound> bounds;
   uint32_t inputs = 0, outputs = 0;
+  int64_t threads = 1;  // each runs all statements, and of each kernel the points that are its share
 };
 
 std::string to_string(const LoopProgram&);

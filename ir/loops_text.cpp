@@ -26,7 +26,8 @@ class Printer {
   explicit Printer(const LoopProgram& program) : program_(program) {}
 
   std::string run() && {
-    line(0, fmt::format("program {}({})", program_.name, fmt::join(program_.dims, ", ")));
+    line(0, fmt::format("program {}({}){}", program_.name, fmt::join(program_.dims, ", "),
+                        program_.threads > 1 ? fmt::format(" for {} threads", program_.threads) : ""));
     for (size_t i = 0; i < program_.buffers.size(); ++i) buffer(i);
     for (size_t i = 0; i < program_.slots.size(); ++i)
       line(1, fmt::format("slot {}: {} bytes", i, to_string(program_.slots[i])));
@@ -58,11 +59,12 @@ class Printer {
                         : b.kind == Buffer::Kind::output ? fmt::format("output {}", b.arg)
                         : b.slot == kNone                ? "scratch"
                                                          : fmt::format("slot {}", b.slot);
-    line(1, fmt::format("buffer {}: {}[{}] {}", buffer_name(static_cast<BufferId>(i)), name_of(b.dtype),
-                        to_string(b.size), place));
+    line(1, fmt::format("buffer {}: {}[{}] {}{}", buffer_name(static_cast<BufferId>(i)), name_of(b.dtype),
+                        to_string(b.size), place, b.own.is_zero() ? "" : ", a part for each thread"));
   }
 
   void statement(size_t depth, const Stmt& s) {
+    if (s.sync) line(depth, "sync");
     if (s.kernel) kernel(depth, *s.kernel);
     if (s.loop) loop(depth, *s.loop);
     if (s.pack) line(depth, fmt::format("pack {} group {}", s.pack->kernel->name, s.pack->group));
@@ -76,7 +78,8 @@ class Printer {
   }
 
   void kernel(size_t depth, const Kernel& k) {
-    line(depth, fmt::format("kernel {} over {}{}", k.name, list(k.dims), schedule(k.schedule)));
+    line(depth, fmt::format("kernel {} over {}{}{}", k.name, list(k.dims), schedule(k.schedule),
+                            split(k.schedule.split)));
     for (size_t i = 0; i < k.accs.size(); ++i) {
       const Accumulator& a = k.accs[i];
       line(depth + 1, fmt::format("acc{} = {} {} of %{} over {}{}", i, kAccNames[static_cast<size_t>(a.kind)],
@@ -86,6 +89,12 @@ class Printer {
     nodes(depth + 1, k.nodes);
     for (const Store& s : k.stores)
       line(depth + 1, fmt::format("{} {}= %{}", access(s.access), s.add ? "+" : "", s.value));
+  }
+
+  std::string split(const Split& s) const {
+    if (program_.threads == 1) return "";
+    if (s.dim == kNone) return ", one thread";
+    return fmt::format(", i{} {}", s.dim, s.in_turn ? "in turn" : fmt::format("in runs of {}", s.grain));
   }
 
   std::string schedule(const Schedule& s) const {

@@ -62,6 +62,22 @@ std::string to_string(const Poly& p) {
   return text;
 }
 
+Poly product(const Poly::Term& names, int64_t coefficient) {
+  Poly result = coefficient;
+  for (const std::string& name : names) result = result * Poly(Dim(name));
+  return result;
+}
+
+Poly substitute(const Poly& p, const std::string& name, const Poly& by) {
+  Poly result;
+  for (const auto& [term, coefficient] : p.terms()) {
+    Poly product = coefficient;
+    for (const std::string& factor : term) product = product * (factor == name ? by : Poly(Dim(factor)));
+    result += product;
+  }
+  return result;
+}
+
 Poly element_count(const Shape& shape) {
   Poly count = 1;
   for (const Dim& d : shape) count = count * Poly(d);

@@ -40,6 +40,10 @@ class Poly {
 };
 
 std::string to_string(const Poly&);
+/// coefficient * the names.
+Poly product(const Poly::Term& names, int64_t coefficient);
+/// The polynomial with another one for a name.
+Poly substitute(const Poly&, const std::string& name, const Poly& by);
 
 /// The product of all dims: the number of elements.
 Poly element_count(const Shape&);

@@ -45,6 +45,12 @@ struct Signature {
   std::vector<Bound> bounds;
 };
 
+/// One of the threads that run a call together, as compiled code sees it.
+struct Member {
+  int64_t thread = 0;               // 0 is the caller
+  void (*sync)(Member*) = nullptr;  // returns when all threads of the call are there
+};
+
 /// A compiled function. Calls are re-entrant: all memory is the caller's.
 class Executable {
  public:

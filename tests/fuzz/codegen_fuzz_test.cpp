@@ -1,6 +1,8 @@
 // On random functions the evaluator, the interpreted loop program and the compiled code agree.
 #include <gtest/gtest.h>
 
+#include <array>
+
 #include "codegen/compile.h"
 #include "codegen/interpreter.h"
 #include "ir/arrays.h"
@@ -8,6 +10,7 @@
 #include "passes/passes.h"
 #include "tests/support/execute.h"
 #include "tests/support/random_func.h"
+#include "tests/support/together.h"
 
 namespace rondo::test {
 namespace {
@@ -25,6 +28,9 @@ constexpr uint64_t kCompiled = 80;
 #endif
 constexpr uint64_t kAtOnce = 20;
 
+/// How many threads a function is tried with, by its seed.
+int64_t threads_of(uint64_t seed) { return std::array{2, 3, 7}[seed % 3]; }
+
 class RandomFunctions : public testing::TestWithParam<uint64_t> {};
 
 TEST_P(RandomFunctions, MeanTheSameEverywhere) {
@@ -37,10 +43,18 @@ TEST_P(RandomFunctions, MeanTheSameEverywhere) {
     const ir::LoopProgram program = codegen::lower(func);
     EXPECT_LT(ir::difference(codegen::interpret(program, r.inputs, shapes, r.dims), expected), kTolerance)
         << to_string(program);
+    codegen::CompileOptions options;
+    options.threads = threads_of(seed);
+    const ir::LoopProgram together = codegen::lower(func, options);
+    EXPECT_EQ(ir::difference(codegen::interpret(together, r.inputs, shapes, r.dims),
+                             codegen::interpret(program, r.inputs, shapes, r.dims)),
+              0)
+        << to_string(together);
     if (seed >= kCompiled) continue;
-    EXPECT_LT(ir::difference(execute(*codegen::compile(func), r.inputs, shapes, r.dims), expected),
-              kTolerance)
-        << to_string(program);
+    const auto got = execute(*codegen::compile(func), r.inputs, shapes, r.dims);
+    EXPECT_LT(ir::difference(got, expected), kTolerance) << to_string(program);
+    const Together code(func, {}, threads_of(seed));
+    EXPECT_EQ(ir::difference(execute(code, r.inputs, shapes, r.dims), got), 0) << to_string(together);
     passes::Options three;
     three.chunks = 3;
     const ir::Func linear = passes::linear_scan(func, three);

@@ -1,0 +1,228 @@
+#include "codegen/split_kernels.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <set>
+
+#include "codegen/schedule_gemm.h"
+#include "codegen/simplify_kernel.h"
+
+namespace rondo::codegen {
+
+using namespace ir;
+
+Range share_of(const Split& split, int64_t extent, int64_t thread, int64_t threads) {
+  if (split.in_turn) return {thread, (extent - thread + threads - 1) / threads};
+  const int64_t runs = (extent + split.grain - 1) / split.grain;
+  auto start = [&](int64_t t) { return std::min(extent, runs * t / threads * split.grain); };
+  return {start(thread), start(thread + 1) - start(thread)};
+}
+
+Share share_over(const Poly& extent, const Split& split) {
+  const std::string what = fmt::format("{}/{}", to_string(extent), split.in_turn ? 0 : split.grain);
+  return {"#first." + what, "#size." + what, extent, split};  // no dim is called so
+}
+
+KernelPart part_of(const Kernel& kernel, int64_t threads) {
+  const Split split = kernel.schedule.split;
+  KernelPart part{kernel, share_over(kernel.dims.at(split.dim), split)};
+  Poly& extent = part.kernel.dims[split.dim];
+  const Dim first(part.share.first);
+  const int64_t step = split.in_turn ? threads : 1;
+  visit_accesses(part.kernel, [&](Access& a) {
+    const Poly stride = stride_of(a, split.dim);
+    if (stride.is_zero()) return;
+    a.offset += stride * first;
+    a.strides[split.dim] = stride * Poly(step);
+  });
+  // A size that is one for all threads is a number: shapes that are known make the best tiles.
+  const bool even = extent.is_constant() && extent.constant() % (threads * split.grain) == 0;
+  extent = even ? Poly(extent.constant() / threads) : Poly(Dim(part.share.size));
+  return part;
+}
+
+Poly at_most(const LoopProgram& program, const Poly& p) {
+  Poly most = p;
+  for (const Count& c : program.counts) most = substitute(most, c.name, c.most);
+  return most;
+}
+
+namespace {
+
+/// Whether each term of p is a multiple of the product m, which has one term.
+bool is_multiple(const Poly& p, const Poly& m) {
+  const auto& [factors, coefficient] = *m.terms().begin();
+  return std::ranges::all_of(p.terms(), [&, names = factors, number = coefficient](const auto& term) {
+    return term.second % number == 0 && std::ranges::includes(term.first, names);
+  });
+}
+
+bool not_negative(const Poly& p) {
+  return std::ranges::all_of(p.terms(), [](const auto& term) { return term.second >= 0; });
+}
+
+}  // namespace
+
+bool tells(const Access& a, size_t v, const std::vector<Poly>& extents, const Trips& trips) {
+  // The index is  row * high + v * stride + low  with low in [0, stride), where a row is stride * extent.
+  const Poly stride = stride_of(a, v), row = stride * extents.at(v);
+  if (row.terms().size() != 1 || stride.terms().begin()->second <= 0) return false;
+  Poly most;  // of low
+  auto moves = [&](const Poly& by, const Poly& extent) {
+    if (is_multiple(by, row)) return true;
+    most += by * (extent - Poly(1));
+    return not_negative(by);
+  };
+  for (size_t i = 0; i < extents.size(); ++i)
+    if (i != v && !moves(stride_of(a, i), extents[i])) return false;
+  for (const auto& [loop, by] : a.outer)
+    if (!moves(by, trips.at(loop))) return false;
+  if (a.row != kNone && !moves(a.row_stride, a.rows)) return false;
+  Poly low;
+  for (const auto& [names, coefficient] : a.offset.terms()) {
+    const Poly term = product(names, coefficient);
+    if (!is_multiple(term, row)) low += term;
+  }
+  return not_negative(low) && not_negative(stride - low - most - Poly(1));
+}
+
+namespace {
+
+/// Points of the last dim that a thread takes together: a cache line, and whole vectors.
+constexpr int64_t kColumns = 16;
+/// Rows for each thread from which rows are split rather than columns: with fewer, a thread would read all
+/// weights for little work.
+constexpr int64_t kRows = 4;
+
+class Splitter {
+ public:
+  Splitter(LoopProgram& program, const Target& target) : program_(program), target_(target) {}
+
+  void run() {
+    find_loops(program_.stmts, false);
+    walk(program_.stmts, false);
+  }
+
+ private:
+  void find_loops(const std::vector<Stmt>& stmts, bool in_loop) {
+    for (const Stmt& s : stmts) {
+      if (s.kernel && in_loop && s.kernel->dims.size() > 1) rows_.insert(s.kernel->dims[0]);
+      if (!s.loop) continue;
+      trips_[s.loop->id] = s.loop->trip;
+      find_loops(s.loop->body, true);
+    }
+  }
+
+  void walk(std::vector<Stmt>& stmts, bool in_loop) {
+    for (Stmt& s : stmts) {
+      if (s.kernel) {
+        // Steps and rows are one dim outside of loops, so that few steps or few rows do not matter.
+        if (!in_loop) *s.kernel = merge_dims(*s.kernel, true);
+        split(*s.kernel);
+      }
+      if (s.loop) {
+        loops_.push_back(s.loop->id);
+        walk(s.loop->body, true);
+        loops_.pop_back();
+      }
+    }
+  }
+
+  void split(Kernel& kernel) {
+    kernel.schedule.split = choose(kernel);
+    const Split& split = kernel.schedule.split;
+    if (split.dim == kNone) return;
+    const KernelPart part = part_of(kernel, program_.threads);
+    auto give_own = [&](BufferId id, const Poly& size) {
+      if (id == kNone) return;
+      program_.buffers[id].own = largest(size, part.share);
+      program_.buffers[id].size = program_.buffers[id].own * Poly(program_.threads);
+    };
+    give_own(kernel.schedule.workspace,
+             kernel.schedule.workspace == kNone ? Poly() : gemm_scratch_size(part.kernel, target_));
+    if (split.dim + 1 != kernel.dims.size()) return;
+    for (uint32_t g = 0; g < kernel.schedule.packed.size(); ++g)
+      if (kernel.schedule.packed[g] != kNone)
+        give_own(kernel.schedule.packed[g], packed_size(part.kernel, g, target_));
+  }
+
+  /// A size over all threads, rounded up to whole cache lines.
+  Poly largest(const Poly& size, const Share& share) const {
+    Poly most = share.extent;
+    if (share.extent.is_constant()) {
+      int64_t n = 0;
+      for (int64_t t = 0; t < program_.threads; ++t)
+        n = std::max(n, share_of(share.split, share.extent.constant(), t, program_.threads).size);
+      most = n;
+    }
+    const Poly whole = at_most(program_, substitute(size, share.size, most));
+    Poly rounded;
+    for (const auto& [names, coefficient] : whole.terms())
+      rounded += product(names, (coefficient + 15) / 16 * 16);
+    return rounded;
+  }
+
+  Split choose(const Kernel& kernel) const {
+    const auto rank = static_cast<uint32_t>(kernel.dims.size());
+    std::vector<Split> fit;
+    for (uint32_t d = 0; d < rank; ++d)
+      if (may_split(kernel, d)) fit.push_back({d, grain(kernel, d), goes_in_turn(kernel.dims[d])});
+    auto suits = [&](int64_t least) {
+      return std::ranges::find_if(fit, [&](const Split& s) {
+        const Poly& extent = kernel.dims[s.dim];
+        return !extent.is_constant() ||
+               extent.constant() >= (s.dim + 1 < rank ? least : program_.threads) * s.grain;
+      });
+    };
+    auto found = suits(kRows * program_.threads);
+    if (found == fit.end()) found = suits(program_.threads);
+    if (found == fit.end()) found = suits(2);
+    return found == fit.end() ? Split() : *found;
+  }
+
+  int64_t grain(const Kernel& kernel, uint32_t d) const {
+    const bool columns = kernel.dims.size() > 1 || kernel.dims[d].is_constant();
+    return d + 1 == kernel.dims.size() && columns && !rows_.count(kernel.dims[d]) ? kColumns : 1;
+  }
+
+  /// Whether points of different values of the dim write different elements.
+  bool may_split(const Kernel& kernel, uint32_t d) const {
+    std::vector<Poly> extents;
+    for (const Poly& e : kernel.dims) extents.push_back(at_most(program_, e));
+    return std::ranges::all_of(kernel.stores, [&](const Store& s) {
+      if (s.add) return tells(s.access, d, extents, trips_);
+      return !stride_of(s.access, d).is_zero() || writes_by_list(kernel, s, d);
+    });
+  }
+
+  /// A store to rows that a list numbers, each row once.
+  static bool writes_by_list(const Kernel& kernel, const Store& s, uint32_t d) {
+    return s.access.row != kNone && kernel.nodes[s.access.row].op == ScalarOp::load &&
+           !stride_of(kernel.nodes[s.access.row].access, d).is_zero();
+  }
+
+  /// In a loop whose rows are counted at each step, threads take rows in turn: so each keeps its rows, and the
+  /// work stays even.
+  bool goes_in_turn(const Poly& extent) const {
+    return std::ranges::any_of(program_.counts, [&](const Count& c) {
+      return c.loop != kNone && std::ranges::find(loops_, c.loop) != loops_.end() &&
+             (extent == c.most || extent == Poly(Dim(c.name)));
+    });
+  }
+
+  LoopProgram& program_;
+  const Target& target_;
+  Trips trips_;
+  std::set<Poly> rows_;  // outermost extents of the kernels in loops
+  std::vector<LoopId> loops_;
+};
+
+}  // namespace
+
+void split_kernels(LoopProgram& program, const Target& target, int64_t threads) {
+  program.threads = threads;
+  Splitter(program, target).run();
+}
+
+}  // namespace rondo::codegen
