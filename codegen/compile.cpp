@@ -107,9 +107,9 @@ std::string key_of(const Func& func, const CompileOptions& options, const Target
   const auto& [aliases, outputs, cpu, features, dump_dir, triple, bound_rows, threads] = options;
   std::string key;
   auto add = [&](const std::string& part) { key += fmt::format("{}:{}\n", part.size(), part); };
-  for (const std::string& part : {compiler_id(), target.triple, target.cpu, target.features,
-                                  environment("RONDO_SKIP"), fmt::to_string(bound_rows),
-                                  fmt::to_string(threads)})
+  for (const std::string& part :
+       {compiler_id(), target.triple, target.cpu, target.features, environment("RONDO_SKIP"),
+        fmt::to_string(bound_rows), fmt::to_string(threads)})
     add(part);
   add(fmt::to_string(aliases.size()));
   for (const Signature::Alias& a : aliases) add(fmt::format("{} {}", a.input, a.output));

@@ -37,7 +37,7 @@ void transfer(auto& io, Signature::Bound& b) { io(b.input, b.bound, b.more, b.lo
 void transfer(auto& io, Signature& s) { io(s.name, s.dims, s.inputs, s.outputs, s.aliases, s.bounds); }
 void transfer(auto& io, Size::Term& t) { io(t.coefficient, t.dims); }
 void transfer(auto& io, Size& s) { io(s.terms); }
-void transfer(auto& io, CompiledCode& c) { 
+void transfer(auto& io, CompiledCode& c) {
   io(c.signature, c.slots, c.object, c.threads, c.thread_slots, c.time_saved);
 }
 

@@ -59,7 +59,8 @@ class ProgramEmitter {
       else if (s.loop)
         emit(*s.loop);
       else if (s.pack)
-        by_threads(*s.pack->kernel, [&](const Kernel& part, const Share* share) { emit(*s.pack, part, share); });
+        by_threads(*s.pack->kernel,
+                   [&](const Kernel& part, const Share* share) { emit(*s.pack, part, share); });
       else
         by_threads(*s.kernel, [&](const Kernel& part, const Share* share) { emit(part, share); });
     }

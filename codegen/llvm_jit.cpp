@@ -42,8 +42,8 @@ class JitCode : public NativeCode {
 
 }  // namespace
 
-std::string compile_object(const ir::LoopProgram& program, const ir::LoopProgram* together, const Target& target,
-                           const CompileOptions& options, CompileTimes& times) {
+std::string compile_object(const ir::LoopProgram& program, const ir::LoopProgram* together,
+                           const Target& target, const CompileOptions& options, CompileTimes& times) {
   Stopwatch watch;
   std::unique_ptr<llvm::TargetMachine> machine = machine_for(target.triple, target.cpu, target.features);
   Gate gate;

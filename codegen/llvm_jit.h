@@ -23,8 +23,8 @@ class NativeCode {
   virtual MemberEntry member_entry() const = 0;
 };
 
-/// The machine code of one loop program, and of one for several threads that does the same (null: none), as an
-/// object file.
+/// The machine code of one loop program, and of one for several threads that does the same (null: none), as
+/// an object file.
 std::string compile_object(const ir::LoopProgram&, const ir::LoopProgram* together, const Target&,
                            const CompileOptions&, CompileTimes&);
 /// Loads what compile_object gave for the host.

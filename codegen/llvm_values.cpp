@@ -60,9 +60,7 @@ bool FunctionBuilder::only_reads(BufferId id) const {
 
 llvm::Value* FunctionBuilder::argument(unsigned i) const { return function_->getArg(i); }
 
-llvm::Value* FunctionBuilder::further_argument(unsigned i) const {
-  return argument(first_further_ + i);
-}
+llvm::Value* FunctionBuilder::further_argument(unsigned i) const { return argument(first_further_ + i); }
 
 void FunctionBuilder::call(llvm::Function* function, const Values& more) {
   function->setLinkage(llvm::Function::InternalLinkage);

@@ -17,9 +17,9 @@ namespace rondo::codegen {
 
 using Values = std::vector<llvm::Value*>;
 
-/// The function f(args, dims, scratch, loop variables..., more...) under construction; of a program for several
-/// threads, f(args, dims, scratch, member, loop variables..., more...). What depends on the dims alone is
-/// computed once, in its entry block.
+/// The function f(args, dims, scratch, loop variables..., more...) under construction; of a program for
+/// several threads, f(args, dims, scratch, member, loop variables..., more...). What depends on the dims
+/// alone is computed once, in its entry block.
 class FunctionBuilder {
  public:
   /// `more`: the types of further parameters.
@@ -42,7 +42,8 @@ class FunctionBuilder {
   llvm::Value* further_argument(unsigned i) const;
   /// The loops around what is emitted now, outermost first.
   const std::vector<ir::LoopId>& loops() const { return loop_ids_; }
-  /// Calls a function of the program that takes what this one takes first, the variables of loops(), and `more`.
+  /// Calls a function of the program that takes what this one takes first, the variables of loops(), and
+  /// `more`.
   void call(llvm::Function*, const Values& more);
   /// The number of the thread that runs the code.
   llvm::Value* thread();

@@ -192,18 +192,21 @@ class Splitter {
     for (const Poly& e : kernel.dims) extents.push_back(at_most(program_, e));
     return std::ranges::all_of(kernel.stores, [&](const Store& s) {
       if (s.add) return tells(s.access, d, extents, trips_);
-      return !stride_of(s.access, d).is_zero() || writes_by_list(kernel, s, d);
+      return s.access.row == kNone ? !stride_of(s.access, d).is_zero() : numbered_by_list(kernel, s, d);
     });
   }
 
-  /// A store to rows that a list numbers, each row once.
-  static bool writes_by_list(const Kernel& kernel, const Store& s, uint32_t d) {
-    return s.access.row != kNone && kernel.nodes[s.access.row].op == ScalarOp::load &&
-           !stride_of(kernel.nodes[s.access.row].access, d).is_zero();
+  /// Of a store to rows that a list numbers, each row once: whether the dim is that of the list, or of
+  /// columns.
+  static bool numbered_by_list(const Kernel& kernel, const Store& s, uint32_t d) {
+    const Node& row = kernel.nodes[s.access.row];
+    return row.op == ScalarOp::load && row.access.row == kNone &&
+           (!stride_of(row.access, d).is_zero() || !stride_of(s.access, d).is_zero()) &&
+           std::ranges::any_of(row.access.strides, [](const Poly& stride) { return !stride.is_zero(); });
   }
 
-  /// In a loop whose rows are counted at each step, threads take rows in turn: so each keeps its rows, and the
-  /// work stays even.
+  /// In a loop whose rows are counted at each step, threads take rows in turn: so each keeps its rows, and
+  /// the work stays even.
   bool goes_in_turn(const Poly& extent) const {
     return std::ranges::any_of(program_.counts, [&](const Count& c) {
       return c.loop != kNone && std::ranges::find(loops_, c.loop) != loops_.end() &&

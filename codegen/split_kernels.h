@@ -40,9 +40,9 @@ void split_kernels(ir::LoopProgram&, const Target&, int64_t threads);
 
 /// Trip counts of the loops of a program.
 using Trips = std::map<ir::LoopId, ir::Poly>;
-/// Whether the element that an access reaches tells the value of variable `v`, as a row-major index tells each
-/// of its numbers: two accesses for which this holds, of one stride and extent of v, reach one element for one
-/// value of v only. `extents` are those of the access's variables.
+/// Whether the element that an access reaches tells the value of variable `v`, as a row-major index tells
+/// each of its numbers: two accesses for which this holds, of one stride and extent of v, reach one element
+/// for one value of v only. `extents` are those of the access's variables.
 bool tells(const ir::Access&, size_t v, const std::vector<ir::Poly>& extents, const Trips&);
 /// The polynomial with the most that each count may be.
 ir::Poly at_most(const ir::LoopProgram&, const ir::Poly&);

@@ -36,9 +36,7 @@ class Synchronizer {
     find_trips(program.stmts);
   }
 
-  void run() {
-    walk(program_.stmts);
-  }
+  void run() { walk(program_.stmts); }
 
  private:
   void find_trips(const std::vector<Stmt>& stmts) {

@@ -9,8 +9,8 @@
 namespace rondo::codegen {
 
 /// Marks the statements before which all threads have to wait (Stmt::sync): where a thread would else touch
-/// memory that another one writes, or write what another one still reads, unless each reaches only elements of
-/// its own there. Of split kernels whose memory is planned. Arguments that are aliases share memory.
+/// memory that another one writes, or write what another one still reads, unless each reaches only elements
+/// of its own there. Of split kernels whose memory is planned. Arguments that are aliases share memory.
 void sync_threads(ir::LoopProgram&, const std::vector<Signature::Alias>&);
 
 }  // namespace rondo::codegen

@@ -186,7 +186,8 @@ struct Stmt {
   bool sync = false;  // all threads wait for each other before it
 };
 
-/// Says that the elements of input `input`, an i32, must lie in [low, bound): they index rows, or are lengths.
+/// Says that the elements of input `input`, an i32, must lie in [low, bound): they index rows, or are
+/// lengths.
 struct IndexBound {
   uint32_t input = 0;
   Poly bound;

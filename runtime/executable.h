@@ -34,8 +34,8 @@ struct Signature {
     uint32_t input, output;
   };
   std::vector<Alias> aliases;
-  /// The elements of an i32 input index rows of a table, or are lengths: each must lie in [low, bound + more).
-  /// The caller checks before the call.
+  /// The elements of an i32 input index rows of a table, or are lengths: each must lie in [low, bound +
+  /// more). The caller checks before the call.
   struct Bound {
     uint32_t input;
     ArgDim bound;
@@ -58,10 +58,10 @@ class Executable {
   virtual const Signature& signature() const = 0;
   /// Bytes of scratch a call with these dims needs; 64-byte aligned.
   virtual size_t scratch_bytes(const int64_t* dims) const = 0;
-  /// args: one pointer per input, then per output, aligned as its elements; code is fastest on 64 bytes. Never
-  /// allocates, locks or throws. Compiled for x86, it computes in a floating-point mode of its own, whatever
-  /// the caller's (round to nearest, no traps, denormals count as zero), and leaves the caller's as it was;
-  /// elsewhere the caller's mode holds.
+  /// args: one pointer per input, then per output, aligned as its elements; code is fastest on 64 bytes.
+  /// Never allocates, locks or throws. Compiled for x86, it computes in a floating-point mode of its own,
+  /// whatever the caller's (round to nearest, no traps, denormals count as zero), and leaves the caller's as
+  /// it was; elsewhere the caller's mode holds.
   virtual void call(void* const* args, const int64_t* dims, void* scratch) const = 0;
 };
 

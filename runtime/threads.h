@@ -14,9 +14,9 @@ inline constexpr int64_t kMaxThreads = 256;
 /// whole process, and sleep while there is nothing to do.
 void reserve_threads(int64_t threads);
 
-/// Runs task(context, member) on so many threads, the caller's as member 0, and returns when all are done. Does
-/// nothing and returns false if the pool is at work for another thread: then more threads than cores would
-/// compete. Allocates nothing. So many threads must be reserved.
+/// Runs task(context, member) on so many threads, the caller's as member 0, and returns when all are done.
+/// Does nothing and returns false if the pool is at work for another thread: then more threads than cores
+/// would compete. Allocates nothing. So many threads must be reserved.
 bool run_on_threads(int64_t threads, void (*task)(void* context, Member*), void* context);
 /// The same for run(member).
 template <class Run>

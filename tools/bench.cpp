@@ -7,6 +7,7 @@
 #include <fmt/ranges.h>
 #include <nlohmann/json.hpp>
 
+#include "runtime/threads.h"
 #include "tools/bench/machine.h"
 #include "tools/bench/measure.h"
 #include "tools/commands.h"
@@ -19,7 +20,7 @@ using bench::Mode;
 struct BenchArgs {
   bench::Spec spec;
   std::string mode = "infer";
-  int64_t threads = 1, repeats = 21;
+  int64_t repeats = 21;
   bool json = false, memory = false;
 };
 
@@ -42,11 +43,11 @@ std::string describe(const bench::Spec& spec, const std::string& mode) {
 nlohmann::ordered_json measure(const bench::Spec& spec, int64_t repeats) {
   constexpr double kSeconds = 5e-3;  // of a batch of calls
   bench::Bench model(spec);
-  const bench::ReadBandwidth weights(model.weight_bytes());
+  const bench::ReadBandwidth weights(model.weight_bytes(), spec.threads);
   const int64_t calls = model.calls_in(kSeconds);
   std::vector<double> seconds, peaks, bandwidths;
   for (int64_t r = 0; r < repeats; ++r) {
-    peaks.push_back(bench::fma_peak_gflops());
+    peaks.push_back(bench::fma_peak_gflops(spec.threads));
     bandwidths.push_back(weights.gbs());
     seconds.push_back(model.seconds(calls));
   }
@@ -72,8 +73,8 @@ nlohmann::ordered_json memory_fields(const bench::Memory& m) {
 void run_bench(const BenchArgs& args) {
   bench::Spec spec = args.spec;
   spec.mode = parse_mode(args.mode);
-  if (args.threads != 1)
-    throw Error(fmt::format("bench: --threads {}: this build runs on one thread", args.threads));
+  if (spec.threads < 1 || spec.threads > kMaxThreads)
+    throw Error(fmt::format("bench: --threads {}: not in [1,{}]", spec.threads, kMaxThreads));
   if (args.repeats < 1) throw Error(fmt::format("bench: --repeats {}: at least 1", args.repeats));
   setenv("RONDO_CACHE", "off", 0);  // compile_ms is of compiling, unless the user names a folder
   const nlohmann::ordered_json fields =
@@ -103,7 +104,8 @@ void add_bench(CLI::App& app) {
   bench->add_option("--vocabulary", spec.vocabulary,
                     "A language model over so many symbols; its training is a whole update");
   bench->add_option("--optimizer", spec.optimizer, "Of an update: adam or sgd")->capture_default_str();
-  bench->add_option("--threads", args->threads)->capture_default_str();
+  bench->add_option("--threads", spec.threads, "Of a call; the limits are of so many, too")
+      ->capture_default_str();
   bench->add_option("--repeats", args->repeats, "Timed batches of calls")->capture_default_str();
   bench->add_flag("--json", args->json, "One line of JSON");
   bench->add_flag("--memory", args->memory, "Bytes in place of times; in training of a whole update");

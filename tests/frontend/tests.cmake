@@ -17,4 +17,5 @@ set(frontend_tests
 foreach(test ${frontend_tests})
   rondo_test(frontend_${test}_test SOURCES frontend/${test}_test.cpp frontend/reference.cpp LIBS rondo_frontend)
 endforeach()
+rondo_test(frontend_threads_test SOURCES frontend/threads_test.cpp LIBS rondo_frontend rondo_test_support)
 rondo_test(frontend_sampling_test SOURCES frontend/sampling_test.cpp frontend/reference.cpp LIBS rondo_frontend)

@@ -152,6 +152,9 @@ TEST_P(RaggedFunctions, LiveRowsAreEnough) {
          {std::string_view("mask-lengths"), passes::kInference, passes::kTraining}) {
       const Func ready = passes::run_pipeline(func, pipeline);
       const LoopProgram program = codegen::lower(ready);
+      codegen::CompileOptions threads;
+      threads.threads = 2 + static_cast<int64_t>(seed % 2);
+      const LoopProgram together = codegen::lower(ready, threads);
       std::shared_ptr<const Executable> code;
       if (seed % (kSeeds / kCompiled) == 0) code = codegen::compile(ready);
       for (int sizes = 0; sizes < 3; ++sizes) {
@@ -165,6 +168,10 @@ TEST_P(RaggedFunctions, LiveRowsAreEnough) {
         ASSERT_LT(difference(codegen::interpret(program, inputs, shapes, dims), want), kTolerance)
             << pipeline << "\n"
             << print(ready) << to_string(program);
+        ASSERT_EQ(difference(codegen::interpret(together, inputs, shapes, dims),
+                             codegen::interpret(program, inputs, shapes, dims)),
+                  0)
+            << to_string(together);
         if (code) {
           ASSERT_LT(difference(execute(*code, inputs, shapes, dims), want), kTolerance) << pipeline;
         }

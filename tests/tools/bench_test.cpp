@@ -48,6 +48,11 @@ TEST(Bench, ChecksumsAreOfTheModelNotOfTheRun) {
   EXPECT_NE(fields(args)["checksum"], fields(args + " --cell gru")["checksum"]);
 }
 
+TEST(Bench, ChecksumsAreOneForAnyThreads) {
+  const std::string args = "--mode train --input 3 --hidden 64 --batch 16 --steps 8";
+  EXPECT_EQ(fields(args)["checksum"], fields(args + " --threads 3")["checksum"]);
+}
+
 TEST(Bench, TrainsALanguageModel) {
   for (const char* optimizer : {"adam", "sgd"}) {
     const nlohmann::json f =
@@ -79,6 +84,7 @@ TEST(Bench, SaysWhatIsWrongInOneLine) {
       {"--steps -3", "--steps -3: a size is at least 1"},
       {"--vocabulary -1", "--vocabulary -1: a size, or 0 for none"},
       {"--optimizer lion", "no optimizer lion; there are: adam, sgd"},
+      {"--threads 0", "--threads 0: not in [1,256]"},
       {"--repeats 0", "--repeats 0: at least 1"},
   };
   for (const auto& [args, message] : cases) {

@@ -2,8 +2,11 @@
 
 #include <algorithm>
 #include <chrono>
-#include <cstdint>
+#include <numeric>
 #include <utility>
+
+#include "runtime/threads.h"
+#include "support/error.h"
 
 namespace rondo::bench {
 namespace {
@@ -65,6 +68,32 @@ float run_read(const float* data, size_t size) {
   return read<16>(data, size);
 }
 
+/// The sum of rate(thread) over threads that run at a time.
+template <class Rate>
+double sum_over_threads(int64_t threads, Rate rate) {
+  std::vector<double> rates(static_cast<size_t>(threads));
+  reserve_threads(threads);
+  auto run = [&](Member* member) { rates[static_cast<size_t>(member->thread)] = rate(member->thread); };
+  RONDO_CHECK(run_on_threads(threads, run), "the threads are at work");
+  return std::accumulate(rates.begin(), rates.end(), 0.0);
+}
+
+double read_gbs(const std::vector<float>& buffer) {
+  constexpr double kSeconds = 4e-3;
+  const auto misaligned = reinterpret_cast<uintptr_t>(buffer.data()) % 64 / sizeof(float);
+  const float* data = buffer.data() + (misaligned ? 16 - misaligned : 0);
+  const size_t size = buffer.size() - 16, passes = std::max<size_t>(1, 65536 / size);
+  volatile float sink = run_read(data, size);
+  const double start = now();
+  double bytes = 0, seconds = 0;
+  for (; seconds < kSeconds; seconds = now() - start) {
+    for (size_t pass = 0; pass < passes; ++pass) sink = run_read(data, size);
+    bytes += static_cast<double>(passes * size * sizeof(float));
+  }
+  (void)sink;
+  return bytes / seconds * 1e-9;
+}
+
 }  // namespace
 
 double now() {
@@ -77,28 +106,22 @@ double median(std::vector<double> values) {
   return *middle;
 }
 
-double fma_peak_gflops() {
-  const double start = now();
-  const double multiply_adds = run_chains(1'500'000);
-  return 2 * multiply_adds / (now() - start) * 1e-9;
+double fma_peak_gflops(int64_t threads) {
+  return sum_over_threads(threads, [](int64_t) {
+    const double start = now();
+    const double multiply_adds = run_chains(1'500'000);
+    return 2 * multiply_adds / (now() - start) * 1e-9;
+  });
 }
 
-ReadBandwidth::ReadBandwidth(size_t bytes) : buffer_((bytes + 4095) / 4096 * 1024 + 16, 1.0f) {}
+ReadBandwidth::ReadBandwidth(size_t bytes, int64_t threads) {
+  const size_t part = bytes / static_cast<size_t>(threads);
+  for (int64_t t = 0; t < threads; ++t) parts_.emplace_back((part + 4095) / 4096 * 1024 + 16, 1.0f);
+}
 
 double ReadBandwidth::gbs() const {
-  constexpr double kSeconds = 4e-3;
-  const auto misaligned = reinterpret_cast<uintptr_t>(buffer_.data()) % 64 / sizeof(float);
-  const float* data = buffer_.data() + (misaligned ? 16 - misaligned : 0);
-  const size_t size = buffer_.size() - 16, passes = std::max<size_t>(1, 65536 / size);
-  volatile float sink = run_read(data, size);
-  const double start = now();
-  double bytes = 0, seconds = 0;
-  for (; seconds < kSeconds; seconds = now() - start) {
-    for (size_t pass = 0; pass < passes; ++pass) sink = run_read(data, size);
-    bytes += static_cast<double>(passes * size * sizeof(float));
-  }
-  (void)sink;
-  return bytes / seconds * 1e-9;
+  return sum_over_threads(static_cast<int64_t>(parts_.size()),
+                          [&](int64_t thread) { return read_gbs(parts_[static_cast<size_t>(thread)]); });
 }
 
 }  // namespace rondo::bench

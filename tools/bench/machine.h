@@ -1,25 +1,26 @@
-// What the machine can do at most, measured beside each benchmark: times on shared machines compare only
-// within one run. One thread.
+// What so many threads of the machine can do at most, measured beside each benchmark: times on shared
+// machines compare only within one run.
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <vector>
 
 namespace rondo::bench {
 
 /// GFLOP/s of independent fused multiply-adds on the machine's widest vectors of float, in a run of about
 /// 10 ms.
-double fma_peak_gflops();
+double fma_peak_gflops(int64_t threads);
 
-/// GB/s of reading a buffer of so many bytes (rounded up to 4 KB) again and again, in a run of some
-/// milliseconds: of the cache that the buffer fits, or of memory.
+/// GB/s of reading so many bytes again and again, in a run of some milliseconds: of the cache that they fit,
+/// or of memory. Each thread reads a part of its own (rounded up to 4 KB).
 class ReadBandwidth {
  public:
-  explicit ReadBandwidth(size_t bytes);
+  ReadBandwidth(size_t bytes, int64_t threads);
   double gbs() const;
 
  private:
-  std::vector<float> buffer_;
+  std::vector<std::vector<float>> parts_;
 };
 
 /// Seconds on a monotonic clock.

@@ -15,6 +15,7 @@ Program compiled(const Function& function, const Weights& weights, const Spec& s
   BuildOptions options;
   options.dims = {{"B", spec.batch}};
   options.times = times;
+  options.threads = spec.threads;
   Program program = compile(function, weights, options);
   if (spec.mode != Mode::stream) program.resize({{"T", spec.steps}});
   return program;

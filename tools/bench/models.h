@@ -20,6 +20,7 @@ struct Spec {
   /// whole update with the optimizer, adam or sgd.
   int64_t vocabulary = 0;
   std::string optimizer = "adam";
+  int64_t threads = 1;
 
   /// Steps a call.
   int64_t call_steps() const { return mode == Mode::stream ? 1 : steps; }
