@@ -16,10 +16,9 @@ class Together : public Executable {
   Together(const ir::Func& func, codegen::CompileOptions options, int64_t threads) {
     options.threads = 1;
     alone_ = codegen::compile(func, options);
-    const ir::LoopProgram one = codegen::lower(func, options);
     options.threads = threads;
     program_ = codegen::lower(func, options);
-    code_ = codegen::jit(one, codegen::target_for(), &program_);
+    code_ = codegen::jit({}, codegen::target_for(), &program_);
     reserve_threads(threads);
   }
 
