@@ -1,7 +1,6 @@
 #include "codegen/llvm_jit.h"
 
 #include <llvm/ExecutionEngine/Orc/LLJIT.h>
-#include <llvm/IR/OptBisect.h>
 
 #include "codegen/llvm_emit.h"
 #include "codegen/llvm_machine.h"
@@ -12,16 +11,6 @@ namespace rondo::codegen {
 namespace {
 
 constexpr const char *kEntry = "rondo_entry", *kMemberEntry = "rondo_member_entry";
-
-/// Leaves out the pass of LLVM's that takes longest, up to 60 % of all: measured, no loop is faster for it,
-/// since what does not change in a loop is computed before it, and addresses add an index by themselves.
-class Gate : public llvm::OptPassGate {
- public:
-  bool shouldRunPass(llvm::StringRef pass, llvm::StringRef) override {
-    return pass != "Loop Strength Reduction";
-  }
-  bool isEnabled() const override { return true; }
-};
 
 class JitCode : public NativeCode {
  public:
@@ -46,9 +35,7 @@ std::string compile_object(const ir::LoopProgram& program, const ir::LoopProgram
                            const Target& target, const CompileOptions& options, CompileTimes& times) {
   Stopwatch watch;
   std::unique_ptr<llvm::TargetMachine> machine = machine_for(target.triple, target.cpu, target.features);
-  Gate gate;
   llvm::LLVMContext context;
-  context.setOptPassGate(gate);
   llvm::Module module(program.name, context);
   module.setTargetTriple(target.triple);
   module.setDataLayout(machine->createDataLayout());
