@@ -52,7 +52,7 @@ void InputFile::read(uint64_t offset, std::span<std::byte> into) const {
 OutputFile::OutputFile(const std::string& path)
     : path_(path), new_path_(fmt::format("{}.new-{}", path, ::getpid())) {
   fd_ = ::open(new_path_.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-  if (fd_ < 0) fail(new_path_, "create");
+  if (fd_ < 0) fail(path_, "create");
 }
 
 OutputFile::~OutputFile() {
@@ -70,8 +70,12 @@ void OutputFile::write(std::span<const std::byte> bytes) {
   }
 }
 
-void OutputFile::commit() {
+void OutputFile::sync() {
   if (::fsync(fd_) != 0) fail(path_, "sync");
+}
+
+void OutputFile::commit() {
+  sync();
   if (::rename(new_path_.c_str(), path_.c_str()) != 0) fail(path_, "replace");
   ::close(fd_);
   fd_ = -1;

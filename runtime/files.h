@@ -39,6 +39,8 @@ class OutputFile {
   OutputFile& operator=(const OutputFile&) = delete;
 
   void write(std::span<const std::byte> bytes);
+  /// Throws Error unless all that was written is on the disk.
+  void sync();
   /// Syncs the new file, renames it and syncs the directory: after a power cut there is the old file or the
   /// new one.
   void commit();

@@ -1,4 +1,5 @@
 #include <charconv>
+#include <csignal>
 #include <cstdio>
 #include <exception>
 #include <new>
@@ -52,6 +53,7 @@ int main(int argc, char** argv) {
   rondo::tools::add_run(app);
   rondo::tools::add_compile(app);
   rondo::tools::add_bench(app);
+  std::signal(SIGXFSZ, SIG_IGN);  // a file beyond the limit is an error as a full disk is
   try {
     app.parse(argc, argv);
     return 0;

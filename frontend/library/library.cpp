@@ -4,23 +4,20 @@
 
 #include <algorithm>
 #include <chrono>
-#include <filesystem>
-#include <memory>
 #include <set>
-#include <span>
 
 #include "codegen/library.h"
+#include "frontend/library/output_files.h"
 #include "frontend/library/plan.h"
 #include "ir/text.h"
-#include "runtime/files.h"
 #include "support/error.h"
 
 namespace rondo {
 
 namespace {
 
-namespace fs = std::filesystem;
 using codegen::Target;
+using library::OutputFiles;
 using library::Plan;
 
 /// Targets that share an archive.
@@ -52,41 +49,6 @@ std::vector<Group> group_targets(const std::vector<std::string>& names) {
         throw Error(fmt::format("rondo: target {} twice", groups[i].targets.front().name));
   return groups;
 }
-
-/// Files that appear together: written beside their places, then moved there.
-class Files {
- public:
-  explicit Files(const std::string& directory) : directory_(directory) {}
-
-  void add(const std::string& name, std::span<const std::byte> bytes) {
-    files_.push_back({directory_ / name, {bytes.begin(), bytes.end()}});
-  }
-  void add(const std::string& name, const std::string& text) { add(name, std::as_bytes(std::span(text))); }
-
-  /// Gives the paths.
-  std::vector<std::string> write() const {
-    std::vector<std::unique_ptr<OutputFile>> outputs;
-    std::vector<std::string> paths;
-    for (const auto& [path, bytes] : files_) {
-      std::error_code failed;
-      fs::create_directories(path.parent_path(), failed);
-      if (failed) throw Error(fmt::format("rondo: {}: {}", path.parent_path().string(), failed.message()));
-      outputs.push_back(std::make_unique<OutputFile>(path.string()));
-      outputs.back()->write(bytes);
-      paths.push_back(path.string());
-    }
-    for (auto& output : outputs) output->commit();
-    return paths;
-  }
-
- private:
-  struct File {
-    fs::path path;
-    std::vector<std::byte> bytes;
-  };
-  fs::path directory_;
-  std::vector<File> files_;
-};
 
 void check_emit(const std::vector<std::string>& emit) {
   static const std::set<std::string> kStages = {"ir", "llvm", "assembly", "html"};
@@ -165,7 +127,7 @@ class Exporter {
   const LibraryOptions& options_;
   std::vector<Group> groups_;
   Plan plan_;
-  Files files_;
+  OutputFiles files_;
   LibraryReport report_;
 };
 

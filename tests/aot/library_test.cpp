@@ -224,6 +224,14 @@ TEST_F(LibraryErrors, TellOfAFolderThatCannotBeWritten) {
   options.directory = dir.file("file/inside");
   EXPECT_EQ(error_of([&] { export_library(streaming(amp_), weights_, options); }),
             "rondo: " + options.directory + ": Not a directory");
+  options.directory = "/proc/rondo/lib";
+  EXPECT_EQ(error_of([&] { export_library(streaming(amp_), weights_, options); }),
+            "rondo: /proc/rondo: No such file or directory");
+  options.directory = dir.file("lib");
+  std::filesystem::create_directories(dir.file("lib/amp.hpp"));
+  EXPECT_EQ(error_of([&] { export_library(streaming(amp_), weights_, options); }),
+            "rondo: " + dir.file("lib/amp.hpp") + ": is a folder");
+  EXPECT_EQ(std::distance(std::filesystem::directory_iterator(dir.file("lib")), {}), 1);
 }
 
 }  // namespace

@@ -181,7 +181,8 @@ TEST(Safetensors, RefusesWhatIsNoFile) {
   EXPECT_EQ(error_of([&] { Weights::load("/dev/zero"); }), "/dev/zero: is not a regular file");
   ASSERT_EQ(::mkfifo(dir.file("fifo").c_str(), 0600), 0);
   EXPECT_EQ(error_of([&] { Weights::load(dir.file("fifo")); }), dir.file("fifo") + ": is not a regular file");
-  EXPECT_EQ(error_of([&] { sample().save(dir.file("no/w")); }).find(dir.file("no/w.new-")), 0u);
+  EXPECT_EQ(error_of([&] { sample().save(dir.file("no/w")); }),
+            dir.file("no/w") + ": cannot create: No such file or directory");
   EXPECT_EQ(error_of([&] {
               sample().save(dir.file("w"), {{"k", "\xff"}});
             }),

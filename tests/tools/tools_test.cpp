@@ -13,8 +13,8 @@ namespace {
 using testing::Outcome;
 using testing::TempDir;
 
-Outcome rondo(const std::string& args) {
-  return testing::shell("cd '" RONDO_SAMPLES "' && '" RONDO_TOOL "' " + args);
+Outcome rondo(const std::string& args, const std::string& before = "") {
+  return testing::shell(before + "cd '" RONDO_SAMPLES "' && '" RONDO_TOOL "' " + args);
 }
 
 /// The text without its first line, which tells a time.
@@ -186,6 +186,19 @@ TEST(Compile, SaysWhatIsWrongAndLeavesNothing) {
   expect_error("compile rnn.rondo --name rnn -o " + dir.file("weights") + "/lib" + rnn_weights(dir),
                dir.file("weights") + "/lib: Not a directory");
   EXPECT_EQ(rondo("compile rnn.rondo").code, 2);
+}
+
+TEST(Compile, LeavesNothingWhereTheDiskIsFull) {
+  TempDir dir;
+  std::filesystem::create_directory(dir.file("there"));
+  const std::string compile = "compile rnn.rondo --name rnn" + rnn_weights(dir) + " -o ";
+  for (const char* folder : {"new/lib", "there"}) {
+    const Outcome outcome = rondo(compile + dir.file(folder), "ulimit -f 4; ");
+    EXPECT_EQ(outcome.code, 1);
+    EXPECT_EQ(outcome.text, "rondo: " + dir.file(folder) + "/librnn.a: cannot write: File too large\n");
+  }
+  EXPECT_FALSE(std::filesystem::exists(dir.file("new")));
+  EXPECT_TRUE(std::filesystem::is_empty(dir.file("there")));
 }
 
 TEST(Errors, AreOneLineEach) {
