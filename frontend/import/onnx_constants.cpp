@@ -82,6 +82,21 @@ Tensor Constants::tensor(const Constant& constant, Where where) {
   return array.dtype == DType::i32 ? integers(constant, where) : cast(weight(constant, where), DType::pred);
 }
 
+Constant Constants::transposed(const Constant& constant, int64_t rows, int64_t cols, int64_t i) {
+  Constant& known = transposed_[{constant, rows, cols, i}];
+  if (known) return known;
+  const auto from = constant->data.begin() + i * rows * cols;
+  std::vector<double> data(static_cast<size_t>(rows * cols));
+  for (int64_t r = 0; r < rows; ++r)
+    for (int64_t c = 0; c < cols; ++c) data[c * rows + r] = from[r * cols + c];
+  known = make_constant(constant->dtype, {cols, rows}, std::move(data));
+  const auto named = names_.find(constant);
+  if (named != names_.end())
+    set_name(known, constant->count() == rows * cols ? named->second + "_T"
+                                                     : fmt::format("{}_T{}", named->second, i));
+  return known;
+}
+
 Tensor Constants::weight(const Constant& constant, Where where) {
   const auto known = params_.find(constant);
   if (known != params_.end()) return known->second.tensor(where);

@@ -4,6 +4,7 @@
 #include <map>
 #include <set>
 #include <string>
+#include <tuple>
 #include <vector>
 
 #include "frontend/import/onnx_graph.h"
@@ -31,6 +32,9 @@ class Constants {
   /// The constant in the function in the making: without memory where it is simple, else a weight.
   Tensor tensor(const Constant& constant, Where where);
   const Weights& weights() const { return weights_; }
+  /// Matrix number i, [rows,cols], of the constant's elements, as [cols,rows]: a constant of its own, made
+  /// once.
+  Constant transposed(const Constant& constant, int64_t rows, int64_t cols, int64_t i);
 
   /// Models compute shapes by the ops that compute anything. So that shapes may have named dims, a number far
   /// outside the range of i32 stands for each name, where ops only move or compare elements.
@@ -46,6 +50,7 @@ class Constants {
   DType dtype_;
   std::map<Constant, std::string> names_;
   std::map<Constant, Param> params_;
+  std::map<std::tuple<Constant, int64_t, int64_t, int64_t>, Constant> transposed_;
   std::set<std::string> taken_;
   std::vector<std::string> dims_;  // that numbers stand for
   Weights weights_;

@@ -36,11 +36,17 @@ void emit_matmul(Call& c) {
 
 void emit_gemm(Call& c) {
   Tensor a = c.tensor(0);
-  const Tensor b = c.tensor(1);
-  if (a.rank() != 2 || b.rank() != 2) c.fail("an operand is no matrix");
+  const Shape b = c.type(1).shape;
+  if (a.rank() != 2 || b.size() != 2) c.fail("an operand is no matrix");
   if (c.flag("transA")) a = transpose(a);
   const double alpha = c.number("alpha", 1), beta = c.number("beta", 1);
-  Tensor y = matmul(a, b, {.tb = c.flag("transB")});
+  const bool fixed = !b[0].is_named() && !b[1].is_named();
+  Tensor y;
+  if (!c.flag("transB")) {
+    y = matmul(a, c.tensor(1));
+  } else {
+    y = fixed ? factor_of(c, 1, b[0].size(), b[1].size(), 0).times(a) : matmul(a, c.tensor(1), {.tb = true});
+  }
   if (alpha != 1) y = alpha * y;
   if (c.has(2) && beta != 0) {
     const Tensor bias = broadcast_input(c, 2, y.shape());

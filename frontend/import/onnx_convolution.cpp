@@ -74,26 +74,25 @@ Tensor cut(const Tensor& x, const Windows& w) {
 }
 
 void emit_conv(Call& c) {
-  const Tensor x = c.tensor(0), w = c.tensor(1);
-  if (w.rank() != 3 || w.dim(0).is_named() || w.dim(1).is_named() || w.dim(2).is_named())
-    c.fail(fmt::format("a kernel {} is not supported", to_string(w.type())));
-  const Windows windows = windows_of(c, x, w.dim(2).size());
+  const Tensor x = c.tensor(0);
+  const Type w = c.type(1);
+  if (w.rank() != 3 || w.shape[0].is_named() || w.shape[1].is_named() || w.shape[2].is_named())
+    c.fail(fmt::format("a kernel {} is not supported", to_string(w)));
+  const Windows windows = windows_of(c, x, w.shape[2].size());
   if (single(c, "kernel_shape", windows.width, 1) != windows.width)
     c.fail("kernel_shape is not the kernel's");
-  const int64_t groups = c.integer("group", 1), out = w.dim(0).size(), in = w.dim(1).size();
+  const int64_t groups = c.integer("group", 1), out = w.shape[0].size(), in = w.shape[1].size();
   constexpr int64_t kMostGroups = 1 << 12;
   if (groups < 1 || groups > kMostGroups || out % groups || x.dim(1) != Dim(in * groups))
-    c.fail(fmt::format("{} does not fit the kernel {} in {} groups", to_string(x.type()), to_string(w.type()),
-                       groups));
+    c.fail(
+        fmt::format("{} does not fit the kernel {} in {} groups", to_string(x.type()), to_string(w), groups));
   const Tensor padded = pad_with_zeros(x, 2, windows.before, windows.after);
   const Tensor pieces = transpose(cut(padded, windows), {0, 2, 1, 3});  // [N,count,C,width]
   std::vector<Tensor> parts;
   for (int64_t g = 0; g < groups; ++g) {
     const Tensor rows =
         reshape(slice(pieces, 2, g * in, (g + 1) * in), {x.dim(0), windows.count, in * windows.width});
-    const Tensor kernel = reshape(slice(w, 0, g * (out / groups), (g + 1) * (out / groups)),
-                                  {out / groups, in * windows.width});
-    parts.push_back(matmul(rows, kernel, {.tb = true}));
+    parts.push_back(factor_of(c, 1, out / groups, in * windows.width, g).times(rows));
   }
   Tensor y = parts.size() == 1 ? parts[0] : concat(parts, 2);  // [N,count,out]
   if (c.has(2)) y = y + broadcast_input(c, 2, {out});

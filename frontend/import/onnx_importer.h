@@ -64,6 +64,7 @@ class Importer {
 };
 
 /// What load_onnx makes of a file's bytes; errors call it by the path.
-ImportedModel import_bytes(const std::string& bytes, const std::string& path, const OnnxOptions& options = {});
+ImportedModel import_bytes(const std::string& bytes, const std::string& path,
+                           const OnnxOptions& options = {});
 
 }  // namespace rondo::onnx

@@ -24,7 +24,7 @@ struct Kind {
 
 /// A node's attributes and sizes.
 struct Layer {
-  int64_t hidden = 0, directions = 1;
+  int64_t in = 0, hidden = 0, directions = 1;
   bool reverse = false;  // the first direction
   bool batch_first = false;
   double clip = 0;
@@ -36,7 +36,7 @@ using States = std::vector<Tensor>;  // h, and c, [B,hidden]
 
 /// What a step of one direction is made of.
 struct Cell {
-  Tensor w, r;          // [gates hidden, in], [gates hidden, hidden]
+  Factor w, r;          // [gates hidden, in], [gates hidden, hidden]
   Tensor b, rb;         // [gates hidden]; no shape where there is no bias
   Tensor peepholes;     // [3 hidden], likewise
   const Activation* f;  // the direction's activations
@@ -94,8 +94,9 @@ Layer layer_of(const Call& c, const Kind& kind) {
   if (!(layer.clip >= 0)) c.fail(fmt::format("clip is {}", layer.clip));
   layer.activations = activations_of(c, kind, layer.directions);
   const Shape x = c.type(kX).shape, r = c.type(kR).shape;
-  if (x.size() != 3 || r.size() != 3 || r[2].is_named())
+  if (x.size() != 3 || x[2].is_named() || r.size() != 3 || r[2].is_named())
     c.fail(fmt::format("X is {} and R is {}", to_string(x), to_string(r)));
+  layer.in = x[2].size();
   layer.hidden = c.integer("hidden_size", r[2].size());
   layer.batch = x[layer.batch_first ? 0 : 1];
   const int64_t d = layer.directions, h = layer.hidden;
@@ -110,8 +111,9 @@ Layer layer_of(const Call& c, const Kind& kind) {
 }
 
 Cell cell_of(const Call& c, const Layer& layer, const Kind& kind, int64_t direction) {
-  Cell cell{select_along(c.tensor(kW), 0, direction),
-            select_along(c.tensor(kR), 0, direction),
+  const int64_t rows = kind.gates * layer.hidden;
+  Cell cell{factor_of(c, kW, rows, layer.in, direction),
+            factor_of(c, kR, rows, layer.hidden, direction),
             {},
             {},
             {},
@@ -119,8 +121,7 @@ Cell cell_of(const Call& c, const Layer& layer, const Kind& kind, int64_t direct
             layer};
   if (c.has(kB)) {
     const Tensor both = select_along(c.tensor(kB), 0, direction);
-    const int64_t width = kind.gates * layer.hidden;
-    cell.b = slice(both, 0, 0, width), cell.rb = slice(both, 0, width, 2 * width);
+    cell.b = slice(both, 0, 0, rows), cell.rb = slice(both, 0, rows, 2 * rows);
   }
   if (kind.states.size() == 2 && c.has(kPeepholes)) {
     expect_shape(c, kPeepholes, {layer.directions, 3 * layer.hidden});
@@ -171,9 +172,9 @@ void emit_layer(Call& c, const Kind& kind, const Step& step) {
 /// Gates i, o, f, c.
 States lstm_step(const Cell& cell, const States& s, const Tensor& x, bool coupled) {
   const Activation &f = cell.f[0], &g = cell.f[1], &h = cell.f[2];
-  Tensor z = matmul(x, cell.w, {.tb = true});
+  Tensor z = cell.w.times(x);
   if (cell.has_bias()) z = z + (cell.b + cell.rb);
-  z = z + matmul(s[0], cell.r, {.tb = true});
+  z = z + cell.r.times(s[0]);
   auto gate = [&](int64_t i, int64_t peephole, const Tensor& c) {
     Tensor a = cell.part(z, i);
     if (cell.peepholes.rank() > 0) a = a + cell.part(cell.peepholes, peephole) * c;
@@ -196,9 +197,9 @@ void emit_lstm(Call& c) {
 States gru_step(const Cell& cell, const States& s, const Tensor& x, bool reset_after) {
   const Activation &f = cell.f[0], &g = cell.f[1];
   const int64_t two = 2 * cell.layer.hidden, all = 3 * cell.layer.hidden;
-  const Tensor zx = with_bias(matmul(x, cell.w, {.tb = true}), cell.b);
+  const Tensor zx = with_bias(cell.w.times(x), cell.b);
   auto of_hidden = [&](const Tensor& h, int64_t from, int64_t to) {
-    const Tensor product = matmul(h, slice(cell.r, 0, from, to), {.tb = true});
+    const Tensor product = cell.r.rows(from, to).times(h);
     return cell.has_bias() ? product + slice(cell.rb, 0, from, to) : product;
   };
   const Tensor zr = f(cell.clipped(slice(zx, -1, 0, two) + of_hidden(s[0], 0, two)));
@@ -217,9 +218,9 @@ void emit_gru(Call& c) {
 
 void emit_rnn(Call& c) {
   emit_layer(c, {1, {kInitialH}, {"Tanh"}}, [](const Cell& cell, const States& s, const Tensor& x) {
-    Tensor z = matmul(x, cell.w, {.tb = true});
+    Tensor z = cell.w.times(x);
     if (cell.has_bias()) z = z + (cell.b + cell.rb);
-    return States{cell.f[0](cell.clipped(z + matmul(s[0], cell.r, {.tb = true})))};
+    return States{cell.f[0](cell.clipped(z + cell.r.times(s[0])))};
   });
 }
 

@@ -5,7 +5,7 @@
 
 #include <fmt/format.h>
 
-#include "frontend/import/onnx_constants.h"
+#include "frontend/import/onnx_importer.h"
 #include "frontend/region.h"
 
 namespace rondo::onnx {
@@ -63,6 +63,18 @@ Tensor broadcast_input(const Call& call, size_t i, const Shape& shape) {
   const ir::Array* array = call.constant(i);
   if (!array || array->data.empty() || !is_uniform(*array)) return broadcast_to(call.tensor(i), shape);
   return constant(array->data[0], Type{array->dtype, shape});
+}
+
+Factor factor_of(const Call& call, size_t input, int64_t rows, int64_t cols, int64_t i) {
+  const Value& value = call.value(input);
+  Importer& importer = call.importer();
+  if (const Constant* constant = std::get_if<Constant>(&value))
+    return {importer.tensor(importer.constants().transposed(*constant, rows, cols, i), call.where()), true};
+  const Tensor all = call.tensor(input);
+  int64_t count = 1;
+  for (const Dim& dim : all.shape()) count *= dim.size();
+  const Tensor matrices = reshape(all, {count / (rows * cols), rows, cols});
+  return {select_along(matrices, 0, i), false};
 }
 
 Tensor take(const Tensor& x, int64_t axis, int64_t first, int64_t step, const Dim& count) {

@@ -19,6 +19,21 @@ Tensor broadcast_to(const Tensor& x, const Shape& shape);
 /// An input of the call in that shape; a constant of one number as such.
 Tensor broadcast_input(const Call& call, size_t i, const Shape& shape);
 
+/// A matrix [rows,cols] for products with its transpose.
+struct Factor {
+  Tensor matrix;
+  bool transposed;  // it is held as [cols,rows]
+
+  /// x [..., cols] becomes [..., rows].
+  Tensor times(const Tensor& x) const { return matmul(x, matrix, {.tb = !transposed}); }
+  Factor rows(int64_t from, int64_t to) const {
+    return {slice(matrix, transposed ? 1 : 0, from, to), transposed};
+  }
+};
+/// Matrix number i of the input's elements. A constant is transposed here: code for single steps would have
+/// to do it at every call.
+Factor factor_of(const Call& call, size_t input, int64_t rows, int64_t cols, int64_t i);
+
 /// The elements first, first + step, ... along an axis, `count` of them. `first` counts from the end of the
 /// axis where it is negative.
 Tensor take(const Tensor& x, int64_t axis, int64_t first, int64_t step, const Dim& count);
