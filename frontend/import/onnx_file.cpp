@@ -184,8 +184,9 @@ class Reader {
     if (t.dims_size() > static_cast<int>(kMaxRank)) fail(fmt::format("{}: {} dims", what, t.dims_size()));
     int64_t count = 1;
     for (int64_t extent : t.dims()) {
-      if (extent < 0 || extent > ir::kMaxElements || (count *= extent) > ir::kMaxElements)
+      if (extent < 0 || (extent > 0 && count > ir::kMaxElements / extent))
         fail(fmt::format("{}: {} is no extent", what, extent));
+      count *= extent;
       array->shape.push_back(extent);
     }
     array->data = t.has_raw_data() ? raw(t, what) : listed(t);

@@ -31,8 +31,13 @@ std::optional<std::vector<Value>> Importer::fold(const Node& node, const OpEntry
                                                  Where where) {
   Call call(*this, node, scope, where);
   if (!call.all_constant()) return std::nullopt;
-  for (size_t i = 0; op.folds == OpEntry::always && i < call.inputs(); ++i)
-    if (const ir::Array* array = call.constant(i); array && has_names(*array)) return std::nullopt;
+  for (size_t i = 0; op.folds == OpEntry::always && i < call.inputs(); ++i) {
+    const ir::Array* array = call.constant(i);
+    if (!array || array->dtype != i32) continue;
+    if (has_names(*array)) return std::nullopt;
+    for (double v : array->data)
+      if (v < -0x1p31 || v >= 0x1p31) call.fail(fmt::format("the integer {} has more than 32 bits", v));
+  }
 
   std::vector<Value> results;
   std::vector<Constant> inputs;

@@ -35,6 +35,8 @@ Dim inferred(const Call& c, const Shape& from, const Shape& to, size_t at) {
   for (size_t i = 0; i < to.size(); ++i) {
     if (i == at) continue;
     if (!to[i].is_named()) {
+      if (want > ir::kMaxElements / std::max<int64_t>(1, to[i].size()))
+        c.fail(fmt::format("{} is too large", to_string(to)));
       want *= to[i].size();
     } else if (const auto same = std::find(named.begin(), named.end(), to[i]); same != named.end()) {
       named.erase(same);
@@ -55,10 +57,13 @@ void emit_reshape(Call& c) {
     if (i >= x.shape().size()) c.fail(fmt::format("{} has no dim {}", to_string(x.type()), i));
     shape[i] = x.shape()[i];
   }
+  int inferences = 0;
+  for (const Dim& dim : shape) {
+    if (dim.size() < -1 || dim.size() > ir::kMaxElements) c.fail(fmt::format("{} is no extent", dim.size()));
+    if (dim == Dim(-1) && ++inferences > 1) c.fail(fmt::format("{} has more than one -1", to_string(shape)));
+  }
   for (size_t i = 0; i < shape.size(); ++i)
     if (shape[i] == Dim(-1)) shape[i] = inferred(c, x.shape(), shape, i);
-  for (const Dim& dim : shape)
-    if (dim.size() < 0 || dim.size() > ir::kMaxElements) c.fail(fmt::format("{} is no extent", dim.size()));
   c.result(reshape(x, shape));
 }
 
@@ -247,7 +252,7 @@ void emit_pad(Call& c) {
   constexpr int64_t kMost = int64_t{1} << 32;
   for (size_t i = 0; i < axes.size(); ++i) {
     const int64_t before = pads[i], after = pads[axes.size() + i];
-    if (std::abs(before) > kMost || std::abs(after) > kMost) c.fail("a pad is no size");
+    if (std::min(before, after) < -kMost || std::max(before, after) > kMost) c.fail("a pad is no size");
     x = padded(c, x, c.axis(axes[i], x.rank()), before, after, mode, value);
   }
   c.result(x);
