@@ -1,21 +1,18 @@
 #include <algorithm>
 #include <cstdlib>
-#include <map>
 #include <memory>
 
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 #include <nlohmann/json.hpp>
 
 #include "runtime/threads.h"
 #include "tools/bench/machine.h"
 #include "tools/bench/measure.h"
+#include "tools/bench/options.h"
 #include "tools/commands.h"
 
 namespace rondo::tools {
 namespace {
-
-using bench::Mode;
 
 struct BenchArgs {
   bench::Spec spec;
@@ -24,18 +21,9 @@ struct BenchArgs {
   bool json = false, memory = false;
 };
 
-Mode parse_mode(const std::string& text) {
-  static const std::map<std::string, Mode> modes = {
-      {"stream", Mode::stream}, {"infer", Mode::infer}, {"train", Mode::train}};
-  const auto found = modes.find(text);
-  if (found == modes.end())
-    throw Error(fmt::format("bench: no mode {}; there are: stream, infer, train", text));
-  return found->second;
-}
-
 std::string describe(const bench::Spec& spec, const std::string& mode) {
   const std::string symbols = spec.vocabulary > 0 ? fmt::format(" V={}", spec.vocabulary) : "";
-  return fmt::format("{} {} L={} I={} H={} B={} T={}{}", spec.cell, mode, spec.layers, spec.input,
+  return fmt::format("{} {} L={} I={} H={} B={} T={}{}", spec.cell, mode, spec.layers, spec.input_size(),
                      spec.hidden, spec.batch, spec.call_steps(), symbols);
 }
 
@@ -72,7 +60,7 @@ nlohmann::ordered_json memory_fields(const bench::Memory& m) {
 
 void run_bench(const BenchArgs& args) {
   bench::Spec spec = args.spec;
-  spec.mode = parse_mode(args.mode);
+  spec.mode = bench::parse_mode(args.mode);
   if (spec.threads < 1 || spec.threads > kMaxThreads)
     throw Error(fmt::format("bench: --threads {}: not in [1,{}]", spec.threads, kMaxThreads));
   if (args.repeats < 1) throw Error(fmt::format("bench: --repeats {}: at least 1", args.repeats));
@@ -90,29 +78,13 @@ void add_bench(CLI::App& app) {
   auto args = std::make_shared<BenchArgs>();
   bench::Spec& spec = args->spec;
   CLI::App* bench = app.add_subcommand("bench", "Times a model against the machine's limits");
-  bench->add_option("--cell", spec.cell, fmt::format("{}", fmt::join(bench::cell_names(), ", ")))
-      ->capture_default_str();
-  bench
-      ->add_option("--mode", args->mode,
-                   "stream: a step a call; infer: a sequence; train: forward, backward, all gradients")
-      ->capture_default_str();
-  bench->add_option("--layers", spec.layers)->capture_default_str();
-  CLI::Option* input = bench->add_option("--input", spec.input, "Input size (default: as hidden)");
-  bench->add_option("--hidden", spec.hidden)->capture_default_str();
-  bench->add_option("--batch", spec.batch)->capture_default_str();
-  bench->add_option("--steps", spec.steps, "Of a sequence")->capture_default_str();
-  bench->add_option("--vocabulary", spec.vocabulary,
-                    "A language model over so many symbols; its training is a whole update");
-  bench->add_option("--optimizer", spec.optimizer, "Of an update: adam or sgd")->capture_default_str();
+  bench::add_model_options(*bench, spec, args->mode);
   bench->add_option("--threads", spec.threads, "Of a call; the limits are of so many, too")
       ->capture_default_str();
   bench->add_option("--repeats", args->repeats, "Timed batches of calls")->capture_default_str();
   bench->add_flag("--json", args->json, "One line of JSON");
   bench->add_flag("--memory", args->memory, "Bytes in place of times; in training of a whole update");
-  bench->callback([args, input] {
-    if (input->count() == 0) args->spec.input = args->spec.hidden;
-    run_bench(*args);
-  });
+  bench->callback([args] { run_bench(*args); });
 }
 
 }  // namespace rondo::tools

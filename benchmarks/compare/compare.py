@@ -4,6 +4,7 @@
 Installs nothing. Needs Rondo built: the program compare_rondo.
 """
 import argparse
+import dataclasses
 import json
 import platform
 import re
@@ -50,7 +51,18 @@ def difference(a, b):
     return max((abs(x - y) for x, y in zip(a, b)), default=0) / scale
 
 
-def measure(row, rondo, others, quick, folder):
+def built_in(row, build, folder):
+    """For a row of a user's own cell: Rondo on the library's cell of the same equations, ready to be timed."""
+    if not row.cell.startswith("own-"):
+        return None
+    peer = peers.rondo(build)
+    why = peer.setup(dataclasses.replace(row, cell=row.cell.removeprefix("own-")), folder / "other-data", folder / "other")
+    if why:
+        raise RuntimeError(f"rondo: {why}")
+    return peer
+
+
+def measure(row, rondo, others, quick, folder, build):
     data, outs = folder / "data", {p.name: folder / p.name.replace(" ", "-") for p in [rondo] + others}
     why = rondo.setup(row, data, outs[rondo.name])
     if why:
@@ -70,7 +82,8 @@ def measure(row, rondo, others, quick, folder):
         if outs[peer.name].exists():
             differences[peer.name] = difference(floats(outs[rondo.name]), floats(outs[peer.name]))
     flops, weight_bytes, compile_seconds = map(float, rondo.ask("facts").split())
-    seconds, peaks, reads = {p.name: [] for p in taking_part}, [], []
+    library = built_in(row, build, folder)
+    seconds, peaks, reads, builtin = {p.name: [] for p in taking_part}, [], [], []
     turns, length = (3, 0.02) if quick else (7, 0.1)
     for peer in taking_part:
         peer.seconds(length / 4)  # warm
@@ -79,9 +92,13 @@ def measure(row, rondo, others, quick, folder):
         reads.append(float(rondo.ask(f"read {int(weight_bytes)}")))
         for peer in taking_part:
             seconds[peer.name].append(peer.seconds(length))
+        if library:
+            builtin.append(library.seconds(length))
     peak, read = statistics.median(peaks), statistics.median(reads)
     least = float(rondo.ask(f"least {peak} {read}"))
-    return {"section": row.section, "flops": flops, "compile_ms": compile_seconds * 1e3, "target": row.target,
+    if library:
+        library.stop()
+    return {"built_in_us": statistics.median(builtin) * 1e6 if builtin else None, "section": row.section, "flops": flops, "compile_ms": compile_seconds * 1e3, "target": row.target,
             "fma_peak_gflops": peak, "read_gbs": read, "limit_us": least * 1e6,
             "time_us": {name: statistics.median(s) * 1e6 for name, s in seconds.items()},
             "time_us_min": {name: min(s) * 1e6 for name, s in seconds.items()},
@@ -106,14 +123,14 @@ def main():
     found = [p for p in found if re.search(options.only_peers, p.name)]
     for name, why in missing.items():
         print(f"left out: {name}: {why}", file=sys.stderr)
-    rondo = peers.Peer("rondo", lambda row: [str(Path(options.build) / "bin" / "compare_rondo")])
+    rondo = peers.rondo(options.build)
     kept = {"rows": {}}
     if options.json and Path(options.json).exists():
         kept = json.loads(Path(options.json).read_text())
     kept["machine"], kept["peers"] = machine(), {**kept.get("peers", {}), **{p.name: p.note for p in found}}
     with tempfile.TemporaryDirectory() as folder:
         for row in chosen:
-            result = measure(row, rondo, found, options.quick, Path(folder))
+            result = measure(row, rondo, found, options.quick, Path(folder), options.build)
             kept["rows"][row.name] = result
             print(report.line(row.name, result), flush=True)
             if options.json:

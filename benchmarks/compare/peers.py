@@ -46,6 +46,10 @@ class Peer:
             self.process, self.running = None, None
 
 
+def rondo(build):
+    return Peer("rondo", lambda row: [str(Path(build) / "bin" / "compare_rondo")])
+
+
 class Builder:
     def __init__(self, folder):
         self.folder = folder

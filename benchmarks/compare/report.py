@@ -26,6 +26,8 @@ def line(name, result):
     if peer:
         text += f"  x{time / rondo:5.2f} of {peer} ({time:.3f} us), target x{result['target']:.2f}"
         text += "" if time / rondo >= result["target"] else "  SHORT"
+    if result["built_in_us"]:
+        text += f"  x{result['built_in_us'] / rondo:.2f} of the built-in cell"
     for other, difference in disagreeing(result).items():
         text += f"  DIFFERS from {other} by {difference:.1e}"
     for other, why in result["left_out"].items():
@@ -49,6 +51,8 @@ def table(results, sections):
         for name, r in rows:
             rondo, (peer, time) = r["time_us"]["rondo"], best_peer(r)
             ratio = speed(r)
+            if r["built_in_us"]:
+                name += f" ({r['built_in_us'] / rondo:.2f} x the built-in cell's speed)"
             parts.append(f"| {name} | {peer or '-'} | {time_text(time) if peer else '-'} | {time_text(rondo)} | "
                          f"{r['flops'] / rondo * 1e-3:.1f} | {r['limit_us'] / rondo:.0%} | "
                          f"{f'{ratio:.2f}' if peer else '-'} | {r['target']:.2f} |")

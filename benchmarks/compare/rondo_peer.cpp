@@ -15,11 +15,15 @@ using namespace rondo;
 using compare::Floats;
 
 bench::Spec spec_of(const compare::Row& row) {
-  const bench::Mode mode = row.mode == "stream"  ? bench::Mode::stream
-                           : row.mode == "infer" ? bench::Mode::infer
-                                                 : bench::Mode::train;
-  return {row.cell,  mode,      row.layers,     row.input,    row.hidden,
-          row.batch, row.steps, row.vocabulary, row.optimizer};
+  return {.cell = row.cell,
+          .mode = bench::parse_mode(row.mode),
+          .layers = row.layers,
+          .hidden = row.hidden,
+          .batch = row.batch,
+          .steps = row.steps,
+          .input = row.input,
+          .vocabulary = row.vocabulary,
+          .optimizer = row.optimizer};
 }
 
 void append(Floats& to, std::span<const float> values) { to.insert(to.end(), values.begin(), values.end()); }

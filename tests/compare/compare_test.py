@@ -17,7 +17,7 @@ from rows import SECTIONS, rows  # noqa: E402
 
 
 def result(rondo, other, difference=0.0, section="train"):
-    return {"section": section, "flops": 1e6, "target": 1.2, "limit_us": 5.0, "time_us": {"rondo": rondo, "eigen": other},
+    return {"built_in_us": None, "section": section, "flops": 1e6, "target": 1.2, "limit_us": 5.0, "time_us": {"rondo": rondo, "eigen": other},
             "difference": {"eigen": difference}, "left_out": {}}
 
 
@@ -31,6 +31,8 @@ class Compare(unittest.TestCase):
             measured = json.loads(kept.read_text())["rows"]
         self.assertEqual(set(measured), {"own-lstm-infer-H64-B1-T50", "own-lstm-train-H64-B1-T50",
                                          "lstm-infer-H64-B1-T100", "lstm-train-H64-B1-T50", "lstm-stream-H8-B1-T1"})
+        for name in measured:
+            self.assertEqual(bool(measured[name]["built_in_us"]), name.startswith("own"))
         for name in [n for n in measured if not n.startswith("own")]:
             self.assertLess(measured[name]["difference"]["eigen g++"], 1e-4, name)
 

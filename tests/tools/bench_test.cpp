@@ -81,6 +81,7 @@ TEST(Bench, SaysWhatIsWrongInOneLine) {
        "layer-norm-lstm, mingru, sru"},
       {"--mode fly", "no mode fly; there are: stream, infer, train"},
       {"--hidden 0", "--hidden 0: a size is at least 1"},
+      {"--input -2", "--input -2: a size is at least 1"},
       {"--steps -3", "--steps -3: a size is at least 1"},
       {"--vocabulary -1", "--vocabulary -1: a size, or 0 for none"},
       {"--optimizer lion", "no optimizer lion; there are: adam, sgd"},

@@ -21,20 +21,6 @@ Program compiled(const Function& function, const Weights& weights, const Spec& s
   return program;
 }
 
-/// x and dy from [-1, 1), ids from the vocabulary.
-void fill_inputs(Program& program, const Spec& spec) {
-  uint32_t state = 1;
-  auto next = [&] { return (state = state * 1664525u + 1013904223u) >> 8; };
-  for (const Arg& arg : program.signature().inputs) {
-    if (arg.name != "x" && arg.name != "dy" && arg.name != "target") continue;
-    if (arg.dtype == DType::i32) {
-      for (int32_t& id : program.i32(arg.name)) id = static_cast<int32_t>(next() % spec.vocabulary);
-    } else {
-      for (float& v : program.f32(arg.name)) v = static_cast<float>(next()) * 0x1p-23f - 1;
-    }
-  }
-}
-
 double sum_of_outputs(const Program& program) {
   double sum = 0;
   for (size_t i = 0; i < program.signature().outputs.size(); ++i)
@@ -64,6 +50,19 @@ double argument_bytes(const Program& program) {
 }
 
 }  // namespace
+
+void fill_inputs(Program& program, const Spec& spec) {
+  uint32_t state = 1;
+  auto next = [&] { return (state = state * 1664525u + 1013904223u) >> 8; };
+  for (const Arg& arg : program.signature().inputs) {
+    if (arg.name != "x" && arg.name != "dy" && arg.name != "target") continue;
+    if (arg.dtype == DType::i32) {
+      for (int32_t& id : program.i32(arg.name)) id = static_cast<int32_t>(next() % spec.vocabulary);
+    } else {
+      for (float& v : program.f32(arg.name)) v = static_cast<float>(next()) * 0x1p-23f - 1;
+    }
+  }
+}
 
 Bench::Bench(const Spec& spec)
     : spec_(spec), built_(build(spec)), program_(compiled(built_.function, built_.weights, spec, &times_)) {
@@ -105,7 +104,7 @@ int64_t Bench::calls_in(double wanted) {
 
 double max_abs_diff_vs_evaluator(const Spec& spec) {
   Spec small = spec;
-  small.input = std::min<int64_t>(spec.input, 9);
+  small.input = std::min<int64_t>(spec.input_size(), 9);
   small.hidden = std::min<int64_t>(spec.hidden, 17);
   small.batch = std::min<int64_t>(spec.batch, 3);
   small.steps = std::min<int64_t>(spec.steps, 5);

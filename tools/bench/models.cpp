@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <functional>
+#include <map>
 #include <span>
 #include <utility>
 
@@ -25,9 +26,10 @@ struct Layers : Model {
 
   template <class Make>
   Layers(const Spec& spec, const Make& make) {
-    if (spec.vocabulary > 0) embedding = Embedding(*this, "embedding", spec.vocabulary, spec.input);
+    if (spec.vocabulary > 0) embedding = Embedding(*this, "embedding", spec.vocabulary, spec.input_size());
     for (int64_t i = 0; i < spec.layers; ++i)
-      cells.push_back(make(*this, fmt::format("layer{}", i), i == 0 ? spec.input : spec.hidden, spec.hidden));
+      cells.push_back(
+          make(*this, fmt::format("layer{}", i), i == 0 ? spec.input_size() : spec.hidden, spec.hidden));
     if (spec.vocabulary > 0) head = Linear(*this, "head", spec.hidden, spec.vocabulary);
   }
 
@@ -51,7 +53,7 @@ Function update_of(const Function& loss, const std::string& optimizer) {
 template <class M>
 Function layers_loss(const M& model, const Spec& spec) {
   return Function("layers", model, [&](Trace& t) {
-    const Tensor x = t.input("x", {"T", "B", spec.input}), dy = t.input("dy", {"T", "B", spec.hidden});
+    const Tensor x = t.input("x", {"T", "B", spec.input_size()}), dy = t.input("dy", {"T", "B", spec.hidden});
     t.output("loss", sum(run(model, model.initial("B"), x).second * dy));
   });
 }
@@ -61,7 +63,7 @@ Built build_with(const Spec& spec, const Make& make) {
   const Layers<Cell> model(spec, make);
   Built built;
   built.weights = model.init(1);
-  const StepInput input = spec.vocabulary > 0 ? StepInput{i32, {}} : StepInput{f32, {spec.input}};
+  const StepInput input = spec.vocabulary > 0 ? StepInput{i32, {}} : StepInput{f32, {spec.input_size()}};
   if (spec.mode != Mode::train) {
     built.forward = spec.mode == Mode::stream ? step_function(model, input) : run_function(model, input);
     built.function = built.forward;
@@ -130,7 +132,7 @@ const NamedCell kCells[] = {
 void check_sizes(const Spec& spec) {
   const std::pair<const char*, int64_t> sizes[] = {{"layers", spec.layers},
                                                    {"hidden", spec.hidden},
-                                                   {"input", spec.input},
+                                                   {"input", spec.input_size()},
                                                    {"batch", spec.batch},
                                                    {"steps", spec.steps}};
   for (const auto& [name, size] : sizes)
@@ -142,6 +144,15 @@ void check_sizes(const Spec& spec) {
 }
 
 }  // namespace
+
+Mode parse_mode(const std::string& text) {
+  static const std::map<std::string, Mode> modes = {
+      {"stream", Mode::stream}, {"infer", Mode::infer}, {"train", Mode::train}};
+  const auto found = modes.find(text);
+  if (found == modes.end())
+    throw Error(fmt::format("bench: no mode {}; there are: stream, infer, train", text));
+  return found->second;
+}
 
 std::vector<std::string> cell_names() {
   std::vector<std::string> names;

@@ -11,17 +11,21 @@ namespace rondo::bench {
 
 /// One step a call; a sequence a call; forward and backward a call.
 enum class Mode { stream, infer, train };
+/// Throws Error for a word that names none.
+Mode parse_mode(const std::string& text);
 
 struct Spec {
   std::string cell = "lstm";
   Mode mode = Mode::infer;
-  int64_t layers = 1, input = 256, hidden = 256, batch = 1, steps = 50;
+  int64_t layers = 1, hidden = 256, batch = 1, steps = 50;
+  int64_t input = 0;  // 0: as hidden
   /// Not 0: a language model over so many symbols, whose embeddings have the size `input`. Its training is a
   /// whole update with the optimizer, adam or sgd.
   int64_t vocabulary = 0;
   std::string optimizer = "adam";
   int64_t threads = 1;
 
+  int64_t input_size() const { return input == 0 ? hidden : input; }
   /// Steps a call.
   int64_t call_steps() const { return mode == Mode::stream ? 1 : steps; }
 };
