@@ -105,10 +105,10 @@ int main() {
     return made;
   };
   auto more = [&](const std::string& line) -> std::string {
-    if (line == "peak") return fmt::format("{}", bench::fma_peak_gflops());
+    if (line == "peak") return fmt::format("{}", bench::fma_peak_gflops(1));
     if (line == "facts") return work->facts();
     if (line.starts_with("read "))
-      return fmt::format("{}", bench::ReadBandwidth(std::stoull(line.substr(5))).gbs());
+      return fmt::format("{}", bench::ReadBandwidth(std::stoull(line.substr(5)), 1).gbs());
     if (line.starts_with("least ")) {
       const size_t space = line.find(' ', 6);
       return fmt::format("{}", work->least_seconds(std::stod(line.substr(6)), std::stod(line.substr(space))));
