@@ -1,7 +1,10 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <algorithm>
+
 #include "frontend/library/plan.h"
+#include "support/error.h"
 
 namespace rondo::library {
 
@@ -34,30 +37,51 @@ std::string parameter_list(const std::vector<std::string>& params) {
   return params.empty() ? "void" : fmt::format("{}", fmt::join(params, ", "));
 }
 
-std::string describe(const PlannedEntry& e) {
-  std::string reads, writes, note;
-  for (const CParam& p : e.params) {
-    const std::string what = fmt::format("{} {}", p.name, ir::to_string(p.tensor));
-    if (p.role == CParam::Role::input) {
-      reads += (reads.empty() ? "" : ", ") + what;
-      auto usual = e.function.defaults.find(p.title);
-      if (usual != e.function.defaults.end()) reads += fmt::format(" (usually {})", usual->second);
-    }
-    if (p.role == CParam::Role::output) writes += (writes.empty() ? "" : ", ") + what;
-    if (p.role == CParam::Role::state) note += "; goes on from the state and leaves the next one there";
-    if (p.role == CParam::Role::optimizer) note += "; changes the weights and the optimizer's memory";
+/// "AMP_RUN_SCRATCH_BYTES(T) bytes".
+std::string block_size(const Plan& plan, const std::string& what, const std::vector<std::string>& dims) {
+  return fmt::format("{}_{}_BYTES{} bytes", upper(plan.prefix), what,
+                     dims.empty() ? "" : fmt::format("({})", fmt::join(dims, ", ")));
+}
+
+std::string describe(const Plan& plan, const PlannedEntry& e, const CParam& p) {
+  const auto usual = e.function.defaults.find(p.title);
+  switch (p.role) {
+    case CParam::Role::weights:
+      return block_size(plan, "WEIGHTS", {}) + (p.type == "void*" ? ", which change" : ", read");
+    case CParam::Role::optimizer: return block_size(plan, "OPTIMIZER", {}) + ", which change";
+    case CParam::Role::state:
+      return block_size(plan, "STATE", plan.state.dims()) +
+             ": goes on from there, leaves the next state there";
+    case CParam::Role::scratch:
+      return block_size(plan, upper(e.name) + "_SCRATCH", e.scratch_dims()) + ", whatever they hold";
+    case CParam::Role::dim:
+      return p.title == "T"   ? "steps of time, from 0"
+             : p.title == "B" ? "rows of the batch, from 0"
+                              : "from 0";
+    case CParam::Role::input:
+      return "read: " + ir::to_string(p.tensor) +
+             (usual == e.function.defaults.end() ? "" : fmt::format(", usually {}", usual->second));
+    case CParam::Role::output: return "written: " + ir::to_string(p.tensor);
   }
-  return fmt::format("/* Reads {}; writes {}{}. */\n", reads.empty() ? "nothing" : reads,
-                     writes.empty() ? "nothing else" : writes, note);
+  RONDO_CHECK(false, "no role");
+}
+
+std::string describe(const Plan& plan, const PlannedEntry& e) {
+  size_t widest = 0;
+  for (const CParam& p : e.params) widest = std::max(widest, p.name.size());
+  std::string text = fmt::format("/* {}_{}\n", plan.prefix, e.name);
+  for (const CParam& p : e.params)
+    text += fmt::format(" *   {:<{}}  {}\n", p.name, widest, describe(plan, e, p));
+  return text + " */\n";
 }
 
 std::string declaration(const Plan& plan, const PlannedEntry& e) {
   const std::string macro = fmt::format("{}_{}_", upper(plan.prefix), upper(e.name));
   std::vector<std::string> params;
   for (const CParam& p : e.params) params.push_back(fmt::format("{} {}", p.type, p.name));
-  return describe(e) + fmt::format("int32_t {}_{}({});\n", plan.prefix, e.name, parameter_list(params)) +
-         size_macro(macro + "SCRATCH_BYTES", e.facts.scratch_bytes, e.scratch_dims(),
-                    "scratch; its contents do not matter") +
+  return describe(plan, e) +
+         fmt::format("int32_t {}_{}({});\n", plan.prefix, e.name, parameter_list(params)) +
+         size_macro(macro + "SCRATCH_BYTES", e.facts.scratch_bytes, e.scratch_dims(), "scratch") +
          fmt::format("#define {}STACK_BYTES {} /* of stack, at most */\n\n", macro, e.facts.stack_bytes);
 }
 
@@ -88,8 +112,9 @@ std::string introduction(const Plan& plan) {
       R"(/* {0}: a model compiled by Rondo {1}. Made by a program; changes to this file are lost.
  *
  * All memory is the caller's. state, scratch, weights, optimizer: blocks of the sizes below that start at a
- * multiple of {2}_ALIGNMENT bytes. Other pointers are to row-major arrays of elements, aligned as C aligns
- * them; i32 is int32_t, f32 float, f64 double, pred uint8_t (0 or 1).
+ * multiple of {2}_ALIGNMENT bytes. Other pointers are to arrays of elements, aligned as C aligns them, the
+ * last dim contiguous: element [t,b,i] of f32[T,B,8] is at (t * B + b) * 8 + i. i32 is int32_t, f32 float, f64
+ * double, pred uint8_t (0 or 1). No array may overlap another or a block. Dims are numbers up to 2^31 - 1.
  *
  * No function allocates, locks, waits, calls the system or any other library. Calls may run at the same time
  * as long as they share no memory that one of them writes. Arithmetic rounds to nearest and, on x86, counts

@@ -57,4 +57,15 @@ inline std::string shell(const TempDir& dir, const std::string& command) {
   return WIFEXITED(status) && WEXITSTATUS(status) == 0 ? "" : command + ":\n" + text;
 }
 
+inline const std::string kC = std::string("'") + RONDO_CC + "' -std=c99 -O1 -Wall -Wextra -Werror -pedantic ";
+inline const std::string kC11 = std::string("'") + RONDO_CC + "' -std=gnu11 -O1 -Wall -Wextra -Werror ";
+inline const std::string kCxx = std::string("'") + RONDO_CXX + "' -std=c++20 -O1 -Wall -Wextra -Werror ";
+
+/// The self-test of a library; `define` is for the compiler.
+inline std::string run_selftest(const TempDir& dir, const std::string& name, const std::string& define = "",
+                                const std::string& argument = "") {
+  return shell(
+      dir, kC + define + " " + name + "_selftest.c lib" + name + ".a -o selftest && ./selftest " + argument);
+}
+
 }  // namespace rondo::test

@@ -1,10 +1,14 @@
-rondo_test(aot_library_test SOURCES aot/library_test.cpp LIBS rondo_frontend)
-target_compile_definitions(aot_library_test PRIVATE RONDO_CC="${CMAKE_C_COMPILER}" RONDO_CXX="${CMAKE_CXX_COMPILER}"
-                           RONDO_SAMPLES="${CMAKE_CURRENT_LIST_DIR}")
+# aot_test(NAME LABEL SOURCES...): a test that makes libraries, and builds what uses them.
+function(aot_test name label)
+  rondo_test(${name} LABELS ${label} SOURCES ${ARGN} LIBS rondo_frontend)
+  target_compile_definitions(${name} PRIVATE RONDO_CC="${CMAKE_C_COMPILER}" RONDO_CXX="${CMAKE_CXX_COMPILER}"
+                             RONDO_SAMPLES="${CMAKE_CURRENT_FUNCTION_LIST_DIR}" RONDO_LLVM_BIN="${LLVM_TOOLS_BINARY_DIR}")
+endfunction()
 
+aot_test(aot_library_test quick aot/library_test.cpp)
+aot_test(aot_instrumented_test slow aot/instrumented_test.cpp)
 # Needs clang, lld, qemu-user-static, node; what is not there is skipped.
-rondo_test(aot_machines_test LABELS emulators SOURCES aot/machines_test.cpp aot/wasm_test.cpp LIBS rondo_frontend)
-target_compile_definitions(aot_machines_test PRIVATE RONDO_SAMPLES="${CMAKE_CURRENT_LIST_DIR}")
+aot_test(aot_machines_test emulators aot/machines_test.cpp aot/wasm_test.cpp)
 
 # Projects of their own that use Rondo, in the three ways of CMake. Two build it from its sources.
 if(RONDO_INSTALL AND NOT CMAKE_CXX_FLAGS MATCHES sanitize)
