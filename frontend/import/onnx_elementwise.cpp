@@ -1,6 +1,5 @@
 // Ops of ONNX that go element by element, after broadcasting.
 #include <cmath>
-#include <limits>
 
 #include <fmt/format.h>
 
@@ -10,8 +9,6 @@
 
 namespace rondo::onnx {
 namespace {
-
-constexpr double kInfinity = std::numeric_limits<double>::infinity();
 
 /// Of one input or more, from left to right.
 template <class F>

@@ -124,9 +124,9 @@ void Importer::keep_state(Function& function) const {
         std::find(function.outputs.begin(), function.outputs.end(), name->second) == function.outputs.end())
       throw Error(fmt::format("rondo: {}: no output `{}`; there are: {}", path_, output,
                               fmt::join(model_.graph.outputs, ", ")));
-    const auto param =
-        std::find_if(function.func.params.begin(), function.func.params.end(),
-                     [&](ir::Value p) { return function.func.value_name(p) == names_.at(input); });
+    const std::string& state = names_.at(input);
+    const auto param = std::find_if(function.func.params.begin(), function.func.params.end(),
+                                    [&](ir::Value p) { return function.func.value_name(p) == state; });
     if (param == function.func.params.end())
       throw Error(fmt::format("rondo: {}: input {} is a constant, no state", path_, input));
     const ir::Type& before = function.func.type(*param);
@@ -134,8 +134,8 @@ void Importer::keep_state(Function& function) const {
     if (before != after)
       throw Error(fmt::format("rondo: {}: state {} is {} and {} is {}", path_, input, to_string(before),
                               output, to_string(after)));
-    function.state.push_back(names_.at(input));
-    function.updates.push_back({names_.at(input), name->second});
+    function.state.push_back(state);
+    function.updates.push_back({state, name->second});
   }
 }
 
