@@ -175,10 +175,21 @@ class Splitter {
                extent.constant() >= (s.dim + 1 < rank ? least : program_.threads) * s.grain;
       });
     };
+    // In blocks each thread packs the operands of its part: the smaller one rather twice.
+    if (kernel.schedule.block && is_wide(kernel) && !fit.empty() && fit.back().dim + 1 == rank)
+      std::ranges::rotate(fit, fit.end() - 1);
     auto found = suits(kRows * program_.threads);
     if (found == fit.end()) found = suits(program_.threads);
     if (found == fit.end()) found = suits(2);
     return found == fit.end() ? Split() : *found;
+  }
+
+  /// Whether there are more columns than rows.
+  static bool is_wide(const Kernel& kernel) {
+    Poly rows = 1;
+    for (size_t d = 0; d + 1 < kernel.dims.size(); ++d) rows = rows * kernel.dims[d];
+    const Poly& columns = kernel.dims.back();
+    return rows.is_constant() && columns.is_constant() && columns.constant() > rows.constant();
   }
 
   int64_t grain(const Kernel& kernel, uint32_t d) const {
