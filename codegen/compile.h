@@ -18,7 +18,8 @@ struct CompileOptions {
   std::vector<std::string> outputs = {};
   /// CPU and features as LLVM names them; empty: the host's.
   std::string cpu = {}, features = {};
-  /// 20-loops.txt, 30.ll, 31-opt.ll and 32.s are dumped to <dump_dir>/<function>/; empty: RONDO_DUMP.
+  /// 20-loops.txt (21-loops-of-threads.txt as well), 30.ll, 31-opt.ll and 32.s are dumped to
+  /// <dump_dir>/<function>/; empty: RONDO_DUMP.
   std::string dump_dir = {};
   /// Of another machine than the host; such code can be looked at and stored, not called.
   std::string triple = {};

@@ -59,7 +59,8 @@ class Executable {
   /// Bytes of scratch a call with these dims needs; 64-byte aligned.
   virtual size_t scratch_bytes(const int64_t* dims) const = 0;
   /// args: one pointer per input, then per output, aligned as its elements; code is fastest on 64 bytes.
-  /// Never allocates, locks or throws. Compiled for x86, it computes in a floating-point mode of its own,
+  /// Never allocates or throws; locks nothing, unless compiled for several threads, which it then wakes.
+  /// Compiled for x86, it computes in a floating-point mode of its own,
   /// whatever the caller's (round to nearest, no traps, denormals count as zero), and leaves the caller's as
   /// it was; elsewhere the caller's mode holds.
   virtual void call(void* const* args, const int64_t* dims, void* scratch) const = 0;
