@@ -9,19 +9,27 @@
 namespace rondo::codegen {
 
 Size::Size(const ir::Poly& p, const std::vector<std::string>& dims) {
+  auto number_or_dim = [&](const ir::Dim& d) {
+    const auto at = std::find(dims.begin(), dims.end(), d.name());
+    return d.is_named() ? ArgDim{0, static_cast<int32_t>(at - dims.begin())} : ArgDim{d.size(), -1};
+  };
   for (const auto& [names, coefficient] : p.terms()) {
     Term term{coefficient, {}};
-    for (const std::string& name : names)
-      term.dims.push_back(static_cast<uint32_t>(std::find(dims.begin(), dims.end(), name) - dims.begin()));
+    for (const std::string& name : names) {
+      const auto parts = ir::quotient_parts(name);
+      term.factors.push_back(parts ? Factor{number_or_dim(parts->first), number_or_dim(parts->second)}
+                                   : Factor{number_or_dim(name)});
+    }
     terms.push_back(term);
   }
 }
 
 int64_t Size::operator()(const int64_t* dims) const {
+  auto value = [&](const ArgDim& d) { return d.dim < 0 ? d.size : dims[d.dim]; };
   int64_t sum = 0;
   for (const Term& t : terms) {
     int64_t product = t.coefficient;
-    for (const uint32_t d : t.dims) product *= dims[d];
+    for (const auto& [steps, longest] : t.factors) product *= ir::windows_of(value(steps), value(longest));
     sum += product;
   }
   return sum;
@@ -35,7 +43,8 @@ void transfer(auto& io, Arg& a) { io(a.name, a.dtype, a.shape); }
 void transfer(auto& io, Signature::Alias& a) { io(a.input, a.output); }
 void transfer(auto& io, Signature::Bound& b) { io(b.input, b.bound, b.more, b.low); }
 void transfer(auto& io, Signature& s) { io(s.name, s.dims, s.inputs, s.outputs, s.aliases, s.bounds); }
-void transfer(auto& io, Size::Term& t) { io(t.coefficient, t.dims); }
+void transfer(auto& io, Size::Factor& f) { io(f.steps, f.longest); }
+void transfer(auto& io, Size::Term& t) { io(t.coefficient, t.factors); }
 void transfer(auto& io, Size& s) { io(s.terms); }
 void transfer(auto& io, CompiledCode& c) {
   io(c.signature, c.slots, c.object, c.threads, c.thread_slots, c.time_saved);

@@ -13,9 +13,13 @@ namespace rondo::codegen {
 
 /// A polynomial whose names are indices into the dims of a call: evaluating it allocates nothing.
 struct Size {
+  /// windows_of(steps, longest): a dim of the call where longest is 1.
+  struct Factor {
+    ArgDim steps, longest = {1, -1};
+  };
   struct Term {
     int64_t coefficient = 0;
-    std::vector<uint32_t> dims;
+    std::vector<Factor> factors;
   };
   std::vector<Term> terms;
 

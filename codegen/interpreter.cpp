@@ -131,17 +131,24 @@ class Interpreter {
   }
 
   void run(const Loop& loop) {
+    read_counts();
     int64_t trip = loop.trip.evaluate(dims_);
     for (int64_t i = 0; i < trip; ++i) {
       loop_values_[loop.id] = loop.reverse ? trip - 1 - i : i;
       run(loop.body);
     }
+    loop_values_.erase(loop.id);
   }
 
   /// Binds the counts that are known by now.
   void read_counts() {
     for (const Count& c : program_.counts) {
       if (c.loop != kNone && !loop_values_.count(c.loop)) continue;
+      if (c.buffer == kNone) {
+        const int64_t most = c.most.evaluate(dims_), steps = c.steps.evaluate(dims_);
+        dims_[c.name] = std::min(most, steps - loop_values_[c.loop] * most);
+        continue;
+      }
       const Cells& cells = cells_.at(c.buffer);
       double value = (*cells.memory)[cells.base + cells.step * (c.loop == kNone ? 0 : loop_values_[c.loop])];
       if (!std::isnan(value)) dims_[c.name] = static_cast<int64_t>(value);

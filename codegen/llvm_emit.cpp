@@ -2,6 +2,8 @@
 
 #include <llvm/IR/IntrinsicsX86.h>
 
+#include <utility>
+
 #include "codegen/schedule_gemm.h"
 #include "support/error.h"
 
@@ -53,7 +55,7 @@ class ProgramEmitter {
  private:
   void emit(const std::vector<Stmt>& stmts) {
     for (const Stmt& s : stmts) {
-      if (s.sync) main_.sync();
+      if (s.sync) at_->sync();
       if (s.loop && s.loop->by_points)
         emit_by_points(*s.loop);
       else if (s.loop)
@@ -71,8 +73,8 @@ class ProgramEmitter {
                   const std::function<void(const Kernel& part, const Share* share)>& emit_part_of) {
     if (program_.threads == 1) return emit_part_of(kernel, nullptr);
     if (kernel.schedule.split.dim == kNone) {
-      llvm::Value* first = main_.b.CreateICmpEQ(main_.thread(), main_.i64(0));
-      return main_.if_then(first, [&] { emit_part_of(kernel, nullptr); });
+      llvm::Value* first = at_->b.CreateICmpEQ(at_->thread(), at_->i64(0));
+      return at_->if_then(first, [&] { emit_part_of(kernel, nullptr); });
     }
     const KernelPart part = part_of(kernel, program_.threads);
     emit_part_of(part.kernel, &part.share);
@@ -105,19 +107,33 @@ class ProgramEmitter {
       });
     };
     if (loop.chunks) return by_points();
-    llvm::Value* few = few_points(main_, loop);
-    main_.if_then(few, by_points);
-    main_.if_then(main_.b.CreateNot(few), [&] { emit(loop); });
+    FunctionBuilder& f = *at_;
+    llvm::Value* few = few_points(f, loop);
+    f.if_then(few, by_points);
+    f.if_then(f.b.CreateNot(few), [&] { emit(loop); });
   }
 
   void emit(const Loop& loop) {
-    llvm::Value* trip = main_.poly(loop.trip);
-    main_.for_each(main_.i64(0), trip, 1, [&](llvm::Value* i) {
-      if (loop.reverse) i = main_.b.CreateNSWSub(main_.b.CreateNSWSub(trip, main_.i64(1)), i);
-      main_.enter_loop(loop.id, i);
-      emit(loop.body);
-      main_.leave_loop();
+    FunctionBuilder& f = *at_;
+    llvm::Value* trip = f.poly(loop.trip);
+    f.for_each(f.i64(0), trip, 1, [&](llvm::Value* i) {
+      if (loop.reverse) i = f.b.CreateNSWSub(f.b.CreateNSWSub(trip, f.i64(1)), i);
+      f.enter_loop(loop.id, i);
+      if (loop.windows)
+        emit_window(loop);
+      else
+        emit(loop.body);
+      f.leave_loop();
     });
+  }
+
+  /// A function of its own, as counts are read where a function starts.
+  void emit_window(const Loop& loop) {
+    FunctionBuilder window(module_, program_, target_, "window", at_->loops());
+    FunctionBuilder* const caller = std::exchange(at_, &window);
+    emit(loop.body);
+    at_ = caller;
+    at_->call(window.finish(), {});
   }
 
   /// Register allocation costs more than linear time, so that large programs compile a function per kernel.
@@ -127,16 +143,17 @@ class ProgramEmitter {
       if (share) main_.define(*share);
       return emit_body(main_);
     }
-    FunctionBuilder part(module_, program_, target_, name, main_.loops());
+    FunctionBuilder part(module_, program_, target_, name, at_->loops());
     if (share) part.define(*share);
     emit_body(part);
-    main_.call(part.finish(), {});
+    at_->call(part.finish(), {});
   }
 
   llvm::Module& module_;
   const LoopProgram& program_;
   const Target& target_;
   FunctionBuilder main_;
+  FunctionBuilder* at_ = &main_;  // the function in hand: the program's, or a window's
   bool inline_ = false;
 };
 

@@ -110,8 +110,17 @@ llvm::Value* FunctionBuilder::named_number(const std::string& name) {
   for (const auto& [first, share] : shares_) {
     if (name == first || name == share.size) return share_number(share, name == first);
   }
-  auto count = std::ranges::find(program.counts, name, &Count::name);
+  if (const auto parts = quotient_parts(name)) return quotient(parts->first, parts->second);
+  const auto count = std::ranges::find_if(program.counts, [&](const Count& c) {
+    return c.name == name && (c.loop == kNone || loops_.contains(c.loop));
+  });
   RONDO_CHECK(count != program.counts.end(), "no dim or count " + name);
+  if (count->buffer == kNone) {
+    llvm::Value* most = poly(count->most);
+    llvm::Value* done = entry_.CreateNSWMul(loop_variable(count->loop), most);
+    llvm::Value* left = entry_.CreateNSWSub(poly(count->steps), done);
+    return entry_.CreateSelect(entry_.CreateICmpSLT(left, most), left, most, name);
+  }
   llvm::Value* at = base(count->buffer);
   if (count->loop != kNone) at = entry_.CreateInBoundsGEP(b.getInt32Ty(), at, loop_variable(count->loop));
   return entry_.CreateSExt(entry_.CreateLoad(b.getInt32Ty(), at), b.getInt64Ty(), name);
@@ -202,6 +211,19 @@ llvm::Value* FunctionBuilder::native(llvm::Value* x) {
 
 llvm::Value* FunctionBuilder::divide(llvm::Value* x, llvm::Value* y) {
   return b.CreateZExt(b.CreateUDiv(native(x), native(y)), x->getType());
+}
+
+/// windows_of in type.h.
+llvm::Value* FunctionBuilder::quotient(const Dim& steps, const Dim& longest) {
+  llvm::Value *x = poly(steps), *y = poly(longest), *one = i64(1);
+  const llvm::IRBuilderBase::InsertPoint at = b.saveIP();
+  b.restoreIP(entry_.saveIP());
+  llvm::Value* some = b.CreateICmpSGT(y, i64(0));
+  llvm::Value* windows = divide(b.CreateNSWSub(b.CreateNSWAdd(x, y), one), b.CreateSelect(some, y, one));
+  llvm::Value* result = b.CreateSelect(some, windows, i64(0));
+  entry_.restoreIP(b.saveIP());
+  b.restoreIP(at);
+  return result;
 }
 
 llvm::Value* FunctionBuilder::to_float(llvm::Value* x, llvm::Type* type) {

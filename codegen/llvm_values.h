@@ -118,7 +118,9 @@ class FunctionBuilder {
   llvm::Value* slot(uint32_t);
   /// A size in the machine's own width.
   llvm::Value* native(llvm::Value*);
-  /// A dim of the call, a count, or a number of a share.
+  /// How many windows of `longest` steps there are, computed in the entry block.
+  llvm::Value* quotient(const ir::Dim& steps, const ir::Dim& longest);
+  /// A dim of the call, a quotient of two, a count, or a number of a share.
   llvm::Value* named_number(const std::string& name);
   llvm::Value* share_number(const Share&, bool first);
 };

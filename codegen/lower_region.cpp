@@ -5,6 +5,7 @@
 
 #include "codegen/in_place.h"
 #include "codegen/placement.h"
+#include "codegen/split_kernels.h"
 #include "ir/op_def.h"
 #include "support/error.h"
 
@@ -20,7 +21,7 @@ BufferId ProgramBuilder::new_buffer(std::string name, DType dtype, Poly elements
   Buffer buffer;
   buffer.name = std::move(name);
   buffer.dtype = dtype;
-  buffer.size = std::move(elements);
+  buffer.size = at_most(program, elements);
   program.buffers.push_back(std::move(buffer));
   return static_cast<BufferId>(program.buffers.size() - 1);
 }
@@ -187,8 +188,9 @@ class RegionLowering {
     v.outer.emplace_back(loop, stride);
     return v;
   }
-  /// The slice of a stacked tensor at the loop's step.
-  static View step_of(View v, LoopId loop) {
+  /// The slice of a stacked tensor at the loop's step, or its window.
+  View slice_of(const ScanView& s, Value inside, View v, LoopId loop) const {
+    if (s.is_window(inside)) return in_loop(v, loop, v.strides.front() * Poly(s.op.attrs.longest));
     v.outer.emplace_back(loop, v.strides.front());
     v.strides.erase(v.strides.begin());
     return v;
@@ -204,6 +206,10 @@ class RegionLowering {
     loop->trip = Poly(trip_count(f_, op));
     loop->reverse = op.attrs.reverse;
     loop->chunks = op.attrs.chunks;
+    loop->windows = s.windows();
+    if (s.windows())
+      p_.program.counts.push_back(
+          {op.attrs.window.name(), kNone, loop->id, Poly(op.attrs.longest), Poly(op.attrs.dim)});
     std::vector<View> params, destinations;
     for (uint32_t k = 0; k < s.consts; ++k) params.push_back(views_[s.const_operand(k).id]);
     for (uint32_t c = 0; c < s.carries; ++c) {
@@ -219,10 +225,12 @@ class RegionLowering {
                                    ? View{}
                                    : p_.new_buffer(name_of(s.final_carry(c)) + ".next", type));
     }
-    for (uint32_t k = 0; k < s.xs; ++k) params.push_back(step_of(views_[s.x(k).id], loop->id));
+    for (uint32_t k = 0; k < s.xs; ++k)
+      params.push_back(slice_of(s, s.x_param(k), views_[s.x(k).id], loop->id));
     for (uint32_t y = 0; y < s.ys; ++y)
-      destinations.push_back(plan.y_is_stacked[y] ? View{} : step_of(views_[s.y(y).id], loop->id));
-    loop->body = lower_region(p_, s.body, params, destinations, true);
+      destinations.push_back(plan.y_is_stacked[y] ? View{}
+                                                  : slice_of(s, s.y_value(y), views_[s.y(y).id], loop->id));
+    loop->body = lower_region(p_, s.body, params, destinations, !s.windows());
     std::vector<Stmt> copies;
     for (uint32_t c = 0; c < s.carries; ++c) {
       const Carry& carry = plan.carries[c];

@@ -65,7 +65,8 @@ class Scheduler {
     const bool counts =
         std::ranges::any_of(p_.program.counts, [&](const Count& c) { return c.loop == loop.id; });
     return !counts && !is_skipped("by-points") && carried_elements(loop).has_value() &&
-           std::ranges::all_of(loop.body[0].kernel->dims, [&](const Poly& d) { return known_before_loops(d); });
+           std::ranges::all_of(loop.body[0].kernel->dims,
+                               [&](const Poly& d) { return known_before_loops(d); });
   }
 
   void visit(const std::shared_ptr<Kernel>& kernel) {
@@ -75,8 +76,8 @@ class Scheduler {
     kernel->schedule.form = Schedule::Form::gemm;
     std::vector<GemmGroup> groups = gemm_groups(*kernel);
     kernel->schedule.packed.assign(groups.size(), kNone);
-    if (loops_.empty()) {
-      if (!is_large(*kernel)) return;
+    const bool once = std::ranges::all_of(loops_, [](const Enclosing& in) { return in.loop->windows; });
+    if (once && is_large(*kernel)) {
       kernel->schedule.block = true;
       kernel->schedule.workspace = p_.new_buffer(kernel->name + ".workspace", kernel->accs[0].dtype,
                                                  gemm_scratch_size(*kernel, target_));

@@ -220,7 +220,7 @@ class Splitter {
   /// the work stays even.
   bool goes_in_turn(const Poly& extent) const {
     return std::ranges::any_of(program_.counts, [&](const Count& c) {
-      return c.loop != kNone && std::ranges::find(loops_, c.loop) != loops_.end() &&
+      return c.buffer != kNone && c.loop != kNone && std::ranges::find(loops_, c.loop) != loops_.end() &&
              (extent == c.most || extent == Poly(Dim(c.name)));
     });
   }

@@ -121,7 +121,8 @@ class Synchronizer {
     for (BufferId id : k.schedule.packed)
       if (id != kNone) insert(found, {id, false, alone, {}});
     if (k.schedule.workspace != kNone) insert(found, {k.schedule.workspace, true, alone, {}});
-    for (const Count& c : program_.counts) insert(found, {c.buffer, false, alone, {}});  // it may use any
+    for (const Count& c : program_.counts)
+      if (c.buffer != kNone) insert(found, {c.buffer, false, alone, {}});  // it may use any
   }
 
   void add(const Pack& pack, Touches& found) const {

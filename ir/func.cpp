@@ -1,6 +1,7 @@
 #include "ir/func.h"
 
 #include <algorithm>
+#include <functional>
 
 #include "support/error.h"
 
@@ -18,21 +19,34 @@ ScanView::ScanView(const Op& op)
 
 Dim trip_count(const Func& func, const Op& scan) {
   ScanView s(scan);
+  if (s.windows()) return quotient(scan.attrs.dim, scan.attrs.longest);
   return s.xs ? func.type(s.x(0)).shape.at(0) : scan.attrs.dim;
 }
 
 namespace {
 
-void collect(const Func& func, std::vector<std::string>& names) {
-  auto note = [&](const Dim& d) {
-    if (d.is_named() && std::find(names.begin(), names.end(), d.name()) == names.end())
+/// `bound` are names that the scans around func bind.
+void collect(const Func& func, const std::vector<std::string>& bound, std::vector<std::string>& names) {
+  auto contains = [](const std::vector<std::string>& all, const std::string& name) {
+    return std::find(all.begin(), all.end(), name) != all.end();
+  };
+  std::function<void(const Dim&)> note = [&](const Dim& d) {
+    if (const auto parts = quotient_parts(d)) {
+      note(parts->first);
+      note(parts->second);
+    } else if (d.is_named() && !contains(bound, d.name()) && !contains(names, d.name())) {
       names.push_back(d.name());
+    }
   };
   for (const auto& value : func.values)
     for (const Dim& d : value.type.shape) note(d);
   for (const Op& op : func.ops) {
     note(op.attrs.dim);
-    if (op.body) collect(*op.body, names);
+    note(op.attrs.longest);
+    if (!op.body) continue;
+    std::vector<std::string> inside = bound;
+    if (op.attrs.window.is_named()) inside.push_back(op.attrs.window.name());
+    collect(*op.body, inside, names);
   }
 }
 
@@ -40,7 +54,7 @@ void collect(const Func& func, std::vector<std::string>& names) {
 
 std::vector<std::string> named_dims(const Func& func) {
   std::vector<std::string> names;
-  collect(func, names);
+  collect(func, {}, names);
   return names;
 }
 

@@ -38,6 +38,8 @@ struct Attrs {
   uint32_t consts = 0, carries = 0;  // scan: how many operands are consts and carries; xs follow
   bool lengths = false;              // scan: the last operand is the rows' lengths
   int64_t chunks = 0;                // scan: stretches of time that may run side by side; 0: none may
+  Dim window = {};   // scan: the body's name for the number of its steps, if it runs for windows of them
+  Dim longest = {};  // scan of windows: the most steps of one
 
   bool operator==(const Attrs&) const = default;
 };
@@ -52,6 +54,11 @@ struct Attrs {
 /// With lengths L, an i32[B] of numbers from 0 to T, row b takes part in steps t < L[b] only: beyond, its
 /// carries stay, its ys are zero, and the body reads zeros for its slices of float xs. In reverse each row
 /// thus starts at its own last step. Carries, ys and the slices of float xs have B as their leading dim.
+///
+/// A scan of windows runs its body once for each `longest` steps, the last time for those that are left:
+/// window i are the steps from i * longest on. The body gets windows of the xs whose param there has the
+/// leading dim `window`, which stands for their number of steps, and one slice a window of the others, whose
+/// leading dim is T/longest; the same holds for ys. T is attrs.dim. In reverse the last window comes first.
 ///
 /// With chunks K, steps mean what they mean without, but a carry  a h + b  may be computed in K stretches of
 /// time side by side, which are joined by products of a: rounding then depends on T.
@@ -103,11 +110,18 @@ struct ScanView {
   Value x_param(uint32_t i) const { return body.params[consts + carries + i]; }
   Value next(uint32_t i) const { return body.results[i]; }
   Value y_value(uint32_t i) const { return body.results[carries + i]; }
+  bool windows() const { return op.attrs.window.is_named(); }
+  /// Whether a param or result of the body is a window of an x or y, not one slice of it.
+  bool is_window(Value v) const {
+    const Shape& shape = body.type(v).shape;
+    return windows() && !shape.empty() && shape[0] == op.attrs.window;
+  }
   Value final_carry(uint32_t i) const { return op.result(i); }
   Value y(uint32_t i) const { return op.result(carries + i); }
 };
 
-/// The trip count of a scan in func: the leading dim of its xs, or its `dim` attribute.
+/// How often a scan of func runs its body: for each element of its xs, or `dim` times where there are none;
+/// or for each of its windows.
 Dim trip_count(const Func& func, const Op& scan);
 
 /// Every named dim of the function (its bodies included), in order of first appearance.

@@ -164,6 +164,7 @@ struct Loop {
   LoopId id = 0;
   Poly trip;
   bool reverse = false;
+  bool windows = false;  // its variable counts windows of steps, whose number of steps is a count
   std::vector<Stmt> body;
   /// How it may be run; results never depend on it: each point of its only kernel walks all steps by itself.
   bool by_points = false;
@@ -197,10 +198,11 @@ struct IndexBound {
 /// A number that the program computes while it runs. The polynomials of kernels may hold its name as they
 /// hold those of dims.
 struct Count {
-  std::string name;
+  std::string name;         // where `loop` is one of windows, loops inside of which it is meant may share it
   BufferId buffer = kNone;  // i32, not negative
   LoopId loop = kNone;      // the element at this loop's step; kNone: the first
   Poly most;                // it is never more than this
+  Poly steps = {};          // without a buffer: the count is min(most, steps - step of loop * most)
 };
 
 struct LoopProgram {

@@ -31,9 +31,16 @@ class Printer {
     for (size_t i = 0; i < program_.buffers.size(); ++i) buffer(i);
     for (size_t i = 0; i < program_.slots.size(); ++i)
       line(1, fmt::format("slot {}: {} bytes", i, to_string(program_.slots[i])));
-    for (const Count& c : program_.counts)
+    for (const Count& c : program_.counts) {
+      if (c.buffer == kNone) {
+        const std::string most = to_string(c.most);
+        line(1, fmt::format("count {} = min({}, {} - t{}*({}))", c.name, most, to_string(c.steps), c.loop,
+                            most));
+        continue;
+      }
       line(1, fmt::format("count {} = {}[{}] <= {}", c.name, buffer_name(c.buffer),
                           c.loop == kNone ? "0" : fmt::format("t{}", c.loop), to_string(c.most)));
+    }
     for (const IndexBound& b : program_.bounds)
       line(1, fmt::format("input {} in [{},{})", b.input, b.low, to_string(b.bound)));
     for (const Stmt& s : program_.stmts) statement(1, s);

@@ -200,9 +200,14 @@ class Parser {
     return values;
   }
 
-  Dim dim() {
+  Dim name_or_number() {
     if (!in_.next_is_digit()) return in_.word("a dim");
     return in_.integer();
+  }
+
+  Dim dim() {
+    const Dim d = name_or_number();
+    return in_.accept("/") ? quotient(d, name_or_number()) : d;
   }
 
   Type type() {
@@ -337,9 +342,10 @@ class Parser {
     return v;
   }
 
-  /// A group of a scan's operands, "(%inner = %outer, %same)". Each becomes a parameter of the body; returns
-  /// how many.
-  uint32_t bindings(Region& outer, Region& inner, std::vector<Value>& operands, bool slices) {
+  /// A group of a scan's operands, "(%inner = %outer, %same)". Each becomes a parameter of the body, or a
+  /// slice of it, as the scan's attributes say; returns how many.
+  uint32_t bindings(Region& outer, Region& inner, std::vector<Value>& operands,
+                    const Attrs* slices = nullptr) {
     uint32_t count = 0;
     in_.expect("(");
     for (bool more = !in_.accept(")"); more; more = next_or(")"), ++count) {
@@ -355,7 +361,10 @@ class Parser {
       Type t = outer.builder.type(operands.back());
       if (slices) {
         if (t.rank() == 0) in_.fail(at, fmt::format("`%{}` is a scalar and has no leading dim", name));
-        t.shape.erase(t.shape.begin());
+        if (slices->window.is_named() && t.shape[0] == slices->dim)
+          t.shape[0] = slices->window;
+        else
+          t.shape.erase(t.shape.begin());
       }
       define(inner, at, name, inner.builder.param(std::move(t), source_name(name)));
     }
@@ -380,18 +389,27 @@ class Parser {
       lengths = use(outer);
       in_.expect(")");
     }
-    const bool has_trip = in_.accept("trip");
+    if (in_.accept("windows")) {
+      in_.expect("(");
+      attrs.window = in_.word("the name of a window's steps");
+      in_.expect(",");
+      attrs.longest = dim();
+      in_.expect(")");
+    }
+    const bool windows = attrs.window.is_named(), has_trip = in_.accept("trip");
     if (has_trip) {
       in_.expect("(");
       attrs.dim = dim();
       in_.expect(")");
     }
-    if (in_.accept("consts")) attrs.consts = bindings(outer, inner, operands, false);
-    if (in_.accept("carry")) attrs.carries = bindings(outer, inner, operands, false);
-    const bool has_xs = in_.accept("xs") && bindings(outer, inner, operands, true) > 0;
+    if (in_.accept("consts")) attrs.consts = bindings(outer, inner, operands);
+    if (in_.accept("carry")) attrs.carries = bindings(outer, inner, operands);
+    const bool has_xs = in_.accept("xs") && bindings(outer, inner, operands, &attrs) > 0;
     if (lengths) operands.push_back(lengths);
-    if (has_trip == has_xs)
-      in_.fail(at, has_xs ? "a scan with xs takes no trip count" : "a scan without xs takes a trip count");
+    if (windows ? !has_trip : has_trip == has_xs)
+      in_.fail(at, windows  ? "a scan of windows takes a trip count"
+                   : has_xs ? "a scan with xs takes no trip count"
+                            : "a scan without xs takes a trip count");
     in_.expect("{");
     ops(inner, depth + 1);
     std::vector<Value> yielded = yield(inner, attrs.carries);

@@ -145,7 +145,9 @@ class Printer {
     if (op.attrs.reverse) text_ += " reverse";
     if (op.attrs.chunks) text_ += fmt::format(" chunks({})", op.attrs.chunks);
     if (lengths) text_ += fmt::format(" lengths({})", outer[op.operands.back()]);
-    if (xs == count) text_ += fmt::format(" trip({})", to_string(op.attrs.dim));
+    if (op.attrs.window.is_named())
+      text_ += fmt::format(" windows({}, {})", to_string(op.attrs.window), to_string(op.attrs.longest));
+    if (xs == count || op.attrs.window.is_named()) text_ += fmt::format(" trip({})", to_string(op.attrs.dim));
     text_ += group("consts", outer, inner, op, 0, carries) + group("carry", outer, inner, op, carries, xs) +
              group("xs", outer, inner, op, xs, count) + " {\n";
     for (const Op& inside : body.ops) line(body, inner, inside, depth + 1);

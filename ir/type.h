@@ -3,7 +3,9 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "support/dtype.h"
@@ -30,6 +32,16 @@ class Dim {
   int64_t size_ = 0;
   std::string name_;
 };
+
+/// ceil(steps / longest): how many windows of at most `longest` steps there are. Where either is a name, it
+/// is a dim of the name "T/64", which follows from theirs and is not bound by itself.
+Dim quotient(const Dim& steps, const Dim& longest);
+/// The two that a quotient is named by; none for any other dim.
+std::optional<std::pair<Dim, Dim>> quotient_parts(const Dim&);
+/// The number; 0 where `longest` is 0.
+inline int64_t windows_of(int64_t steps, int64_t longest) {
+  return longest > 0 ? (steps + longest - 1) / longest : 0;
+}
 
 using Shape = std::vector<Dim>;
 /// No extent and no product of the numeric extents of a shape is larger, so that sums and products of extents

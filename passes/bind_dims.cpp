@@ -26,6 +26,7 @@ class Binder {
       Op copy = op;
       copy.attrs.type.shape = bound(op.attrs.type.shape);
       copy.attrs.dim = bound(op.attrs.dim);
+      copy.attrs.longest = bound(op.attrs.longest);
       if (op.body) copy.body = std::make_shared<Func>(run(*op.body));
       map.set_results(op, b.copy(func, copy, map.operands(op)));
     }
@@ -34,6 +35,7 @@ class Binder {
 
  private:
   Dim bound(const Dim& d) const {
+    if (const auto parts = quotient_parts(d)) return quotient(bound(parts->first), bound(parts->second));
     const auto value = d.is_named() ? dims_.find(d.name()) : dims_.end();
     return value == dims_.end() ? d : Dim(value->second);
   }

@@ -43,12 +43,13 @@ class Hoister {
   bool hoisted(Value v) const { return hoisted_[v.id]; }
   uint32_t carries_end() const { return scan_.consts + scan_.carries; }
 
+  /// What a scan of windows makes of its xs it makes for a window at a time to save memory, so that it stays.
   void classify() {
     needs_.assign(scan_.body.values.size(), Needs::consts);
     for (uint32_t i = scan_.consts; i < operands_.size(); ++i)
-      needs(scan_.body.params[i]) = i < carries_end() ? Needs::carries : Needs::xs;
+      needs(scan_.body.params[i]) = i < carries_end() || scan_.windows() ? Needs::carries : Needs::xs;
     for (const Op& op : scan_.body.ops) {
-      Needs most = Needs::consts;
+      Needs most = names_window(op) ? Needs::carries : Needs::consts;
       std::vector<char> stacked;
       for (Value v : op.operands) {
         most = std::max(most, needs(v));
@@ -57,6 +58,16 @@ class Hoister {
       if (most == Needs::xs && !can_vectorize(op, stacked)) most = Needs::carries;
       for (uint32_t i = 0; i < op.result_count; ++i) needs(op.result(i)) = most;
     }
+  }
+
+  /// Whether the op has no meaning outside, where a window's steps have no name.
+  bool names_window(const Op& op) const {
+    if (!scan_.windows()) return false;
+    auto named = [&](const Dim& d) { return d == scan_.op.attrs.window; };
+    auto in_type = [&](Value v) { return std::ranges::any_of(scan_.body.type(v).shape, named); };
+    bool names = named(op.attrs.dim) || std::ranges::any_of(op.operands, in_type);
+    for (uint32_t i = 0; i < op.result_count; ++i) names |= in_type(op.result(i));
+    return names;
   }
 
   /// Hoisted are ops that pay, ys that need no carry, and what they are made of.
@@ -127,7 +138,7 @@ class Hoister {
     for (uint32_t i = 0; i < scan_.xs; ++i)
       if (inside_[scan_.x_param(i).id]) add_param(scan_.x_param(i), operands_[carries_end() + i]);
     add_hoisted(Needs::xs);
-    attrs.dim = operands.size() == attrs.consts + attrs.carries ? steps_ : Dim();
+    if (!scan_.windows()) attrs.dim = operands.size() == attrs.consts + attrs.carries ? steps_ : Dim();
     for (const Op& op : scan_.body.ops) {
       if (!any_result(op, inside_) || !stays(op)) continue;
       std::vector<Value> in;
@@ -175,9 +186,12 @@ class Hoister {
 }  // namespace
 
 Func hoist_scan(const Func& func, const Options&) {
-  return rewrite_scans(func, [](Builder& b, const Func& outer, const Op& op, std::vector<Value> operands) {
-    return Hoister(b, outer, op, std::move(operands)).run();
-  });
+  return rewrite_scans(
+      func,
+      [](Builder& b, const Func& outer, const Op& op, std::vector<Value> operands) {
+        return Hoister(b, outer, op, std::move(operands)).run();
+      },
+      true);
 }
 
 }  // namespace rondo::passes

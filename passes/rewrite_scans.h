@@ -14,7 +14,8 @@ namespace rondo::passes {
 using ScanRewrite = std::function<std::vector<ir::Value>(ir::Builder&, const ir::Func& func, const ir::Op& op,
                                                          std::vector<ir::Value> operands)>;
 
-/// A copy of func, bodies included, with every scan replaced; inner scans first. Scans with lengths stay.
-ir::Func rewrite_scans(const ir::Func& func, const ScanRewrite& rewrite);
+/// A copy of func, bodies included, with every scan replaced; inner scans first. Scans with lengths stay, and
+/// scans of windows unless `windows` says that `rewrite` knows of them.
+ir::Func rewrite_scans(const ir::Func& func, const ScanRewrite& rewrite, bool windows = false);
 
 }  // namespace rondo::passes

@@ -46,7 +46,7 @@ class Trimmer {
       fates_.push_back({Fate::carry_param, init, is_new ? ~0u : first->second});
     }
     for (uint32_t i = 0; i < scan_.xs; ++i)
-      fates_.push_back(fate_of_x(operands_[scan_.consts + scan_.carries + i]));
+      fates_.push_back(fate_of_x(operands_[scan_.consts + scan_.carries + i], scan_.x_param(i)));
   }
 
   Fate fate_of_const(Value v) const {
@@ -55,14 +55,11 @@ class Trimmer {
   }
 
   /// The same at every step: a number, or a broadcast along time.
-  Fate fate_of_x(Value v) {
+  Fate fate_of_x(Value v, Value param) {
     const Op* def = r_.def(v);
-    if (def && def->kind == OpKind::constant) {
-      Type slice = r_.type(v);
-      slice.shape.erase(slice.shape.begin());
-      return {Fate::leaf, r_.constant(std::move(slice), def->attrs.number)};
-    }
-    if (!def || def->kind != OpKind::broadcast) return {Fate::x_param, v};
+    if (def && def->kind == OpKind::constant)
+      return {Fate::leaf, r_.constant(scan_.body.type(param), def->attrs.number)};
+    if (!def || def->kind != OpKind::broadcast || scan_.is_window(param)) return {Fate::x_param, v};
     const Value from = def->operands[0];
     std::vector<int64_t> axes = def->attrs.axes;
     if (!axes.empty() && axes[0] == 0) return {Fate::x_param, v};
@@ -111,7 +108,7 @@ class Trimmer {
     attrs.consts = add_params(body, Fate::const_param, args, operands);
     attrs.carries = add_params(body, Fate::carry_param, args, operands);
     const uint32_t xs = add_params(body, Fate::x_param, args, operands);
-    attrs.dim = xs ? Dim() : trip_count(func_, scan_.op);
+    if (!scan_.windows()) attrs.dim = xs ? Dim() : trip_count(func_, scan_.op);
     for (size_t i = 0; i < args.size(); ++i) {
       if (args[i] || !live_value_[scan_.body.params[i].id]) continue;
       const Fate& fate = fates_[i];

@@ -16,6 +16,26 @@ void require_param(const ScanView& s, Value param, const Type& type, std::string
            to_string(s.body.type(param)));
 }
 
+/// The type that the body's param has for an x.
+Type slice_of(const ScanView& s, Value param, Type x, const Dim& trip, uint32_t i) {
+  const Dim& steps = s.is_window(param) ? s.op.attrs.dim : trip;
+  if (x.rank() == 0) reject("x {} is a scalar and has no leading dim", i);
+  if (x.shape[0] != steps)
+    reject("x {} has {} steps, the scan has {}", i, to_string(x.shape[0]), to_string(steps));
+  if (s.is_window(param))
+    x.shape[0] = s.op.attrs.window;
+  else
+    x.shape.erase(x.shape.begin());
+  return x;
+}
+
+void require_windows(const Attrs& a) {
+  if (!a.window.is_named()) return;
+  if (!a.longest.is_named() && a.longest.size() < 1)
+    reject("windows have at least one step, not {}", to_string(a.longest));
+  if (a.lengths || a.chunks) reject("a scan of windows has no {}", a.lengths ? "lengths" : "chunks");
+}
+
 /// With lengths i32[B], what belongs to one row has B in front.
 void require_rows(const ScanView& s, const Dim& rows, TypeSpan in) {
   auto require = [&](std::string_view what, uint32_t i, const Type& t) {
@@ -51,18 +71,17 @@ Types infer_scan(const Func&, const Op& op, TypeSpan in) {
   const ScanView s(op);
   for (uint32_t i = 0; i < s.consts; ++i) require_param(s, s.const_param(i), in[i], "const", i);
   for (uint32_t i = 0; i < s.carries; ++i) require_param(s, s.carry_param(i), in[s.consts + i], "carry", i);
-  Dim trip = a.dim;
-  for (uint32_t i = 0; i < s.xs; ++i) {
-    Type x = in[s.consts + s.carries + i];
-    if (x.rank() == 0) reject("x {} is a scalar and has no leading dim", i);
-    if (i == 0) trip = x.shape[0];
-    if (x.shape[0] != trip)
-      reject("x {} has {} steps, x 0 has {}", i, to_string(x.shape[0]), to_string(trip));
-    x.shape.erase(x.shape.begin());
-    require_param(s, s.x_param(i), x, "the slice of x", i);
+  require_windows(a);
+  Dim trip = s.windows() ? quotient(a.dim, a.longest) : a.dim;
+  if (s.xs && !s.windows()) {
+    const Type& x = in[s.consts + s.carries];
+    if (x.rank() > 0) trip = x.shape[0];
+    if (a.dim != Dim() && a.dim != trip)
+      reject("xs have {} steps, the trip count is {}", to_string(trip), to_string(a.dim));
   }
-  if (s.xs && a.dim != Dim() && a.dim != trip)
-    reject("xs have {} steps, the trip count is {}", to_string(trip), to_string(a.dim));
+  for (uint32_t i = 0; i < s.xs; ++i)
+    require_param(s, s.x_param(i), slice_of(s, s.x_param(i), in[s.consts + s.carries + i], trip, i),
+                  "the slice of x", i);
   if (lengths) require_rows(s, lengths->shape[0], in);
   Types out;
   for (uint32_t i = 0; i < s.carries; ++i) {
@@ -73,7 +92,10 @@ Types infer_scan(const Func&, const Op& op, TypeSpan in) {
   }
   for (uint32_t i = 0; i < s.ys; ++i) {
     Type y = s.body.type(s.y_value(i));
-    y.shape.insert(y.shape.begin(), trip);
+    if (s.is_window(s.y_value(i)))
+      y.shape[0] = a.dim;
+    else
+      y.shape.insert(y.shape.begin(), trip);
     out.push_back(std::move(y));
   }
   return out;
@@ -105,32 +127,60 @@ class ActiveRows {
   const Array* lengths_;
 };
 
+/// What each run of the body gets of the xs and gives of the ys.
+class Slices {
+ public:
+  Slices(const EvalContext& c, const ScanView& s)
+      : scan_(s), dims_(c.dims), trip_(ir::bind(trip_count(c.func, c.op), c.dims)) {
+    if (!s.windows()) return;
+    steps_ = ir::bind(c.op.attrs.dim, c.dims);
+    longest_ = ir::bind(c.op.attrs.longest, c.dims);
+  }
+
+  int64_t trip() const { return trip_; }
+  /// The dims of run t.
+  const DimValues& dims(int64_t t) {
+    if (scan_.windows()) dims_[scan_.op.attrs.window.name()] = std::min(longest_, steps_ - t * longest_);
+    return dims_;
+  }
+  /// Where the slice of run t starts, in slices of one step.
+  int64_t first(Value v, int64_t t) const { return scan_.is_window(v) ? t * longest_ : t; }
+
+ private:
+  const ScanView& scan_;
+  DimValues dims_;
+  int64_t trip_, steps_ = 0, longest_ = 0;
+};
+
 void eval_scan(const EvalContext& c) {
   const ScanView s(c.op);
-  const int64_t trip = ir::bind(trip_count(c.func, c.op), c.dims);
+  Slices runs(c, s);
+  const int64_t trip = runs.trip();
   const ActiveRows rows(s.lengths() ? c.in.back() : nullptr, trip);
   std::vector<Array> carries, slices;
   for (uint32_t i = 0; i < s.carries; ++i) carries.push_back(*c.in[s.consts + i]);
-  for (uint32_t i = 0; i < s.xs; ++i) {
-    const Array& x = *c.in[s.consts + s.carries + i];
-    slices.push_back({x.dtype, {x.shape.begin() + 1, x.shape.end()}, {}});
-  }
+  for (uint32_t i = 0; i < s.xs; ++i) slices.push_back({s.body.type(s.x_param(i)).dtype, {}, {}});
   for (int64_t step = 0; step < trip; ++step) {
     const int64_t t = c.op.attrs.reverse ? trip - 1 - step : step;
     std::vector<const Array*> args(c.in.begin(), c.in.begin() + s.consts);
     for (const Array& carry : carries) args.push_back(&carry);
+    const DimValues& dims = runs.dims(t);
     for (uint32_t i = 0; i < s.xs; ++i) {
-      const int64_t width = count_of(slices[i].shape);
-      const auto begin = c.in[s.consts + s.carries + i]->data.begin() + t * width;
-      slices[i].data.assign(begin, begin + width);
+      const Array& x = *c.in[s.consts + s.carries + i];
+      slices[i].shape = ir::bind(s.body.type(s.x_param(i)).shape, dims);
+      const int64_t width = count_of(std::span(x.shape).subspan(1));
+      const auto begin = x.data.begin() + runs.first(s.x_param(i), t) * width;
+      slices[i].data.assign(begin, begin + count_of(slices[i].shape));
       if (is_float(slices[i].dtype)) rows.replace_ended(slices[i], t);
       args.push_back(&slices[i]);
     }
-    std::vector<Array> results = evaluate(s.body, std::span<const Array* const>(args), c.dims);
+    std::vector<Array> results = evaluate(s.body, std::span<const Array* const>(args), dims);
     for (uint32_t i = 0; i < s.ys; ++i) {
       Array& y = results[s.carries + i];
       rows.replace_ended(y, t);
-      std::copy(y.data.begin(), y.data.end(), c.out[s.carries + i].data.begin() + t * y.count());
+      Array& all = c.out[s.carries + i];
+      const int64_t width = count_of(std::span(all.shape).subspan(1));
+      std::copy(y.data.begin(), y.data.end(), all.data.begin() + runs.first(s.y_value(i), t) * width);
     }
     results.resize(s.carries);
     for (uint32_t i = 0; i < s.carries; ++i) rows.replace_ended(results[i], t, &carries[i]);
