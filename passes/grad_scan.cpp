@@ -18,9 +18,23 @@ namespace {
 /// How the reverse body gets each value of the forward body.
 enum class Source : char { none, const_param, x_param, recomputed, stashed };
 
+/// A scan of windows keeps the carries at the start of each window alone; all else is made again from them.
+std::vector<Source> sources_in_windows(const Func& body, const Attrs& scan, Flags& needed) {
+  std::vector<Source> source(body.values.size(), Source::recomputed);
+  for (size_t i = 0; i < body.params.size(); ++i)
+    source[body.params[i].id] = i < scan.consts                  ? Source::const_param
+                                : i < scan.consts + scan.carries ? Source::stashed
+                                                                 : Source::x_param;
+  for (size_t k = body.ops.size(); k-- > 0;)
+    if (any_result(body.ops[k], needed))
+      for (Value v : body.ops[k].operands) needed[v.id] = true;
+  return source;
+}
+
 /// Decides for the values that are `needed`, which this closes over the operands of recomputed ops. A value
 /// is recomputed if its op is a leaf, or cheap with all operands at hand; anything else is stashed.
 std::vector<Source> choose_sources(const Func& body, const Attrs& scan, Flags& needed) {
+  if (scan.window.is_named()) return sources_in_windows(body, scan, needed);
   std::vector<Source> source(body.values.size(), Source::none);
   for (size_t i = 0; i < body.params.size(); ++i) {
     const bool carry = i >= scan.consts && i < scan.consts + scan.carries;
@@ -123,11 +137,11 @@ class ReverseBody {
   std::shared_ptr<const Func> finish(const Func& derivative, const std::vector<Source>& source,
                                      const Flags& needed) && {
     for (const Op& op : forward_.ops) {
-      if (op.kind == OpKind::scan || !needed[op.result().id] || source[op.result().id] != Source::recomputed)
-        continue;
+      if (!any_result(op, needed) || source[op.result().id] != Source::recomputed) continue;
       std::vector<Value> operands;
       for (Value v : op.operands) operands.push_back(map_[v.id]);
-      map_[op.result().id] = b_.copy(forward_, op, std::move(operands))[0];
+      const std::vector<Value> made = b_.copy(forward_, op, std::move(operands));
+      for (uint32_t i = 0; i < op.result_count; ++i) map_[op.result(i).id] = made[i];
     }
     std::vector<Value> args = map_;
     args.insert(args.end(), cotangents_.begin(), cotangents_.end());
@@ -256,6 +270,8 @@ void Region::backward_scan(Builder& back, const Op& op, const ScanRecord& record
   auto cotangent = [&](Value v) { return d[v.id] ? d[v.id] : back.constant(source_.type(v), 0); };
   Attrs attrs;
   attrs.reverse = !op.attrs.reverse;
+  attrs.window = op.attrs.window;
+  attrs.longest = op.attrs.longest;
   attrs.consts = static_cast<uint32_t>(record.consts.size());
   attrs.carries = static_cast<uint32_t>(record.carries.size() + record.const_grads.size());
   std::vector<Value> operands;
@@ -272,7 +288,10 @@ void Region::backward_scan(Builder& back, const Op& op, const ScanRecord& record
   for (uint32_t i : record.ys) operands.push_back(cotangent(scan.y(i)));
   for (Value v : record.xs) operands.push_back(primal(v));
   for (uint32_t i : record.x_grads) names.push_back(cotangent_name(source_, scan.x(i)));
-  if (operands.size() == attrs.consts + attrs.carries) attrs.dim = trip_count(source_, op);
+  if (scan.windows())
+    attrs.dim = op.attrs.dim;
+  else if (operands.size() == attrs.consts + attrs.carries)
+    attrs.dim = trip_count(source_, op);
   const std::vector<Value> results =
       back.emit_scan(std::move(operands), attrs, record.reverse_body, std::move(names));
   size_t next = 0;

@@ -15,6 +15,7 @@ constexpr Pass kPasses[] = {
     {"sink-scan-sums", sink_scan_sums, "", "a carry `acc + f(t)` becomes a sum after the scan"},
     {"split-scan", split_scan, "", "a scan of stacked layers becomes one scan a layer"},
     {"linear-scan", linear_scan, "chunks=n", "carries a_t h + b_t run in chunks of time, side by side"},
+    {"recompute", recompute, "window=n", "long scans run in windows, which their gradients compute again"},
     {"unroll-scan", unroll_scan, "factor=n", "n steps become one; all of them by default"},
     {"gather-matmul", gather_matmul, "", "matmul(gather(E, ids), W) becomes gather(matmul(E, W), ids)"},
     {"bind-dims", [](const ir::Func& func, const Options& o) { return bind_dims(func, o.dims); }, "B=n",

@@ -10,13 +10,14 @@
 
 namespace rondo::passes {
 
-/// What a pass may be told. In a pipeline's text: `grad{wrt=wx|wh;keep}` `unroll-scan{factor=4}` or
-/// `bind-dims{B=16;T=50}`.
+/// What a pass may be told. In a pipeline's text: `grad{wrt=wx|wh;keep}` `unroll-scan{factor=4}`,
+/// `recompute{window=64}` or `bind-dims{B=16;T=50}`.
 struct Options {
   std::vector<std::string> wrt;  // grad: params by name; empty: all float params
   int64_t factor = 0;            // unroll-scan: 0 unrolls fully where the trip count is known
   ir::DimValues dims = {};       // bind-dims
   int64_t chunks = 4;            // linear-scan
+  ir::Dim window = 64;           // recompute: the most steps of a window, or a dim that says it at the call
 };
 
 /// Appends to func's results the gradients of result 0 (a scalar) with respect to options.wrt, in their
@@ -49,6 +50,9 @@ ir::Func split_scan(const ir::Func& func, const Options& options = {});
 /// which runs in options.chunks stretches of time side by side; what it was made of, and what follows from it,
 /// is then free to leave time (hoist-scan). Changes the order of sums: see kLinear.
 ir::Func linear_scan(const ir::Func& func, const Options& options = {});
+/// A scan over T steps becomes one over windows of steps, which keeps for its gradient no more than the carries
+/// between windows: see recompute.cpp. Stands before grad; sums over all steps become sums of windows' sums.
+ir::Func recompute(const ir::Func& func, const Options& options = {});
 /// Several steps become one (options.factor, which must divide the trip count), or all of them straight-line
 /// code. Scans of other trip counts stay.
 ir::Func unroll_scan(const ir::Func& func, const Options& options = {});

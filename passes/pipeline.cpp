@@ -70,6 +70,12 @@ int64_t number(const Pass& pass, std::string_view key, std::string_view text) {
   return n;
 }
 
+/// A number from 1, or the name of a dim.
+Dim dim(const Pass& pass, std::string_view key, std::string_view text) {
+  const bool named = !text.empty() && !std::isdigit(static_cast<unsigned char>(text[0]));
+  return named ? Dim(std::string(text)) : Dim(std::max<int64_t>(number(pass, key, text), 1));
+}
+
 /// One "key=value" between a pass's braces.
 void parse_option(const Pass& pass, std::string_view text, Options& options) {
   const size_t equals = text.find('=');
@@ -86,6 +92,8 @@ void parse_option(const Pass& pass, std::string_view text, Options& options) {
     options.factor = number(pass, key, value);
   else if (key == "chunks")
     options.chunks = number(pass, key, value);
+  else if (key == "window")
+    options.window = dim(pass, key, value);
   else
     for (std::string_view name : split(value, '|')) options.wrt.emplace_back(name);
 }

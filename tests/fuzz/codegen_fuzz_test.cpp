@@ -50,11 +50,27 @@ TEST_P(RandomFunctions, MeanTheSameEverywhere) {
                              codegen::interpret(program, r.inputs, shapes, r.dims)),
               0)
         << to_string(together);
+    passes::Options two;
+    two.window = 2;
+    const ir::Func windows = passes::recompute(func, two);
+    const ir::LoopProgram in_windows = codegen::lower(windows);
+    const auto alone = codegen::interpret(in_windows, r.inputs, shapes, r.dims);
+    EXPECT_LT(ir::difference(alone, expected), kTolerance) << ir::print(windows) << to_string(in_windows);
+    const ir::LoopProgram windows_together = codegen::lower(windows, options);
+    EXPECT_EQ(ir::difference(codegen::interpret(windows_together, r.inputs, shapes, r.dims), alone), 0)
+        << to_string(windows_together);
     if (seed >= kCompiled) continue;
     const auto got = execute(*codegen::compile(func), r.inputs, shapes, r.dims);
     EXPECT_LT(ir::difference(got, expected), kTolerance) << to_string(program);
     const Together code(func, {}, threads_of(seed));
     EXPECT_EQ(ir::difference(execute(code, r.inputs, shapes, r.dims), got), 0) << to_string(together);
+    if (!in_windows.counts.empty()) {
+      const auto native = execute(*codegen::compile(windows), r.inputs, shapes, r.dims);
+      EXPECT_LT(ir::difference(native, expected), kTolerance) << to_string(in_windows);
+      const Together both(windows, {}, threads_of(seed));
+      EXPECT_EQ(ir::difference(execute(both, r.inputs, shapes, r.dims), native), 0)
+          << to_string(windows_together);
+    }
     passes::Options three;
     three.chunks = 3;
     const ir::Func linear = passes::linear_scan(func, three);

@@ -58,6 +58,7 @@ TEST(PassesFuzz, EachPassKeepsTheResults) {
     for (const passes::Pass& pass : passes::all_passes()) {
       if (pass.name == "grad" || pass.name == "vjp") continue;  // below
       passes::Options options;
+      options.window = 2;
       if (pass.name == "bind-dims") options.dims = f.dims;
       expect_same(f.func, pass.run(f.func, options), f, pass.name);
     }
@@ -72,6 +73,8 @@ TEST(PassesFuzz, GradientsAgreeWithDifferencesAndWithThePipelines) {
     const Func loss = with_loss(f.func), derivative = passes::grad(loss);
     expect_same(loss, derivative, f, "grad");
     expect_same(derivative, passes::run_pipeline(loss, passes::kTraining), f, "training");
+    const std::string windows = fmt::format("simplify,recompute{{window=2}},{}", passes::kTraining);
+    expect_same(derivative, passes::run_pipeline(loss, windows), f, "training in windows");
     expect_same(derivative, passes::run_pipeline(derivative, "simplify,unroll-scan,simplify"), f, "unrolled");
 
     // Along a direction of alternating signs. Differences see through detach.

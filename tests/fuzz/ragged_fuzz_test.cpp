@@ -148,8 +148,10 @@ TEST_P(RaggedFunctions, LiveRowsAreEnough) {
     const Func func = RaggedGenerator(seed).run();
     SCOPED_TRACE("seed " + std::to_string(seed) + "\n" + print(func));
     std::mt19937_64 random(seed);
-    for (std::string_view pipeline :
-         {std::string_view("mask-lengths"), passes::kInference, passes::kTraining}) {
+    const std::string in_windows =
+        "mask-lengths,simplify,recompute{window=2}," + std::string(passes::kTraining);
+    for (std::string_view pipeline : {std::string_view("mask-lengths"), passes::kInference, passes::kTraining,
+                                      std::string_view(in_windows)}) {
       const Func ready = passes::run_pipeline(func, pipeline);
       const LoopProgram program = codegen::lower(ready);
       codegen::CompileOptions threads;
