@@ -4,6 +4,8 @@
 
 #include <chrono>
 
+#include "codegen/stash_budget.h"
+#include "ir/work.h"
 #include "passes/passes.h"
 #include "passes/pipeline.h"
 #include "support/error.h"
@@ -25,6 +27,52 @@ Weights bind_weights(const Function& function, const Weights& weights) {
   return bound;
 }
 
+struct Built {
+  std::shared_ptr<const Executable> executable;
+  ir::Poly work;  // multiply-adds
+};
+
+Built build(const Function& function, const BuildOptions& options, BuildTimes& times) {
+  const auto start = std::chrono::steady_clock::now();
+  ir::Func func = options.dims.empty() ? function.func : passes::bind_dims(function.func, options.dims);
+  func = passes::run_pipeline(func, function.pipeline, {options.dump_dir});
+  const std::chrono::duration<double> took = std::chrono::steady_clock::now() - start;
+  times.passes += function.pass_seconds + took.count();
+  codegen::CompileOptions how{function.aliases(func), function.outputs, options.cpu,
+                              options.features,       options.dump_dir, {}};
+  how.threads = options.threads;
+  return {codegen::compile(func, how, &times.codegen), ir::multiply_adds(func)};
+}
+
+void collect_window_steps(const ir::Func& func, std::vector<std::string>& names) {
+  for (const ir::Op& op : func.ops) {
+    if (!op.body) continue;
+    if (op.attrs.window.is_named() && op.attrs.dim.is_named()) names.push_back(op.attrs.dim.name());
+    collect_window_steps(*op.body, names);
+  }
+}
+
+/// The function in windows as well, for calls whose stash takes too much.
+std::shared_ptr<const Executable> within_budget(const Function& function, const Built& whole,
+                                                const BuildOptions& options, BuildTimes& times) {
+  const bool whole_from_cache = times.codegen.from_cache;
+  const Built windows = build(*function.in_windows, options, times);
+  times.codegen.from_cache = times.codegen.from_cache && whole_from_cache;
+  codegen::StashBudget budget{
+      whole.executable, windows.executable, std::string(kLongestWindow), {}, function.stash_bytes,
+      whole.work,       windows.work};
+  collect_window_steps(function.in_windows->func, budget.steps);
+  if (budget.steps.empty())
+    throw Error(
+        fmt::format("rondo: {}: stash_bytes are of a scan over a named number of steps, there is none",
+                    function.func.name));
+  for (const std::string& steps : budget.steps)
+    if (options.dims.contains(steps))
+      throw Error(fmt::format("rondo: {}: stash_bytes choose by {}, which dims binds to {}",
+                              function.func.name, steps, options.dims.at(steps)));
+  return codegen::within_budget(std::move(budget));
+}
+
 }  // namespace
 
 std::string to_string(const BuildTimes& t) {
@@ -39,16 +87,10 @@ std::string to_string(const BuildTimes& t) {
 Program compile(const Function& traced, const Weights& weights, const BuildOptions& options) {
   const Function function = bind_training(traced, false);
   const Weights bound = bind_weights(function, weights);
-  const auto start = std::chrono::steady_clock::now();
-  ir::Func func = options.dims.empty() ? function.func : passes::bind_dims(function.func, options.dims);
-  func = passes::run_pipeline(func, function.pipeline, {options.dump_dir});
-  const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-  codegen::CompileOptions how{function.aliases(func), function.outputs, options.cpu,
-                              options.features,       options.dump_dir, {}};
-  how.threads = options.threads;
-  codegen::CompileTimes times;
-  auto executable = codegen::compile(func, how, &times);
-  if (options.times) *options.times = {function.pass_seconds + seconds, times};
+  BuildTimes times;
+  const Built whole = build(function, options, times);
+  auto executable = function.in_windows ? within_budget(function, whole, options, times) : whole.executable;
+  if (options.times) *options.times = times;
 
   Binding binding{{}, function.state};
   for (const Param& p : function.params) binding.weights.push_back(p.name());

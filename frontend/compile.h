@@ -29,6 +29,7 @@ struct BuildOptions {
   /// Threads that run a call together, that of the caller included, where it is long enough to gain by it.
   /// Results are the same to the bit.
   int64_t threads = 1;
+  int64_t stash_bytes = 0;  // compile_training: as in GradientOptions
 };
 
 /// The function as a native program over these weights, which it shares. Throws Error for a parameter that is
@@ -40,7 +41,8 @@ Program compile(const Function& function, const Weights& weights, const BuildOpt
 template <Optimizer O>
 Program compile_training(const Function& function, const O& optimizer, const Weights& weights,
                          const BuildOptions& options = {}) {
-  return compile(training_function(function, optimizer), weights, options);
+  return compile(training_function(function, optimizer, {.stash_bytes = options.stash_bytes}), weights,
+                 options);
 }
 
 }  // namespace rondo

@@ -45,7 +45,14 @@ struct Function {
   int64_t random_sites = 0;                  // how many places of it draw random numbers
   std::string pipeline{passes::kInference};  // the passes that compile runs
   double pass_seconds = 0;                   // spent in passes already, to get here
+  /// The same with long scans in windows (passes/recompute.cpp), for calls whose stash would take more than
+  /// stash_bytes; none: there is no limit.
+  std::shared_ptr<const Function> in_windows = {};
+  int64_t stash_bytes = 0;
 };
+
+/// The dim of a function in windows that says how many steps one has.
+inline constexpr std::string_view kLongestWindow = "longest_window";
 
 /// The function in training or in evaluation: its input "training" is set, and what it decides is decided. In
 /// evaluation it has no inputs for random numbers, unless it draws some all the same.

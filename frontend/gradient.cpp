@@ -24,10 +24,13 @@ std::pair<std::string_view, std::string_view> around_grad(std::string_view pipel
   return {pipeline.substr(0, at), pipeline.substr(at + kGrad.size())};
 }
 
-}  // namespace
+/// Under the name of the function in windows.
+Function named_for_windows(Function function) {
+  function.func.name += ".windows";
+  return function;
+}
 
-Function gradient(const Function& traced, const GradientOptions& options) {
-  const Function function = bind_training(traced, true);
+Function differentiate(const Function& function, const GradientOptions& options, std::string_view pipeline) {
   Function result = function;
   const auto at = static_cast<std::ptrdiff_t>(function.output_index(options.loss));
   const Type& type = function.func.type(function.func.results[at]);
@@ -42,13 +45,27 @@ Function gradient(const Function& traced, const GradientOptions& options) {
     for (const Param& p : function.params) wrt.push_back(p.name());
   for (const std::string& name : wrt) result.outputs.push_back("d_" + name);
   if (wrt.empty()) throw Error(fmt::format("rondo: {} reads no parameter", function.func.name));
-  const auto [before, after] = around_grad(options.pipeline);
+  const auto [before, after] = around_grad(pipeline);
   const auto start = std::chrono::steady_clock::now();
   result.func.name = function.func.name + ".forward";
   result.func = run_pipeline(result.func, fmt::format("{},grad{{wrt={}}}", before, fmt::join(wrt, "|")));
   result.func.name = function.func.name + ".gradient";
   result.pass_seconds += std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   result.pipeline = after;
+  return result;
+}
+
+}  // namespace
+
+Function gradient(const Function& traced, const GradientOptions& options) {
+  const Function function = bind_training(traced, true);
+  Function result = differentiate(function, options, options.pipeline);
+  if (options.stash_bytes <= 0) return result;
+  const std::string pipeline =
+      fmt::format("mask-lengths,simplify,recompute{{window={}}},{}", kLongestWindow, options.pipeline);
+  result.in_windows =
+      std::make_shared<Function>(differentiate(named_for_windows(function), options, pipeline));
+  result.stash_bytes = options.stash_bytes;
   return result;
 }
 
@@ -77,10 +94,7 @@ void update_slots(Trace& t, const std::string& prefix, const std::vector<Tensor>
   for (size_t i = 0; i < slots.size(); ++i) t.update(fmt::format("{}.{}", prefix, i), slots[i]);
 }
 
-}  // namespace
-
-Function training_function(const Function& function, const UpdateRule& rule, std::string_view pipeline) {
-  const Function with_gradient = gradient(function, {.pipeline = pipeline});
+Function with_update(const Function& function, const Function& with_gradient, const UpdateRule& rule) {
   Function training(function.func.name + ".training", function.dtype, [&](Trace& t) {
     const std::vector<Tensor> results = t.call(with_gradient);
     std::map<std::string, Tensor> result;
@@ -112,6 +126,18 @@ Function training_function(const Function& function, const UpdateRule& rule, std
   });
   training.pipeline = with_gradient.pipeline;
   training.pass_seconds = with_gradient.pass_seconds;
+  return training;
+}
+
+}  // namespace
+
+Function training_function(const Function& function, const UpdateRule& rule, const GradientOptions& options) {
+  const Function with_gradient = gradient(function, options);
+  Function training = with_update(function, with_gradient, rule);
+  if (!with_gradient.in_windows) return training;
+  training.in_windows =
+      std::make_shared<Function>(with_update(named_for_windows(function), *with_gradient.in_windows, rule));
+  training.stash_bytes = with_gradient.stash_bytes;
   return training;
 }
 

@@ -16,6 +16,11 @@ struct GradientOptions {
   std::string loss = "loss";          // an output, a scalar
   std::vector<std::string> wrt = {};  // parameters and inputs; none: all parameters
   std::string_view pipeline = passes::kTraining;
+  /// How many bytes may be kept of all steps of named numbers of steps (scratch memory that grows with them);
+  /// 0: no limit. Calls that would take more run in windows of steps, of which no more than the state at
+  /// their start is kept: the gradient computes the steps of a window again. Gradients of inputs and states
+  /// are the same to the bit; losses and gradients of parameters are sums of windows' sums then.
+  int64_t stash_bytes = 0;
 };
 
 /// The function's outputs, and d_<name> for each parameter and input in `wrt`: the gradient of the loss.
@@ -35,16 +40,15 @@ struct UpdateRule {
                        const std::vector<Tensor>& shared)>
       update;
 };
-Function training_function(const Function& function, const UpdateRule& rule, std::string_view pipeline);
+Function training_function(const Function& function, const UpdateRule& rule, const GradientOptions& options);
 
 }  // namespace detail
 
 /// One update: forward, backward, clipping (by value, then by the global norm), and the optimizer's rule,
-/// which changes the parameters in place. The function has a scalar output "loss". Adds the input "lr", which
-/// starts as the optimizer's.
+/// which changes the parameters in place. The function has a scalar output "loss"; gradients are by all
+/// parameters. Adds the input "lr", which starts as the optimizer's.
 template <Optimizer O>
-Function training_function(const Function& function, const O& o,
-                           std::string_view pipeline = passes::kTraining) {
+Function training_function(const Function& function, const O& o, const GradientOptions& options = {}) {
   const auto slots = o.slots();
   const auto shared = o.shared();
   detail::UpdateRule rule{
@@ -59,7 +63,7 @@ Function training_function(const Function& function, const O& o,
     tensors = tensors_of(mine);
     return next;
   };
-  return detail::training_function(function, rule, pipeline);
+  return detail::training_function(function, rule, options);
 }
 
 }  // namespace rondo

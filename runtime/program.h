@@ -70,6 +70,7 @@ class Program {
   void reset();
 
   const Signature& signature() const { return executable_->signature(); }
+  const Executable& executable() const { return *executable_; }
   Weights& weights() { return weights_; }
   /// The state as named tensors (shared with the program), for checkpoints.
   Weights state() const;

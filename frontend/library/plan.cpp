@@ -139,6 +139,11 @@ class Planner {
       for (const std::string& dim : dims)
         if (!is_c_identifier(dim))
           throw Error(fmt::format("rondo: {}: dim `{}` is not a name in C", name, dim));
+      if (f.in_windows)
+        throw Error(
+            fmt::format("rondo: {}: a library keeps what its functions need of all steps, without "
+                        "stash_bytes",
+                        name));
       ir::DimValues bound;
       for (const auto& [dim, value] : options_.dims)
         if (contains(dims, dim)) bound[dim] = value, unused.erase(dim);

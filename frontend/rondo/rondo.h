@@ -35,6 +35,7 @@
 #include "frontend/scan.h"
 #include "frontend/seq2seq/encoder_decoder.h"
 #include "frontend/seq2seq/modes.h"
+#include "frontend/stash_plan.h"
 #include "frontend/state.h"
 #include "frontend/tensor.h"
 #include "frontend/truncated.h"

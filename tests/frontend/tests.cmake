@@ -13,6 +13,7 @@ set(frontend_tests
     optimizers
     training
     truncated
+    stash
     native)
 foreach(test ${frontend_tests})
   rondo_test(frontend_${test}_test SOURCES frontend/${test}_test.cpp frontend/reference.cpp LIBS rondo_frontend)
