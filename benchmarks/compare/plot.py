@@ -6,16 +6,16 @@ import report
 from rows import SECTIONS
 
 COLUMNS = [["stream", "infer-1", "infer"], ["train", "update", "own"]]
-WIDTH, ROW, LABEL, BAR, TEXT = 470, 15, 142, 178, 150  # of a column, and of what is in it
-LOW, HIGH = 0.5, 8.0  # speeds at the ends of a bar; faster ones are cut
+WIDTH, ROW, LABEL, BAR = 500, 15, 170, 180  # of a column, and of what is in it
+LOW, HIGH = 0.7, 3.0  # speeds at the ends of a bar; faster ones are cut
 
 
 def place(speed):
     return LABEL + BAR * math.log(min(max(speed, LOW), HIGH) / LOW) / math.log(HIGH / LOW)
 
 
-def label(name, result):
-    cell, _, size = name.replace("own-", "own ").replace("update", "").partition("-")
+def label(name):
+    cell, _, size = name.replace("own-", "own ").partition("-")
     parts = [p for p in size.split("-") if p not in ("stream", "infer", "train", "T50", "T100", "T1")]
     return cell + " " + " ".join(parts)
 
@@ -27,7 +27,7 @@ def text(x, y, words, size=10, anchor="start", colour="#333", weight="normal"):
 
 def draw_row(y, name, result):
     speed, part = report.speed(result), result["limit_us"] / result["time_us"]["rondo"]
-    middle, parts = y + ROW / 2, [text(LABEL - 6, y + 11, label(name, result), anchor="end")]
+    middle, parts = y + ROW / 2, [text(LABEL - 6, y + 11, label(name), anchor="end")]
     if speed is None:
         return parts + [text(LABEL + 4, y + 11, "no peer", colour="#888")]
     colour = "#2b7a4b" if speed >= result["target"] else "#7fb38f" if speed >= 1 else "#d9822b"
@@ -35,7 +35,8 @@ def draw_row(y, name, result):
     parts.append(f'<rect x="{start:.1f}" y="{y + 3}" width="{max(end - start, 1):.1f}" height="{ROW - 6}" fill="{colour}"/>')
     goal = place(result["target"])
     parts.append(f'<line x1="{goal:.1f}" x2="{goal:.1f}" y1="{y + 1}" y2="{y + ROW - 1}" stroke="#333"/>')
-    words = f"{speed:.2f} x {report.best_peer(result)[0].replace('onnxruntime', 'ORT')}"
+    peer = report.best_peer(result)[0].replace("onnxruntime", "ORT").replace(" clang++", "").replace(" g++", "")
+    words = f"{speed:.2f} x {peer}"
     parts.append(text(LABEL + BAR + 6, middle + 3.5, words, 9))
     parts.append(text(WIDTH - 8, middle + 3.5, f"{part:.0%}", 9, "end", "#777"))
     return parts
@@ -48,7 +49,7 @@ def draw_section(y, title, rows):
     for name, result in rows:
         parts += draw_row(y, name, result)
         y += ROW
-    for speed in [0.5, 1, 2, 4, 8]:
+    for speed in [0.7, 1, 1.5, 2, 3]:
         x, shade = place(speed), "#555" if speed == 1 else "#ddd"
         parts.insert(0, f'<line x1="{x:.1f}" x2="{x:.1f}" y1="{top}" y2="{y}" stroke="{shade}"/>')
         parts.append(text(x, y + 10, f"{speed:g}", 8, "middle", "#777"))
