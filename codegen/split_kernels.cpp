@@ -177,7 +177,7 @@ class Splitter {
     };
     // In blocks each thread packs the operands of its part: the smaller one rather twice.
     if (kernel.schedule.block && is_wide(kernel) && !fit.empty() && fit.back().dim + 1 == rank)
-      std::ranges::rotate(fit, fit.end() - 1);
+      std::rotate(fit.begin(), fit.end() - 1, fit.end());
     auto found = suits(kRows * program_.threads);
     if (found == fit.end()) found = suits(program_.threads);
     if (found == fit.end()) found = suits(2);
