@@ -83,10 +83,13 @@ class ProgramEmitter {
   void emit(const Kernel& kernel, const Share* share) {
     emit_part(kernel.name, share, [&](FunctionBuilder& f) {
       f.kernel = inline_ ? nullptr : &kernel;
-      if (kernel.schedule.form == Schedule::Form::gemm)
-        emit_gemm_kernel(f, kernel);
-      else
+      const Schedule::Form form = kernel.schedule.form;
+      if (form == Schedule::Form::vector)
         emit_vector_kernel(f, kernel);
+      else if (form == Schedule::Form::row && is_small_row(kernel))
+        emit_row_kernel(f, kernel);
+      else  // also a thread's part of a row, if its size is known at the call only
+        emit_gemm_kernel(f, kernel);
     });
   }
 

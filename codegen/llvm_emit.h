@@ -16,6 +16,7 @@ void emit_point_loop(FunctionBuilder&, const ir::Loop&);
 llvm::Value* few_points(FunctionBuilder&, const ir::Loop&);
 /// Register tiles over rows and columns; see schedule_gemm.h.
 void emit_gemm_kernel(FunctionBuilder&, const ir::Kernel&);
+void emit_row_kernel(FunctionBuilder&, const ir::Kernel&);
 void emit_pack(FunctionBuilder&, const ir::Pack&);
 
 /// The lanes in which a kernel runs over its last dim: as many as a sum has partial sums, fewer for doubles

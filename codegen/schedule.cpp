@@ -73,7 +73,8 @@ class Scheduler {
     if (!is_gemm(*kernel)) return;
     const Poly& columns = kernel->dims.back();
     if (columns.is_constant() && columns.constant() < kFewColumns) return;
-    kernel->schedule.form = Schedule::Form::gemm;
+    kernel->schedule.form = is_small_row(*kernel) ? Schedule::Form::row : Schedule::Form::gemm;
+    if (kernel->schedule.form == Schedule::Form::row) return;
     std::vector<GemmGroup> groups = gemm_groups(*kernel);
     kernel->schedule.packed.assign(groups.size(), kNone);
     const bool once = std::ranges::all_of(loops_, [](const Enclosing& in) { return in.loop->windows; });

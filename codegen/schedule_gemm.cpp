@@ -16,6 +16,8 @@ namespace {
 constexpr size_t kMaxGroup = 4;
 /// Rows whose left operands are packed at a time.
 constexpr int64_t kBlockRows = 768;
+/// Elements of the right operands of a row: 128 KB of f32.
+constexpr int64_t kSmallRow = 1 << 15;
 
 /// Whether a load, or the row that it goes by, moves with one of the variables first..end-1.
 bool varies(const Nodes& nodes, const Access& a, size_t first, size_t end) {
@@ -90,6 +92,18 @@ bool is_gemm(const Kernel& kernel) {
   return std::ranges::all_of(kernel.accs, [&](const Accumulator& acc) {
     return acc.dtype == kernel.accs[0].dtype && operands(kernel, acc).has_value();
   });
+}
+
+bool is_small_row(const Kernel& kernel) {
+  const Poly& columns = kernel.dims.back();
+  if (row_count(kernel) != Poly(1) || !columns.is_constant()) return false;
+  int64_t elements = 0;
+  for (const Accumulator& acc : kernel.accs) {
+    const Poly terms = product(acc.dims);
+    if (!terms.is_constant()) return false;
+    elements += terms.constant() * columns.constant();
+  }
+  return elements <= kSmallRow;
 }
 
 GemmOperands gemm_operands(const Kernel& kernel, uint32_t acc) {

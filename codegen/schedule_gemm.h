@@ -32,6 +32,9 @@ struct GemmTile {
 /// chain over products of two loads, one that does not vary with the column and one that does not vary with
 /// the rows.
 bool is_gemm(const ir::Kernel&);
+/// Whether the row form fits a kernel that is_gemm: one row, and matrices of constant size that stay in the
+/// first two caches.
+bool is_small_row(const ir::Kernel&);
 /// The groups of a kernel that is_gemm.
 std::vector<GemmGroup> gemm_groups(const ir::Kernel&);
 GemmOperands gemm_operands(const ir::Kernel&, uint32_t acc);

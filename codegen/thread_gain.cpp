@@ -53,7 +53,7 @@ class Estimate {
   Poly time(const Kernel& k) const {
     Poly each = cost(k.nodes) + static_cast<int64_t>(k.stores.size()) * kMove;
     for (const Accumulator& acc : k.accs) {
-      Poly terms = k.schedule.form == Schedule::Form::gemm ? kProduct : kTerm + cost(acc.nodes);
+      Poly terms = k.schedule.form != Schedule::Form::vector ? kProduct : kTerm + cost(acc.nodes);
       for (const Poly& d : acc.dims) terms = terms * d;
       each += terms;
     }

@@ -137,6 +137,7 @@ struct Schedule {
   enum class Form : uint8_t {
     vector,  // loops over the dims, the last one in lanes
     gemm,    // register tiles over the last two dims, accumulators are products of two loads
+    row,     // the same for one row and few terms, all of constant size: sums never leave registers
   };
   Form form = Form::vector;
   uint32_t rows = 1;             // gemm: rows of a register tile

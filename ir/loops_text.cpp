@@ -106,6 +106,7 @@ class Printer {
 
   std::string schedule(const Schedule& s) const {
     if (s.form == Schedule::Form::vector) return "";
+    if (s.form == Schedule::Form::row) return " as row";
     std::vector<std::string> packed;
     for (BufferId b : s.packed) packed.push_back(b == kNone ? "-" : buffer_name(b));
     return fmt::format(" as gemm of {} rows, {} vectors{}{}", s.rows, s.vectors, s.block ? ", in blocks" : "",

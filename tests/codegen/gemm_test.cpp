@@ -10,7 +10,7 @@ namespace {
 using namespace ir;
 using codegen::Target;
 
-enum class Variant { vector, direct, packed, blocked };
+enum class Variant { vector, direct, packed, blocked, row };
 
 struct Shape {
   Poly m, n, k;
@@ -53,6 +53,7 @@ LoopProgram product(const Shape& s, Variant variant, const Target& target) {
   EXPECT_TRUE(codegen::is_gemm(*kernel));
   Schedule& schedule = kernel->schedule;
   if (variant != Variant::vector) schedule.form = Schedule::Form::gemm;
+  if (variant == Variant::row) schedule.form = Schedule::Form::row;
   size_t groups = codegen::gemm_groups(*kernel).size();
   EXPECT_EQ(groups, s.groups);
   if (variant == Variant::packed) {
@@ -77,8 +78,8 @@ void expect_product(const Shape& s, const std::vector<DimValues>& all = {{}}, do
   for (const Target& target : targets()) {
     const Native vector(plain, target);
     std::vector<Native> others;
-    for (Variant v : {Variant::direct, Variant::packed, Variant::blocked})
-      others.emplace_back(product(s, v, target), target);
+    for (Variant v : {Variant::direct, Variant::packed, Variant::blocked, Variant::row})
+      if (v != Variant::row || s.m == Poly(1)) others.emplace_back(product(s, v, target), target);
     for (const DimValues& dims : all) {
       const std::vector<Array> inputs = random_inputs(plain, dims), first = vector.run(inputs, dims);
       expect_near(run_interpreted(plain, inputs, dims), first, tolerance);
@@ -102,6 +103,15 @@ TEST(Gemm, Gates) {
   for (uint32_t gates : {2, 3, 4}) expect_product({7, 33, 16, gates});
   expect_product({14, 40, 11, 4, 2});
   expect_product({1, 100, 20, 4});
+}
+
+/// Whole vectors, what is left of them, and runs of terms that do not divide their number.
+TEST(Gemm, OneRow) {
+  for (int64_t n : {4, 6, 8, 20, 32, 45, 64})
+    for (int64_t k : {1, 2, 7, 64}) expect_product({1, n, k, 4, 2});
+  expect_product({1, 96, 24, 3});
+  expect_product({1, 45, 30, 1, 1, true, true});
+  expect_product({1, 24, 13, 4, 1, false, false, DType::f64});
 }
 
 TEST(Gemm, NamedDims) {

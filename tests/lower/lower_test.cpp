@@ -197,6 +197,20 @@ TEST(Lower, ProductsGetRegisterTiles) {
   EXPECT_EQ(all[1]->schedule.form, Schedule::Form::vector);
 }
 
+TEST(Lower, OneRowTimesASmallMatrixStaysInRegisters) {
+  auto form = [](const std::string& rows, const std::string& columns) {
+    auto program = codegen::lower(
+        parse("func @product(%x: f32[" + rows + ",8], %w: f32[8," + columns + "]) -> (f32[" + rows + "," +
+              columns + "]) {\n  %y = matmul %x, %w : f32[" + rows + "," + columns + "]\n  return %y\n}\n"));
+    return kernels(program.stmts).at(0)->schedule.form;
+  };
+  EXPECT_EQ(form("1", "64"), Schedule::Form::row);
+  EXPECT_EQ(form("2", "64"), Schedule::Form::gemm);
+  EXPECT_EQ(form("B", "64"), Schedule::Form::gemm);
+  EXPECT_EQ(form("1", "N"), Schedule::Form::gemm);
+  EXPECT_EQ(form("1", "8192"), Schedule::Form::gemm);
+}
+
 TEST(Lower, WeightsAreUpdatedInPlace) {
   codegen::CompileOptions options;
   options.aliases = {{0, 0}};
