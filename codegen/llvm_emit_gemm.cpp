@@ -65,10 +65,20 @@ class GemmEmitter {
       llvm::Value* whole = f_.i64(0);
       if (blocks_at_once() > 1) {
         whole = f_.i64(s_.columns().constant() / wide * wide);
-        f_.for_each(f_.i64(0), whole, wide, visit(most));
+        to_and_fro(whole, wide, visit(most));
       }
       f_.for_each(whole, columns, s_.block_columns(), visit(s_.tile.vectors));
     });
+  }
+
+  /// Blocks of columns up to `end`, at every other step of the loop around in falling order: what a step reads
+  /// last is still in a near cache when the next step starts with it, though all of it does not fit.
+  void to_and_fro(llvm::Value* end, int64_t step, const std::function<void(llvm::Value* n)>& visit) {
+    if (f_.loops().empty()) return f_.for_each(f_.i64(0), end, step, visit);
+    llvm::Value* odd = f_.b.CreateTrunc(f_.loop_variable(f_.loops().back()), f_.b.getInt1Ty());
+    llvm::Value* last = f_.b.CreateNSWSub(end, f_.i64(step));
+    f_.for_each(f_.i64(0), end, step,
+                [&](llvm::Value* n) { visit(f_.b.CreateSelect(odd, f_.b.CreateNSWSub(last, n), n)); });
   }
 
   /// Blocks of columns that a tile of few rows takes side by side, for enough independent chains.
@@ -274,7 +284,8 @@ class GemmEmitter {
     llvm::Value* packed_left = f_.base(s_.kernel.schedule.workspace);
     llvm::Value* packed_right = f_.element(s_.element, packed_left, f_.poly(s_.workspace.left));
     llvm::Value* sums = f_.element(s_.element, packed_right, f_.poly(s_.workspace.right));
-    if (s_.blocks.whole_k) sums = f_.stack(s_.element, tile_sums());
+    const bool in_output = sums_in_output(s_.kernel, f_.target);
+    if (s_.blocks.whole_k && !in_output) sums = f_.stack(s_.element, tile_sums());
     for (uint32_t group = 0; group < s_.groups.size(); ++group) {
       const GemmGroup& g = s_.groups[group];
       llvm::Value* extent = f_.poly(s_.k_dims(g)[0]);
@@ -282,44 +293,49 @@ class GemmEmitter {
       llvm::Value* some = f_.b.CreateSelect(f_.b.CreateICmpSGT(extent, f_.i64(0)), extent, f_.i64(1));
       f_.for_each(f_.i64(0), some, s_.blocks.k, [&](llvm::Value* k0) {
         llvm::Value* k1 = f_.minimum(extent, f_.add(k0, f_.i64(s_.blocks.k)));
-        RightPacker(f_, s_, g, packed_right, f_.b.CreateNSWSub(k1, k0))
-            .run(variables(at), k0, k1, f_.i64(0));
         for_row_blocks([&](llvm::Value* first, llvm::Value* end) {
           if (!left_in_runs(s_.kernel, g)) pack_left(g, at, packed_left, first, end, k0, k1);
-          for_tiles(at, first, end, sums, [&](const TilePlace& place) {
-            blocked_tile(place, group, {first, end, k0, k1}, packed_left, packed_right);
-            if (s_.blocks.whole_k) finish_tile(place, end);
+          for_columns([&](llvm::Value* n) {
+            RightPacker(f_, s_, g, packed_right, n, f_.b.CreateNSWSub(k1, k0))
+                .run_block(n, variables(at), k0, k1, f_.i64(0));
+            for_tiles(at, first, end, n, sums, [&](const TilePlace& place) {
+              blocked_tile(place, group, {first, end, k0, k1}, packed_left, packed_right);
+              if (s_.blocks.whole_k && !in_output) finish_tile(place, end);
+            });
           });
         });
       });
     }
-    if (s_.blocks.whole_k || sums_in_output(s_.kernel, f_.target)) return;
-    for_tiles(at, f_.i64(0), f_.poly(rows_), sums,
-              [&](const TilePlace& place) { finish_tile(place, f_.poly(rows_)); });
+    if (s_.blocks.whole_k || in_output) return;
+    for_columns([&](llvm::Value* n) {
+      for_tiles(at, f_.i64(0), f_.poly(rows_), n, sums,
+                [&](const TilePlace& place) { finish_tile(place, f_.poly(rows_)); });
+    });
   }
 
-  /// The tiles of rows [first, end), those that share right operands one after the other. Sums of all of k
-  /// stand on the stack; else in the output, if the kernel does no more than to store them, or in `sums`, as
-  /// [column block][row][accumulator][column].
-  void for_tiles(const Values& at, llvm::Value* first, llvm::Value* end, llvm::Value* sums,
+  void for_columns(const std::function<void(llvm::Value* n)>& visit) {
+    f_.for_each(f_.i64(0), f_.poly(s_.columns()), s_.block_columns(), visit);
+  }
+
+  /// The tiles of rows [first, end) and the block of columns at n. Their sums stand in the output, if the kernel
+  /// does no more than to store them; else in `sums`: of all of k those of one tile, of a block of k those of
+  /// all tiles, as [column block][row][accumulator][column].
+  void for_tiles(const Values& at, llvm::Value* first, llvm::Value* end, llvm::Value* n, llvm::Value* sums,
                  const std::function<void(const TilePlace&)>& visit) {
-    f_.for_each(f_.i64(0), f_.poly(s_.columns()), s_.block_columns(), [&](llvm::Value* n) {
-      f_.for_each(first, end, s_.tile.rows, [&](llvm::Value* row) {
-        TilePlace place = in_tile(at, row, n, s_.tile.vectors, sums);
-        if (!s_.blocks.whole_k && sums_in_output(s_.kernel, f_.target)) {
-          const Access& output = s_.kernel.stores[0].access;
-          Values where = variables(at);
-          where[s_.column()] = n;
-          if (s_.column() > 0) where[s_.column() - 1] = row;
-          place.sums = f_.element(s_.element, f_.base(output.buffer), affine_index(f_, output, where));
-          place.next_row = f_.poly(s_.column() > 0 ? stride_of(output, s_.column() - 1) : Poly(0));
-        } else if (!s_.blocks.whole_k) {
-          llvm::Value* line =
-              f_.add(f_.mul(n, f_.poly(rows_)), f_.mul(row, f_.i64(s_.block_columns())));
-          place.sums = f_.element(s_.element, sums, f_.mul(line, f_.i64(static_cast<int64_t>(accs_))));
-        }
-        visit(place);
-      });
+    f_.for_each(first, end, s_.tile.rows, [&](llvm::Value* row) {
+      TilePlace place = in_tile(at, row, n, s_.tile.vectors, sums);
+      if (sums_in_output(s_.kernel, f_.target)) {
+        const Access& output = s_.kernel.stores[0].access;
+        Values where = variables(at);
+        where[s_.column()] = n;
+        if (s_.column() > 0) where[s_.column() - 1] = row;
+        place.sums = f_.element(s_.element, f_.base(output.buffer), affine_index(f_, output, where));
+        place.next_row = f_.poly(s_.column() > 0 ? stride_of(output, s_.column() - 1) : Poly(0));
+      } else if (!s_.blocks.whole_k) {
+        llvm::Value* line = f_.add(f_.mul(n, f_.poly(rows_)), f_.mul(row, f_.i64(s_.block_columns())));
+        place.sums = f_.element(s_.element, sums, f_.mul(line, f_.i64(static_cast<int64_t>(accs_))));
+      }
+      visit(place);
     });
   }
 
@@ -348,7 +364,7 @@ class GemmEmitter {
                     llvm::Value* packed_right_at) {
     const GemmGroup& g = s_.groups[group];
     llvm::Value* run = f_.b.CreateNSWSub(block.k1, block.k0);
-    LoadVector right = packed_right(g, packed_right_at, place.column, run);
+    LoadVector right = packed_right(g, packed_right_at, f_.i64(0), run);
     for_tile_rows(place.row, block.end, [&](unsigned rows, llvm::Value* done) {
       LoadScalar left = left_in_place(g, f_.add(place.row, done));
       if (!left_in_runs(s_.kernel, g)) {

@@ -63,23 +63,21 @@ Values with(const Values& at, llvm::Value* k) {
 }  // namespace
 
 void RightPacker::run(const Values& at, llvm::Value* k0, llvm::Value* k1, llvm::Value* first) const {
+  for_columns([&](llvm::Value* n) { run_block(n, at, k0, k1, first); });
+}
+
+void RightPacker::run_block(llvm::Value* n, const Values& at, llvm::Value* k0, llvm::Value* k1,
+                            llvm::Value* first) const {
   auto term = [&](llvm::Value* k) { return f_.add(first, f_.b.CreateNSWSub(k, k0)); };
-  auto copy_terms = [&](llvm::Value* n, llvm::Value* from, llvm::Value* to) {
-    f_.for_each(from, to, 1, [&](llvm::Value* k) { copy(n, with(at, k), term(k)); });
-  };
-  if (!runs_along_k())
-    return f_.for_each(k0, k1, 1, [&](llvm::Value* k) {
-      for_columns([&](llvm::Value* n) { copy(n, with(at, k), term(k)); });
-    });
-  llvm::Value* whole =
-      f_.add(k0, f_.b.CreateAnd(f_.b.CreateNSWSub(k1, k0), f_.i64(-static_cast<int64_t>(s_.lanes))));
-  for_columns([&](llvm::Value* n) {
+  llvm::Value* done = k0;
+  if (runs_along_k()) {
+    llvm::Value* terms = f_.b.CreateAnd(f_.b.CreateNSWSub(k1, k0), f_.i64(-static_cast<int64_t>(s_.lanes)));
     llvm::Value* last = f_.add(n, f_.i64(s_.block_columns()));
     llvm::Value* full = f_.b.CreateICmpSLE(last, f_.poly(s_.columns()));
-    llvm::Value* done = f_.b.CreateSelect(full, whole, k0);
+    done = f_.b.CreateSelect(full, f_.add(k0, terms), k0);
     f_.for_each(k0, done, s_.lanes, [&](llvm::Value* k) { copy_square(n, at, k, term(k)); });
-    copy_terms(n, done, k1);
-  });
+  }
+  f_.for_each(done, k1, 1, [&](llvm::Value* k) { copy(n, with(at, k), term(k)); });
 }
 
 void RightPacker::run_single(const Values& at) const {
@@ -101,7 +99,7 @@ bool RightPacker::runs_along_k() const {
 }
 
 llvm::Value* RightPacker::place(llvm::Value* n, llvm::Value* term, int64_t a, llvm::Value* column) const {
-  llvm::Value* run = f_.add(f_.mul(n, panel_), f_.mul(term, f_.i64(s_.block_columns())));
+  llvm::Value* run = f_.add(f_.mul(f_.b.CreateNSWSub(n, origin_), panel_), f_.mul(term, f_.i64(s_.block_columns())));
   llvm::Value* to = f_.element(s_.element, packed_, f_.mul(run, f_.i64(accs_)));
   return f_.element(s_.element, to, f_.add(f_.i64(a * s_.block_columns()), column));
 }
@@ -143,7 +141,7 @@ void emit_pack(FunctionBuilder& f, const Pack& pack) {
   f.define(share);
   const bool shared = f.program.threads > 1 && f.program.buffers[packed].own.is_zero() &&
                       pack.kernel->schedule.split.dim != kNone;
-  RightPacker packer(f, s, g, f.base(packed), f.poly(extent), shared ? &share : nullptr);
+  RightPacker packer(f, s, g, f.base(packed), f.i64(0), f.poly(extent), shared ? &share : nullptr);
   if (outer.empty()) return packer.run_single(at);
   llvm::Value* inner = f.poly(outer.back());
   outer.pop_back();

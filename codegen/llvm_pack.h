@@ -36,20 +36,24 @@ llvm::Value* load_right(FunctionBuilder&, const GemmShape&, uint32_t acc, Values
 /// Copies the right operands of a group to their packed form.
 class RightPacker {
  public:
-  /// `panel`: the terms of k that each block of columns has room for. `share`: of the columns, the thread's;
-  /// null: all.
+  /// `origin`: the first column that has a place in `packed`. `panel`: the terms of k that each block of columns
+  /// has room for. `share`: of the columns, the thread's; null: all.
   RightPacker(FunctionBuilder& f, const GemmShape& s, const GemmGroup& g, llvm::Value* packed,
-              llvm::Value* panel, const Share* share = nullptr)
+              llvm::Value* origin, llvm::Value* panel, const Share* share = nullptr)
       : f_(f),
         s_(s),
         g_(g),
         packed_(packed),
+        origin_(origin),
         panel_(panel),
         share_(share),
         accs_(static_cast<int64_t>(g.accs.size())) {}
 
   /// Terms [k0, k1) of the innermost k, to terms first.. of the panel; `at` holds the variables around it.
   void run(const Values& at, llvm::Value* k0, llvm::Value* k1, llvm::Value* first) const;
+  /// The same of the block of columns at n alone.
+  void run_block(llvm::Value* n, const Values& at, llvm::Value* k0, llvm::Value* k1,
+                 llvm::Value* first) const;
   /// The one term of a product without reduced dims.
   void run_single(const Values& at) const;
 
@@ -67,6 +71,7 @@ class RightPacker {
   const GemmShape& s_;
   const GemmGroup& g_;
   llvm::Value* packed_;
+  llvm::Value* origin_;
   llvm::Value* panel_;
   const Share* share_;
   int64_t accs_;

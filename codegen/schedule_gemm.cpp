@@ -14,7 +14,7 @@ using namespace ir;
 namespace {
 
 constexpr size_t kMaxGroup = 4;
-/// Rows whose left operands are packed at a time.
+/// Rows that pass a panel of right operands; whose left operands are packed at a time.
 constexpr int64_t kBlockRows = 768;
 /// Elements of the right operands of a row: 128 KB of f32.
 constexpr int64_t kSmallRow = 1 << 15;
@@ -185,8 +185,8 @@ bool left_in_runs(const Kernel& kernel, const GemmGroup& group) {
 
 GemmBlocks gemm_blocks(const Kernel& kernel, const Target& target) {
   // A panel of right operands, k x one tile's columns, is read once for each tile of rows: it is meant for a
-  // good quarter of the second-level cache. A panel of left operands passes once for each panel of right ones,
-  // and may come from further out.
+  // good quarter of the second-level cache. The left operands pass once for each panel of right ones, and may
+  // come from further out.
   const int64_t most_k = (int64_t{128} << 10) / (panel_columns(kernel, target) *
                                                  static_cast<int64_t>(size_of(kernel.accs[0].dtype)));
   GemmBlocks blocks{0, most_k, false};
@@ -212,18 +212,13 @@ bool sums_in_output(const Kernel& kernel, const Target& target) {
 GemmWorkspace gemm_workspace(const Kernel& kernel, const Target& target) {
   const GemmBlocks blocks = gemm_blocks(kernel, target);
   const std::vector<GemmGroup> groups = gemm_groups(kernel);
-  int64_t most = 0;
-  bool packs_left = false;
-  for (const GemmGroup& g : groups) {
-    most = std::max(most, static_cast<int64_t>(g.accs.size()));
-    packs_left = packs_left || !left_in_runs(kernel, g);
-  }
-  const Poly columns = padded_columns(kernel, target);
-  GemmWorkspace workspace{0, columns * Poly(blocks.k * most), 0};
+  const bool packs_left =
+      std::ranges::any_of(gemm_groups(kernel), [&](const GemmGroup& g) { return !left_in_runs(kernel, g); });
+  GemmWorkspace workspace{0, Poly(blocks.k * panel_columns(kernel, target)), 0};
   // Each region starts on a cache line, since columns are whole vectors and the left block is rounded.
   if (packs_left) workspace.left = Poly((blocks.rows * blocks.k + 63) / 64 * 64);
   if (!blocks.whole_k && !sums_in_output(kernel, target))
-    workspace.sums = columns * row_count(kernel) * Poly(static_cast<int64_t>(kernel.accs.size()));
+    workspace.sums = padded_columns(kernel, target) * row_count(kernel) * Poly(static_cast<int64_t>(kernel.accs.size()));
   return workspace;
 }
 
