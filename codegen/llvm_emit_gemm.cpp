@@ -5,8 +5,8 @@
 #include "support/error.h"
 
 // The blocks are those of K. Goto and R. van de Geijn, Anatomy of High-Performance Matrix Multiplication,
-// 2008, one level further out: a panel of right operands stays in the second-level cache while all rows pass it.
-// Unlike there, the sum over k is one chain in every form, so that all forms give the same bits.
+// 2008, one level further out: a panel of right operands stays in the second-level cache while all rows pass
+// it. Unlike there, the sum over k is one chain in every form, so that all forms give the same bits.
 namespace rondo::codegen {
 
 using namespace ir;
@@ -18,8 +18,8 @@ struct TilePlace {
   Values at;         // variables of the outer rows
   llvm::Value* row;  // first row of the tile, first column
   llvm::Value* column;
-  unsigned vectors;   // of columns, over all blocks of the tile
-  llvm::Value* sums;  // [row][accumulator][column]; in the kernel's output, [row][column] there
+  unsigned vectors;       // of columns, over all blocks of the tile
+  llvm::Value* sums;      // [row][accumulator][column]; in the kernel's output, [row][column] there
   llvm::Value* next_row;  // elements from one row of sums to the next
 };
 
@@ -71,8 +71,8 @@ class GemmEmitter {
     });
   }
 
-  /// Blocks of columns up to `end`, at every other step of the loop around in falling order: what a step reads
-  /// last is still in a near cache when the next step starts with it, though all of it does not fit.
+  /// Blocks of columns up to `end`, at every other step of the loop around in falling order: what a step
+  /// reads last is still in a near cache when the next step starts with it, though all of it does not fit.
   void to_and_fro(llvm::Value* end, int64_t step, const std::function<void(llvm::Value* n)>& visit) {
     if (f_.loops().empty()) return f_.for_each(f_.i64(0), end, step, visit);
     llvm::Value* odd = f_.b.CreateTrunc(f_.loop_variable(f_.loops().back()), f_.b.getInt1Ty());
@@ -212,9 +212,7 @@ class GemmEmitter {
     Values zeros(rows * accs * place.vectors, llvm::Constant::getNullValue(s_.vector));
     Values init = f_.values_if(f_.b.CreateICmpNE(k_start, f_.i64(0)), zeros, [&] {
       Values sums;
-      for_each_sum([&](llvm::Value* at) {
-        sums.push_back(f_.b.CreateAlignedLoad(s_.vector, at, s_.align));
-      });
+      for_each_sum([&](llvm::Value* at) { sums.push_back(f_.b.CreateAlignedLoad(s_.vector, at, s_.align)); });
       return sums;
     });
     Values sums = fold_k(init, [&](const Values& at, llvm::Value* k, const Values& carried) {
@@ -235,8 +233,8 @@ class GemmEmitter {
   }
 
   /// The kernel's own nodes and stores for `rows` rows whose sums are complete. In a function of its own, as
-  /// LLVM would keep the constants of exp and tanh in registers that the tile needs, all through the loops over
-  /// k; a tile of one row has registers to spare.
+  /// LLVM would keep the constants of exp and tanh in registers that the tile needs, all through the loops
+  /// over k; a tile of one row has registers to spare.
   void finish_rows(const TilePlace& place, llvm::Value* rows) {
     if (rows_ == Poly(1)) return finish_rows(f_, place, rows);
     Values more = place.at;
@@ -317,9 +315,9 @@ class GemmEmitter {
     f_.for_each(f_.i64(0), f_.poly(s_.columns()), s_.block_columns(), visit);
   }
 
-  /// The tiles of rows [first, end) and the block of columns at n. Their sums stand in the output, if the kernel
-  /// does no more than to store them; else in `sums`: of all of k those of one tile, of a block of k those of
-  /// all tiles, as [column block][row][accumulator][column].
+  /// The tiles of rows [first, end) and the block of columns at n. Their sums stand in the output, if the
+  /// kernel does no more than to store them; else in `sums`: of all of k those of one tile, of a block of k
+  /// those of all tiles, as [column block][row][accumulator][column].
   void for_tiles(const Values& at, llvm::Value* first, llvm::Value* end, llvm::Value* n, llvm::Value* sums,
                  const std::function<void(const TilePlace&)>& visit) {
     f_.for_each(first, end, s_.tile.rows, [&](llvm::Value* row) {
@@ -417,7 +415,7 @@ class GemmEmitter {
   size_t accs_;
   std::vector<Poly> outer_;
   Poly rows_ = 1;
-  std::vector<uint32_t> order_;  // accumulators in the order of the groups
+  std::vector<uint32_t> order_;                    // accumulators in the order of the groups
   std::map<unsigned, llvm::Function*> finishers_;  // by the vectors of a row
 };
 

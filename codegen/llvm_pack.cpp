@@ -99,7 +99,8 @@ bool RightPacker::runs_along_k() const {
 }
 
 llvm::Value* RightPacker::place(llvm::Value* n, llvm::Value* term, int64_t a, llvm::Value* column) const {
-  llvm::Value* run = f_.add(f_.mul(f_.b.CreateNSWSub(n, origin_), panel_), f_.mul(term, f_.i64(s_.block_columns())));
+  llvm::Value* run =
+      f_.add(f_.mul(f_.b.CreateNSWSub(n, origin_), panel_), f_.mul(term, f_.i64(s_.block_columns())));
   llvm::Value* to = f_.element(s_.element, packed_, f_.mul(run, f_.i64(accs_)));
   return f_.element(s_.element, to, f_.add(f_.i64(a * s_.block_columns()), column));
 }

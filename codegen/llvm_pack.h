@@ -36,8 +36,8 @@ llvm::Value* load_right(FunctionBuilder&, const GemmShape&, uint32_t acc, Values
 /// Copies the right operands of a group to their packed form.
 class RightPacker {
  public:
-  /// `origin`: the first column that has a place in `packed`. `panel`: the terms of k that each block of columns
-  /// has room for. `share`: of the columns, the thread's; null: all.
+  /// `origin`: the first column that has a place in `packed`. `panel`: the terms of k that each block of
+  /// columns has room for. `share`: of the columns, the thread's; null: all.
   RightPacker(FunctionBuilder& f, const GemmShape& s, const GemmGroup& g, llvm::Value* packed,
               llvm::Value* origin, llvm::Value* panel, const Share* share = nullptr)
       : f_(f),
@@ -61,7 +61,8 @@ class RightPacker {
   void for_columns(const std::function<void(llvm::Value*)>& visit) const;
   /// Whether elements follow each other along k, as in a transposed matrix.
   bool runs_along_k() const;
-  /// Where a column of accumulator a of a term of column block n is; the column counts from the block's first.
+  /// Where a column of accumulator a of a term of column block n is; the column counts from the block's
+  /// first.
   llvm::Value* place(llvm::Value* n, llvm::Value* term, int64_t a, llvm::Value* column) const;
   void copy(llvm::Value* n, const Values& at, llvm::Value* term) const;
   /// All columns of lanes terms, read along k, as squares.

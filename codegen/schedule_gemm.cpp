@@ -218,7 +218,8 @@ GemmWorkspace gemm_workspace(const Kernel& kernel, const Target& target) {
   // Each region starts on a cache line, since columns are whole vectors and the left block is rounded.
   if (packs_left) workspace.left = Poly((blocks.rows * blocks.k + 63) / 64 * 64);
   if (!blocks.whole_k && !sums_in_output(kernel, target))
-    workspace.sums = padded_columns(kernel, target) * row_count(kernel) * Poly(static_cast<int64_t>(kernel.accs.size()));
+    workspace.sums =
+        padded_columns(kernel, target) * row_count(kernel) * Poly(static_cast<int64_t>(kernel.accs.size()));
   return workspace;
 }
 
