@@ -268,8 +268,10 @@ TEST(Vector, Loops) {
     NodeId next = e.apply(ScalarOp::add, DType::f32, {half, now});
     step.stores = {store(state, next, {1}), store(ys, next, {1})};
     step.stores[1].access.outer = {{0, h}};
-    auto loop =
-        std::make_shared<Loop>(Loop{0, t, reverse, {{std::make_shared<Kernel>(step), nullptr, nullptr}}});
+    auto loop = std::make_shared<Loop>();
+    loop->trip = t;
+    loop->reverse = reverse;
+    loop->body = {{std::make_shared<Kernel>(step), nullptr, nullptr}};
     l.program.stmts.push_back({nullptr, loop, nullptr});
     expect_same_for_all(l.program, {{{"T", 0}}, {{"T", 1}}, {{"T", 9}}});
   }
