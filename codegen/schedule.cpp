@@ -93,11 +93,7 @@ class Scheduler {
     Poly rows = 1, terms = 1;
     for (size_t d = 0; d + 1 < kernel.dims.size(); ++d) rows = rows * kernel.dims[d];
     for (const Poly& d : kernel.accs[0].dims) terms = terms * d;
-    bool in_rows = std::ranges::all_of(gemm_groups(kernel), [&](const GemmGroup& g) {
-      const Access& right = *gemm_operands(kernel, g.accs[0]).right;
-      return right.strides.size() >= kernel.dims.size() && right.strides[kernel.dims.size() - 1] == Poly(1);
-    });
-    if (in_rows && typical(rows) < kFewRows) return false;
+    if (right_in_rows(kernel) && typical(rows) < kFewRows) return false;
     return typical(rows * kernel.dims.back() * terms) >= kLargeProduct;
   }
 

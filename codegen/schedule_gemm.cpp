@@ -94,7 +94,14 @@ bool is_gemm(const Kernel& kernel) {
   });
 }
 
+bool right_in_rows(const Kernel& kernel) {
+  for (uint32_t a = 0; a < kernel.accs.size(); ++a)
+    if (stride_of(*gemm_operands(kernel, a).right, kernel.dims.size() - 1) != Poly(1)) return false;
+  return true;
+}
+
 bool is_small_row(const Kernel& kernel) {
+  if (!right_in_rows(kernel)) return false;
   const Poly& columns = kernel.dims.back();
   if (row_count(kernel) != Poly(1) || !columns.is_constant()) return false;
   int64_t elements = 0;

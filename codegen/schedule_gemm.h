@@ -32,8 +32,8 @@ struct GemmTile {
 /// chain over products of two loads, one that does not vary with the column and one that does not vary with
 /// the rows.
 bool is_gemm(const ir::Kernel&);
-/// Whether the row form fits a kernel that is_gemm: one row, and matrices of constant size that stay in the
-/// first two caches.
+/// Whether the row form fits a kernel that is_gemm: one row, and matrices that are read along their columns and
+/// are of a constant size that stays in the first two caches.
 bool is_small_row(const ir::Kernel&);
 /// The groups of a kernel that is_gemm.
 std::vector<GemmGroup> gemm_groups(const ir::Kernel&);
@@ -51,6 +51,8 @@ GemmTile gemm_tile(const ir::Kernel&, const Target&);
 /// block is vectors * lanes columns and columns past the end are zeros.
 ir::Poly packed_size(const ir::Kernel&, uint32_t group, const Target&);
 
+/// Whether all right operands can be read along their columns.
+bool right_in_rows(const ir::Kernel&);
 /// Whether the elements of a group's left operand follow each other along k, as they are read.
 bool left_in_runs(const ir::Kernel&, const GemmGroup&);
 
