@@ -73,7 +73,9 @@ class Scheduler {
     if (!is_gemm(*kernel)) return;
     const Poly& columns = kernel->dims.back();
     if (columns.is_constant() && columns.constant() < kFewColumns) return;
-    kernel->schedule.form = is_small_row(*kernel) ? Schedule::Form::row : Schedule::Form::gemm;
+    // Machines without vectors have no registers for the sums of the row form.
+    const bool row = target_.vector_registers >= 16 && is_small_row(*kernel);
+    kernel->schedule.form = row ? Schedule::Form::row : Schedule::Form::gemm;
     if (kernel->schedule.form == Schedule::Form::row) return;
     std::vector<GemmGroup> groups = gemm_groups(*kernel);
     kernel->schedule.packed.assign(groups.size(), kNone);
