@@ -16,8 +16,11 @@ set(package lib/cmake/rondo)
 install(EXPORT rondoTargets NAMESPACE rondo:: DESTINATION ${package})
 configure_package_config_file(${CMAKE_CURRENT_LIST_DIR}/rondoConfig.cmake.in ${PROJECT_BINARY_DIR}/rondoConfig.cmake
                               INSTALL_DESTINATION ${package})
-write_basic_package_version_file(${PROJECT_BINARY_DIR}/rondoConfigVersion.cmake COMPATIBILITY SameMinorVersion)
+write_basic_package_version_file(${PROJECT_BINARY_DIR}/rondoConfigVersion.cmake COMPATIBILITY SameMinorVersion
+                                 ARCH_INDEPENDENT)  # rondo_add_library serves projects for other machines
 install(FILES ${PROJECT_BINARY_DIR}/rondoConfig.cmake ${PROJECT_BINARY_DIR}/rondoConfigVersion.cmake
-              ${CMAKE_CURRENT_LIST_DIR}/rondo_add_library.cmake DESTINATION ${package})
+              ${CMAKE_CURRENT_LIST_DIR}/rondo_add_library.cmake ${CMAKE_CURRENT_LIST_DIR}/rondo_cross.cmake
+        DESTINATION ${package})
+install(DIRECTORY ${CMAKE_CURRENT_LIST_DIR}/host_generators DESTINATION ${package})
 configure_file(${CMAKE_CURRENT_LIST_DIR}/rondo.pc.in ${PROJECT_BINARY_DIR}/rondo.pc @ONLY)
 install(FILES ${PROJECT_BINARY_DIR}/rondo.pc DESTINATION lib/pkgconfig)

@@ -23,6 +23,11 @@
 # named like its target. wasm32 has NAME.wasm and NAME.mjs beside its archive. They are made anew when the
 # model, a header of it, or its weights change. The target NAME_files makes them and links nothing;
 # NAME_selftest, if C is enabled and the weights are known, is a program that tests NAME.
+#
+# Where CMake builds for another machine, that is the target unless TARGETS says else, and a package of this
+# machine serves: see rondo_cross.cmake.
+include(${CMAKE_CURRENT_LIST_DIR}/rondo_cross.cmake)
+
 function(rondo_add_library name)
   cmake_parse_arguments(PARSE_ARGV 1 arg "" "FROM;WEIGHTS;WEIGHTS_IN;BATCH;PREFIX" "FUNCTIONS;TARGETS;EMIT")
   if(arg_UNPARSED_ARGUMENTS)
@@ -34,15 +39,18 @@ function(rondo_add_library name)
   if(NOT arg_FROM)
     message(FATAL_ERROR "rondo_add_library(${name}): FROM model.cpp is missing")
   endif()
-  if(CMAKE_CROSSCOMPILING)
-    message(FATAL_ERROR "rondo_add_library(${name}): runs the model where it builds; for another machine, "
-                        "run it there with TARGETS, or use `rondo compile`")
-  endif()
+  _rondo_machine(machine)
   if(NOT arg_TARGETS)
     set(arg_TARGETS host)
-    if(CMAKE_SYSTEM_PROCESSOR MATCHES "^(x86_64|AMD64)$")
+    if(machine STREQUAL x86-64)
       set(arg_TARGETS x86-64-v2 x86-64-v3 x86-64-v4)
+    elseif(CMAKE_CROSSCOMPILING)
+      set(arg_TARGETS ${machine})
     endif()
+  endif()
+  if(CMAKE_CROSSCOMPILING AND (NOT arg_TARGETS OR host IN_LIST arg_TARGETS))
+    message(FATAL_ERROR "rondo_add_library(${name}): TARGETS has to name the machine that is built for "
+                        "(CMAKE_SYSTEM_PROCESSOR: ${CMAKE_SYSTEM_PROCESSOR})")
   endif()
   if(NOT arg_WEIGHTS)
     set(arg_WEIGHTS external)
@@ -50,7 +58,7 @@ function(rondo_add_library name)
 
   set(directory ${CMAKE_CURRENT_BINARY_DIR}/${name}_library)
   file(MAKE_DIRECTORY ${directory})
-  _rondo_archives(folders native ${arg_TARGETS})
+  _rondo_archives(folders native "${machine}" ${arg_TARGETS})
   set(outputs ${directory}/${name}.h ${directory}/${name}.hpp)
   foreach(folder ${folders})
     _rondo_directory(place ${directory} ${folder} "${folders}")
@@ -59,7 +67,15 @@ function(rondo_add_library name)
       list(APPEND outputs ${place}/${name}.wasm ${place}/${name}.mjs)
     endif()
   endforeach()
-  set(depends ${name}_generator)
+  if(CMAKE_CROSSCOMPILING)
+    _rondo_host_generator(${name} ${arg_FROM})
+    set(generator ${CMAKE_BINARY_DIR}/rondo_host/bin/${name}_generator)
+    set(depends ${name}_generator ${generator})
+  else()
+    _rondo_generator(${name} ${arg_FROM})
+    set(generator ${name}_generator)
+    set(depends ${name}_generator)
+  endif()
   if(NOT arg_WEIGHTS STREQUAL external)
     get_filename_component(arg_WEIGHTS ${arg_WEIGHTS} ABSOLUTE)
     list(APPEND depends ${arg_WEIGHTS})
@@ -81,10 +97,7 @@ function(rondo_add_library name)
       list(APPEND options --${option} ${values})
     endif()
   endforeach()
-  add_executable(${name}_generator EXCLUDE_FROM_ALL ${arg_FROM})
-  target_link_libraries(${name}_generator PRIVATE rondo::rondo)
-  target_compile_options(${name}_generator PRIVATE $<$<CXX_COMPILER_ID:GNU,Clang>:-O1>)  # built faster than it runs
-  add_custom_command(OUTPUT ${outputs} COMMAND ${name}_generator ${options} DEPENDS ${depends}
+  add_custom_command(OUTPUT ${outputs} COMMAND ${generator} ${options} DEPENDS ${depends}
                      COMMENT "Compiling the library ${name}" VERBATIM)
   add_custom_target(${name}_files DEPENDS ${outputs})
 
@@ -107,9 +120,16 @@ function(rondo_add_library name)
   endif()
 endfunction()
 
+# The program that makes the library of a model.
+function(_rondo_generator name model)
+  add_executable(${name}_generator EXCLUDE_FROM_ALL ${model})
+  target_link_libraries(${name}_generator PRIVATE rondo::rondo)
+  target_compile_options(${name}_generator PRIVATE $<$<CXX_COMPILER_ID:GNU,Clang>:-O1>)  # built faster than it runs
+endfunction()
+
 # The folders of the archives that targets give, and the one of them for the machine that is built for: the
 # only one, the host's, or the one of its architecture.
-function(_rondo_archives folders_variable native_variable)
+function(_rondo_archives folders_variable native_variable machine)
   set(folders)
   foreach(target ${ARGN})
     string(REGEX REPLACE "^x86-64(-v[0-9])?$" "x86-64" folder ${target})
@@ -117,8 +137,6 @@ function(_rondo_archives folders_variable native_variable)
     list(APPEND folders ${folder})
   endforeach()
   list(REMOVE_DUPLICATES folders)
-  string(REGEX REPLACE "^(x86_64|AMD64)$" "x86-64" machine "${CMAKE_SYSTEM_PROCESSOR}")
-  string(REGEX REPLACE "^arm64$" "aarch64" machine "${machine}")
   list(LENGTH folders count)
   set(native)
   if(count EQUAL 1)

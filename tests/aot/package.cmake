@@ -1,5 +1,6 @@
 # Builds and runs a project that uses Rondo: cmake -DFROM= -DBUILD= -DSOURCE= -DWORK= -P package.cmake
-# FROM: installed (into a prefix, from the tree BUILD), sources (add_subdirectory), fetched (FetchContent).
+# FROM: installed (into a prefix, from the tree BUILD), sources (add_subdirectory), fetched (FetchContent), or
+# installed, and the project is built for another machine (crossed).
 function(run)
   cmake_parse_arguments(arg "" "OUTPUT" "COMMAND" ${ARGN})
   execute_process(COMMAND ${arg_COMMAND} RESULT_VARIABLE code OUTPUT_VARIABLE text ERROR_VARIABLE text)
@@ -31,7 +32,7 @@ endfunction()
 function(configure)
   file(REMOVE_RECURSE ${WORK})
   file(COPY ${SOURCE}/tests/aot/package/ DESTINATION ${WORK}/source)
-  if(FROM STREQUAL installed)
+  if(FROM MATCHES "installed|crossed")
     run(COMMAND ${CMAKE_COMMAND} --install ${BUILD} --prefix ${WORK}/prefix)
     set(find -DCMAKE_PREFIX_PATH=${WORK}/prefix)
   elseif(FROM STREQUAL sources)
@@ -42,7 +43,6 @@ function(configure)
   run(COMMAND ${CMAKE_COMMAND} -S ${WORK}/source -B ${project} -G Ninja -DCMAKE_BUILD_TYPE=Release
               -DCMAKE_C_COMPILER_LAUNCHER=${LAUNCHER} -DCMAKE_CXX_COMPILER_LAUNCHER=${LAUNCHER}
               -DRONDO_FROM=${FROM} ${find})
-  build(make_weights)
 endfunction()
 
 # The library follows its weights and the headers of its model, and nothing else.
@@ -96,15 +96,46 @@ function(check_pkg_config)
   run(COMMAND ${CMAKE_COMMAND} -E compare_files ${WORK}/by_hand.safetensors ${project}/amp.safetensors)
 endfunction()
 
+# All of Rondo is known to a project that takes its sources in, and the least library compiles there: compiling
+# everything again takes minutes.
+function(check_sources)
+  build(rondo_support)
+  build(app amp_selftest -- -n)
+endfunction()
+
+# The self-test of a library for another machine, under its emulator; the same from the sources, but for running.
+function(check_crossed)
+  build(make_weights)
+  run(COMMAND ${project}/make_weights 1 ${project}/amp.safetensors)
+  set(options -G Ninja -DCMAKE_TOOLCHAIN_FILE=${SOURCE}/tests/aot/crossed/aarch64.cmake
+              -DMODEL=${WORK}/source/amp_model.cpp -DWEIGHTS=${project}/amp.safetensors
+              -DSTART=${SOURCE}/tests/aot/start.c)
+  run(COMMAND ${CMAKE_COMMAND} -S ${SOURCE}/tests/aot/crossed -B ${WORK}/crossed ${options}
+              -Drondo_DIR=${WORK}/prefix/lib/cmake/rondo)
+  run(COMMAND ${CMAKE_COMMAND} --build ${WORK}/crossed)
+  run(COMMAND ${EMULATOR} ${WORK}/crossed/app)
+  run(COMMAND ${CMAKE_COMMAND} -S ${SOURCE}/tests/aot/crossed -B ${WORK}/sources ${options} -DRONDO_SOURCE=${SOURCE})
+  run(COMMAND ${CMAKE_COMMAND} --build ${WORK}/sources --target app -- -n)
+endfunction()
+
 set(project ${WORK}/build)
+if(FROM STREQUAL crossed)
+  find_program(EMULATOR qemu-aarch64-static)
+  find_program(CLANG clang)
+  if(NOT EMULATOR OR NOT CLANG)
+    message(STATUS "skipped: no clang or no qemu-aarch64-static")
+    return()
+  endif()
+endif()
 configure()
 if(FROM STREQUAL installed)
+  build(make_weights)
   check_rebuilds()
   output_of_app(ignored 1)
   check_keywords()
   check_pkg_config()
+elseif(FROM STREQUAL crossed)
+  check_crossed()
 else()
-  run(COMMAND ${project}/make_weights 1 ${project}/amp.safetensors)
-  build(app amp_selftest)
-  run(COMMAND ${project}/amp_selftest)
+  check_sources()
 endif()

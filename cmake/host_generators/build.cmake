@@ -1,0 +1,16 @@
+# cmake -DSOURCE=dir -DBUILD=dir -DGENERATOR=text -DOPTIONS=list -DTARGET=name -P build.cmake
+# Builds one generator. What the environment says of compilers is meant for the other machine.
+foreach(variable CC CXX CFLAGS CXXFLAGS CPPFLAGS LDFLAGS CMAKE_TOOLCHAIN_FILE)
+  unset(ENV{${variable}})
+endforeach()
+if(NOT EXISTS ${BUILD}/CMakeCache.txt)
+  execute_process(COMMAND ${CMAKE_COMMAND} -S ${SOURCE} -B ${BUILD} -G ${GENERATOR} ${OPTIONS} RESULT_VARIABLE code)
+  if(NOT code EQUAL 0)
+    file(REMOVE ${BUILD}/CMakeCache.txt)
+    message(FATAL_ERROR "rondo: the generators of libraries cannot be configured for this machine")
+  endif()
+endif()
+execute_process(COMMAND ${CMAKE_COMMAND} --build ${BUILD} --target ${TARGET} RESULT_VARIABLE code)
+if(NOT code EQUAL 0)
+  message(FATAL_ERROR "rondo: ${TARGET} cannot be built")
+endif()
