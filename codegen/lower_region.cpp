@@ -215,8 +215,7 @@ class RegionLowering {
     for (uint32_t c = 0; c < s.carries; ++c) {
       const Carry& carry = plan.carries[c];
       const Type& type = f_.type(s.final_carry(c));
-      stmts.push_back(
-          copy_kernel(name_of(s.final_carry(c)) + ".init", type, views_[s.init(c).id], carry.start));
+      stmts.push_back(init_kernel(name_of(s.final_carry(c)) + ".init", s.init(c), carry.start));
       params.push_back(carry.stacked ? in_loop(carry.current, loop->id, carry.row) : carry.current);
       if (carry.stacked)
         destinations.push_back(in_loop(carry.next, loop->id, carry.row));
@@ -244,7 +243,18 @@ class RegionLowering {
     return stmts;
   }
 
+  Stmt init_kernel(const std::string& name, Value v, const View& to) const {
+    if (views_[v.id]) return copy_kernel(name, f_.type(v), views_[v.id], to);
+    return fill_kernel(name, f_.type(v), f_.def(v)->attrs.number, to);
+  }
+
   // --- placed ops
+
+  Stmt fill_kernel(const std::string& name, const Type& type, double number, const View& to) const {
+    KernelBuilder kernel(f_, type.shape, views_, [](Value) { return false; });
+    kernel.store(to, kernel.constant(type.dtype, number), kernel.point());
+    return {std::make_shared<Kernel>(std::move(kernel).finish(name)), nullptr, nullptr};
+  }
 
   std::vector<Stmt> lower_placed(uint32_t i) {
     const Op& op = f_.ops[i];
@@ -252,15 +262,10 @@ class RegionLowering {
     const View& to = views_[op.result().id];
     const Shape& shape = f_.type(op.result()).shape;
     std::vector<Stmt> stmts;
-    auto never = [](Value) { return false; };
-    for (double number : parts.fills) {
-      KernelBuilder kernel(f_, shape, views_, never);
-      kernel.store(to, kernel.constant(f_.type(op.result()).dtype, number), kernel.point());
-      stmts.push_back({std::make_shared<Kernel>(std::move(kernel).finish(name_of(op.result()) + ".fill")),
-                       nullptr, nullptr});
-    }
+    for (double number : parts.fills)
+      stmts.push_back(fill_kernel(name_of(op.result()) + ".fill", f_.type(op.result()), number, to));
     for (auto [ids, updates] : parts.scatters) {
-      KernelBuilder kernel(f_, f_.type(updates).shape, views_, never);
+      KernelBuilder kernel(f_, f_.type(updates).shape, views_, [](Value) { return false; });
       kernel.store_rows(to, shape, ids, updates);
       stmts.push_back(
           {std::make_shared<Kernel>(std::move(kernel).finish(name_of(op.result()))), nullptr, nullptr});

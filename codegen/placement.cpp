@@ -90,14 +90,21 @@ class Placer {
            cls(v) == OpClass::pointwise && uses_[v.id] == 1;
   }
 
+  /// A carry that starts as a number is filled with it where it is.
+  void force_operands(const Op& scan) {
+    for (size_t i = 0; i < scan.operands.size(); ++i) {
+      const Op* def = f_.def(scan.operands[i]);
+      const bool init = i >= scan.attrs.consts && i < scan.attrs.consts + scan.attrs.carries;
+      if (!(init && def && def->kind == OpKind::constant)) force(scan.operands[i]);
+    }
+  }
+
   void force_roots() {
     for (Value v : f_.results) force(v);
     for (size_t i = f_.ops.size(); i-- > 0;) {
       const Op& op = f_.ops[i];
       switch (cls(op)) {
-        case OpClass::scan:
-          for (Value v : op.operands) force(v);
-          break;
+        case OpClass::scan: force_operands(op); break;
         case OpClass::view:
           for (Value v : op.operands) op.kind == OpKind::reshape ? force_unless_uniform(v) : force_base(v);
           break;

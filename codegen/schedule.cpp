@@ -5,6 +5,7 @@
 
 #include "codegen/point_loops.h"
 #include "codegen/schedule_gemm.h"
+#include "codegen/split_kernels.h"
 #include "support/skip.h"
 
 namespace rondo::codegen {
@@ -82,6 +83,8 @@ class Scheduler {
     const bool once = std::ranges::all_of(loops_, [](const Enclosing& in) { return in.loop->windows; });
     if (once && is_large(*kernel)) {
       kernel->schedule.block = true;
+      const Poly most = at_most(p_.program, terms_of(*kernel));
+      kernel->schedule.most_terms = most.is_constant() ? most.constant() : 0;
       kernel->schedule.workspace = p_.new_buffer(kernel->name + ".workspace", kernel->accs[0].dtype,
                                                  gemm_scratch_size(*kernel, target_));
       return;
@@ -89,12 +92,18 @@ class Scheduler {
     for (uint32_t g = 0; g < groups.size(); ++g) pack(kernel, groups[g], g);
   }
 
+  static Poly terms_of(const Kernel& kernel) {
+    Poly terms = 1;
+    for (const Poly& d : kernel.accs[0].dims) terms = terms * d;
+    return terms;
+  }
+
   /// Whether there is enough work, with kTypicalExtent for each named dim, and each right operand is used by
   /// more than a few rows or can't be read along its columns.
   bool is_large(const Kernel& kernel) const {
-    Poly rows = 1, terms = 1;
+    Poly rows = 1;
     for (size_t d = 0; d + 1 < kernel.dims.size(); ++d) rows = rows * kernel.dims[d];
-    for (const Poly& d : kernel.accs[0].dims) terms = terms * d;
+    const Poly terms = terms_of(kernel);
     if (right_in_rows(kernel) && typical(rows) < kFewRows) return false;
     return typical(rows * kernel.dims.back() * terms) >= kLargeProduct;
   }

@@ -199,8 +199,9 @@ GemmBlocks gemm_blocks(const Kernel& kernel, const Target& target) {
   GemmBlocks blocks{0, most_k, false};
   const std::vector<GemmGroup> groups = gemm_groups(kernel);
   const std::vector<Poly>& k = kernel.accs[groups[0].accs[0]].dims;
-  if (groups.size() == 1 && k.size() == 1 && k[0].is_constant() && k[0].constant() <= 2 * most_k)
-    blocks = {0, std::max<int64_t>(k[0].constant(), 1), true};
+  const int64_t terms =
+      k[0].is_constant() ? std::max<int64_t>(k[0].constant(), 1) : kernel.schedule.most_terms;
+  if (groups.size() == 1 && k.size() == 1 && terms > 0 && terms <= 2 * most_k) blocks = {0, terms, true};
   const int64_t rows = gemm_tile(kernel, target).rows;
   blocks.rows = (kBlockRows + rows - 1) / rows * rows;
   return blocks;

@@ -42,10 +42,42 @@ KernelPart part_of(const Kernel& kernel, int64_t threads) {
   return part;
 }
 
+namespace {
+
+/// Whether a block's number of steps, "512/B", or the number of such blocks, "T/512/B".
+bool is_of_blocks(const Dim& steps, const Dim& longest) {
+  return quotient_parts(longest) || (!steps.is_named() && longest.is_named());
+}
+
+/// One term by names of dims and of windows only:  ceil(a / b) b  is less than a + b, and ceil(a / b) at most
+/// a.
+Poly without_blocks(const Poly::Term& names, int64_t coefficient) {
+  // "T/512/B" stands behind "512/B", which divides it.
+  for (auto name = names.rbegin(); name != names.rend(); ++name) {
+    const auto parts = quotient_parts(*name);
+    if (!parts || !is_of_blocks(parts->first, parts->second)) continue;
+    Poly bound(parts->first);
+    Poly::Term rest = names;
+    rest.erase(std::ranges::find(rest, *name));
+    if (const auto divisor = std::ranges::find(rest, parts->second.name()); divisor != rest.end()) {
+      rest.erase(divisor);
+      bound += Poly(parts->second) - Poly(1);
+    }
+    const Poly most = product(rest, coefficient) * bound;
+    Poly result;
+    for (const auto& [more, factor] : most.terms()) result += without_blocks(more, factor);
+    return result;
+  }
+  return product(names, coefficient);
+}
+
+}  // namespace
+
 Poly at_most(const LoopProgram& program, const Poly& p) {
-  Poly most = p;
+  Poly most = p, result;
   for (const Count& c : program.counts) most = substitute(most, c.name, c.most);
-  return most;
+  for (const auto& [names, coefficient] : most.terms()) result += without_blocks(names, coefficient);
+  return result;
 }
 
 namespace {

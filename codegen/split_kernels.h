@@ -44,7 +44,7 @@ using Trips = std::map<ir::LoopId, ir::Poly>;
 /// each of its numbers: two accesses for which this holds, of one stride and extent of v, reach one element
 /// for one value of v only. `extents` are those of the access's variables.
 bool tells(const ir::Access&, size_t v, const std::vector<ir::Poly>& extents, const Trips&);
-/// The polynomial with the most that each count may be.
+/// The polynomial with the most that each count may be, without the quotients that are blocks of rows.
 ir::Poly at_most(const ir::LoopProgram&, const ir::Poly&);
 
 }  // namespace rondo::codegen

@@ -43,14 +43,15 @@ class Estimate {
 
   void visit(const std::vector<Stmt>& stmts, const Poly& times) {
     for (const Stmt& s : stmts) {
-      if (s.sync) syncs += times;
-      if (s.kernel && s.kernel->schedule.split.dim != kNone) shared += times * time(*s.kernel);
-      if (s.loop) visit(s.loop->body, times * at_most(program_, s.loop->trip));
+      if (s.sync) syncs += at_most(program_, times);
+      if (s.kernel && s.kernel->schedule.split.dim != kNone)
+        shared += at_most(program_, times * time(*s.kernel));
+      if (s.loop) visit(s.loop->body, times * s.loop->trip);
     }
   }
 
  private:
-  Poly time(const Kernel& k) const {
+  static Poly time(const Kernel& k) {
     Poly each = cost(k.nodes) + static_cast<int64_t>(k.stores.size()) * kMove;
     for (const Accumulator& acc : k.accs) {
       Poly terms = k.schedule.form != Schedule::Form::vector ? kProduct : kTerm + cost(acc.nodes);
@@ -58,7 +59,7 @@ class Estimate {
       each += terms;
     }
     for (const Poly& d : k.dims) each = each * d;
-    return at_most(program_, each);
+    return each;
   }
 
   const LoopProgram& program_;

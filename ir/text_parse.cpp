@@ -207,7 +207,9 @@ class Parser {
 
   Dim dim() {
     const Dim d = name_or_number();
-    return in_.accept("/") ? quotient(d, name_or_number()) : d;
+    if (!in_.accept("/")) return d;
+    const Dim longest = name_or_number();
+    return quotient(d, in_.accept("/") ? quotient(longest, name_or_number()) : longest);
   }
 
   Type type() {

@@ -34,7 +34,8 @@ class Dim {
 };
 
 /// ceil(steps / longest): how many windows of at most `longest` steps there are. Where either is a name, it
-/// is a dim of the name "T/64", which follows from theirs and is not bound by itself.
+/// is a dim of the name "T/64", which follows from theirs and is not bound by itself. The latter may be a
+/// quotient: "T/512/B" are windows of at most ceil(512 / B) steps.
 Dim quotient(const Dim& steps, const Dim& longest);
 /// The two that a quotient is named by; none for any other dim.
 std::optional<std::pair<Dim, Dim>> quotient_parts(const Dim&);

@@ -30,7 +30,7 @@ bool keeps_steps_apart(const Op& op, OverWindow& w) {
     case OpKind::transpose: return a.axes[0] == 0;
     case OpKind::reduce_sum:
     case OpKind::reduce_max: return w.sums || !has_axis(a.axes, 0);
-    case OpKind::matmul: w.stacked[1] = false; return !a.ta && w.stacked[0];
+    case OpKind::matmul: w.stacked[1] = a.ta; return w.stacked[0];
     case OpKind::random:
     case OpKind::gather: w.stacked[0] = false; return w.stacked[1];
     case OpKind::reshape: return true;
@@ -41,7 +41,8 @@ bool keeps_steps_apart(const Op& op, OverWindow& w) {
 }  // namespace
 
 std::optional<OverWindow> over_window(const Func& func, const Op& op, const Dim& steps, const Dim& window) {
-  OverWindow w{op.attrs, {}, op.kind == OpKind::reduce_sum && has_axis(op.attrs.axes, 0)};
+  const bool contracts = op.kind == OpKind::matmul && op.attrs.ta;
+  OverWindow w{op.attrs, {}, contracts || (op.kind == OpKind::reduce_sum && has_axis(op.attrs.axes, 0))};
   for (Value v : op.operands) w.stacked.push_back(leads(func.type(v).shape, steps));
   const bool sums_steps = w.sums && w.stacked[0];
   if (!sums_steps && (w.sums || !leads(func.type(op.result()).shape, steps))) return std::nullopt;

@@ -11,13 +11,14 @@
 namespace rondo::passes {
 
 /// What a pass may be told. In a pipeline's text: `grad{wrt=wx|wh;keep}` `unroll-scan{factor=4}`,
-/// `recompute{window=64}` or `bind-dims{B=16;T=50}`.
+/// `recompute{window=64}`, `tile-outputs{rows=8}` or `bind-dims{B=16;T=50}`.
 struct Options {
   std::vector<std::string> wrt;  // grad: params by name; empty: all float params
   int64_t factor = 0;            // unroll-scan: 0 unrolls fully where the trip count is known
   ir::DimValues dims = {};       // bind-dims
   int64_t chunks = 4;            // linear-scan
   ir::Dim window = 64;           // recompute: the most steps of a window, or a dim that says it at the call
+  int64_t rows = 0;              // tile-outputs: of a block, for outputs of any width; 0: its own choice
 };
 
 /// Appends to func's results the gradients of result 0 (a scalar) with respect to options.wrt, in their
@@ -46,18 +47,21 @@ ir::Func sink_scan_outputs(const ir::Func& func, const Options& options = {});
 ir::Func sink_scan_sums(const ir::Func& func, const Options& options = {});
 /// A scan of stacked layers becomes one scan a layer, where that frees a product for hoist-scan.
 ir::Func split_scan(const ir::Func& func, const Options& options = {});
-/// A carry  h_t = a_t h_{t-1} + b_t,  where a_t and b_t need no carry, gets a scan of its own of nothing else,
-/// which runs in options.chunks stretches of time side by side; what it was made of, and what follows from it,
-/// is then free to leave time (hoist-scan). Changes the order of sums: see kLinear.
+/// A carry  h_t = a_t h_{t-1} + b_t,  where a_t and b_t need no carry, gets a scan of its own of nothing
+/// else, which runs in options.chunks stretches of time side by side; what it was made of, and what follows
+/// from it, is then free to leave time (hoist-scan). Changes the order of sums: see kLinear.
 ir::Func linear_scan(const ir::Func& func, const Options& options = {});
-/// A scan over T steps becomes one over windows of steps, which keeps for its gradient no more than the carries
-/// between windows: see recompute.cpp. Stands before grad; sums over all steps become sums of windows' sums.
+/// A scan over T steps becomes one over windows of steps, which keeps for its gradient no more than the
+/// carries between windows: see recompute.cpp. Stands before grad; sums over all steps become sums of
+/// windows' sums.
 ir::Func recompute(const ir::Func& func, const Options& options = {});
 /// Several steps become one (options.factor, which must divide the trip count), or all of them straight-line
 /// code. Scans of other trip counts stay.
 ir::Func unroll_scan(const ir::Func& func, const Options& options = {});
 /// matmul(gather(E, ids), W) becomes gather(matmul(E, W), ids) when E has fewer rows than ids.
 ir::Func gather_matmul(const ir::Func& func, const Options& options = {});
+/// A wide output layer, its loss and their gradients run for a block of rows at a time: see tile_outputs.cpp.
+ir::Func tile_outputs(const ir::Func& func, const Options& options = {});
 /// Names of dims become numbers. Throws Error for a name that func does not have, and for a negative number.
 ir::Func bind_dims(const ir::Func& func, const ir::DimValues& dims);
 

@@ -10,19 +10,21 @@
 namespace rondo::passes {
 
 /// The defaults. Neither reorders a sum that a step computes, so `step` N times and `run` once agree to the
-/// bit: only sink-scan-sums does, and it stands where there are losses and gradients.
+/// bit. What does are sink-scan-sums, which stands where there are losses and gradients, and tile-outputs,
+/// which cuts sums over all rows.
 ///
 /// Output layers leave the scan before products are merged, so that they do not become part of a product that
 /// has to stay; stacked layers part before, for the same reason; products are merged before they are hoisted,
 /// so that the loop reads one tensor of all gates.
 inline constexpr std::string_view kInference =
-    "mask-lengths,simplify,sink-scan-outputs,split-scan,merge-matmuls,hoist-scan,sink-scan-outputs,simplify";
+    "mask-lengths,simplify,sink-scan-outputs,split-scan,merge-matmuls,hoist-scan,sink-scan-outputs,simplify,"
+    "tile-outputs";
 /// For functions whose first result is a loss. What stands before `grad` runs on the loss alone, what stands
 /// after it on loss, gradients and the optimizer's update together.
 inline constexpr std::string_view kTraining =
     "mask-lengths,simplify,gather-matmul,sink-scan-outputs,split-scan,merge-matmuls,hoist-scan,"
     "sink-scan-sums,sink-scan-outputs,hoist-scan,simplify,grad,"
-    "simplify,hoist-scan,sink-scan-sums,sink-scan-outputs,hoist-scan,simplify";
+    "simplify,hoist-scan,sink-scan-sums,sink-scan-outputs,hoist-scan,simplify,tile-outputs";
 
 /// To be appended to either, for recurrences  a_t h + b_t  of few elements: their steps run side by side. It
 /// changes the order of sums, so that `run` is then no more to the bit what N steps are.

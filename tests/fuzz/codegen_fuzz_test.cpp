@@ -31,6 +31,25 @@ constexpr uint64_t kAtOnce = 20;
 /// How many threads a function is tried with, by its seed.
 int64_t threads_of(uint64_t seed) { return std::array{2, 3, 7}[seed % 3]; }
 
+/// A function with scans of windows, in all its forms.
+void expect_windows(const ir::Func& windows, const RandomFunc& r, const std::vector<ir::Array>& expected,
+                    uint64_t seed) {
+  const auto shapes = ir::shapes_of(expected);
+  codegen::CompileOptions options;
+  options.threads = threads_of(seed);
+  const ir::LoopProgram program = codegen::lower(windows), together = codegen::lower(windows, options);
+  if (program.counts.empty()) return;
+  SCOPED_TRACE(ir::print(windows) + to_string(together));
+  const auto alone = codegen::interpret(program, r.inputs, shapes, r.dims);
+  EXPECT_LT(ir::difference(alone, expected), kTolerance);
+  EXPECT_EQ(ir::difference(codegen::interpret(together, r.inputs, shapes, r.dims), alone), 0);
+  if (seed >= kCompiled) return;
+  const auto native = execute(*codegen::compile(windows), r.inputs, shapes, r.dims);
+  EXPECT_LT(ir::difference(native, expected), kTolerance);
+  const Together both(windows, {}, threads_of(seed));
+  EXPECT_EQ(ir::difference(execute(both, r.inputs, shapes, r.dims), native), 0);
+}
+
 class RandomFunctions : public testing::TestWithParam<uint64_t> {};
 
 TEST_P(RandomFunctions, MeanTheSameEverywhere) {
@@ -50,27 +69,15 @@ TEST_P(RandomFunctions, MeanTheSameEverywhere) {
                              codegen::interpret(program, r.inputs, shapes, r.dims)),
               0)
         << to_string(together);
-    passes::Options two;
-    two.window = 2;
-    const ir::Func windows = passes::recompute(func, two);
-    const ir::LoopProgram in_windows = codegen::lower(windows);
-    const auto alone = codegen::interpret(in_windows, r.inputs, shapes, r.dims);
-    EXPECT_LT(ir::difference(alone, expected), kTolerance) << ir::print(windows) << to_string(in_windows);
-    const ir::LoopProgram windows_together = codegen::lower(windows, options);
-    EXPECT_EQ(ir::difference(codegen::interpret(windows_together, r.inputs, shapes, r.dims), alone), 0)
-        << to_string(windows_together);
+    passes::Options few;
+    few.window = 2, few.rows = 3;
+    expect_windows(passes::recompute(func, few), r, expected, seed);
+    expect_windows(passes::tile_outputs(func, few), r, expected, seed);
     if (seed >= kCompiled) continue;
     const auto got = execute(*codegen::compile(func), r.inputs, shapes, r.dims);
     EXPECT_LT(ir::difference(got, expected), kTolerance) << to_string(program);
     const Together code(func, {}, threads_of(seed));
     EXPECT_EQ(ir::difference(execute(code, r.inputs, shapes, r.dims), got), 0) << to_string(together);
-    if (!in_windows.counts.empty()) {
-      const auto native = execute(*codegen::compile(windows), r.inputs, shapes, r.dims);
-      EXPECT_LT(ir::difference(native, expected), kTolerance) << to_string(in_windows);
-      const Together both(windows, {}, threads_of(seed));
-      EXPECT_EQ(ir::difference(execute(both, r.inputs, shapes, r.dims), native), 0)
-          << to_string(windows_together);
-    }
     passes::Options three;
     three.chunks = 3;
     const ir::Func linear = passes::linear_scan(func, three);

@@ -58,7 +58,7 @@ TEST(PassesFuzz, EachPassKeepsTheResults) {
     for (const passes::Pass& pass : passes::all_passes()) {
       if (pass.name == "grad" || pass.name == "vjp") continue;  // below
       passes::Options options;
-      options.window = 2;
+      options.window = 2, options.rows = 3;
       if (pass.name == "bind-dims") options.dims = f.dims;
       expect_same(f.func, pass.run(f.func, options), f, pass.name);
     }
@@ -76,6 +76,8 @@ TEST(PassesFuzz, GradientsAgreeWithDifferencesAndWithThePipelines) {
     const std::string windows = fmt::format("simplify,recompute{{window=2}},{}", passes::kTraining);
     expect_same(derivative, passes::run_pipeline(loss, windows), f, "training in windows");
     expect_same(derivative, passes::run_pipeline(derivative, "simplify,unroll-scan,simplify"), f, "unrolled");
+    const std::string blocks = fmt::format("{},tile-outputs{{rows=3}}", passes::kTraining);
+    expect_same(derivative, passes::run_pipeline(loss, blocks), f, "training in blocks of rows");
 
     // Along a direction of alternating signs. Differences see through detach.
     if (uses(f.func, ir::OpKind::detach)) continue;
