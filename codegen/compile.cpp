@@ -104,13 +104,14 @@ class Compiled : public Executable {
 /// All that decides what the code is, each part with its length, so that no two ways to part it give one key.
 std::string key_of(const Func& func, const CompileOptions& options, const Target& target) {
   // An option that is added has to be named here: it is part of the key, or, as dump_dir is, it is not.
-  const auto& [aliases, outputs, cpu, features, dump_dir, triple, bound_rows, threads] = options;
+  const auto& [aliases, outputs, cpu, features, dump_dir, triple, bound_rows, constants, threads] = options;
   std::string key;
   auto add = [&](const std::string& part) { key += fmt::format("{}:{}\n", part.size(), part); };
   for (const std::string& part :
        {compiler_id(), target.triple, target.cpu, target.features, environment("RONDO_SKIP"),
         fmt::to_string(bound_rows), fmt::to_string(threads)})
     add(part);
+  RONDO_CHECK(constants.empty(), "code for a process has no constants");
   add(fmt::to_string(aliases.size()));
   for (const Signature::Alias& a : aliases) add(fmt::format("{} {}", a.input, a.output));
   for (const std::string& name : outputs) add(name);

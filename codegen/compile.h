@@ -25,6 +25,9 @@ struct CompileOptions {
   std::string triple = {};
   /// Whether rows past their end cost nothing, where lengths mask them; results are the same.
   bool bound_rows = true;
+  /// Inputs that are the same at every call, and known to who compiles: what the code wants packed of them is
+  /// LoopProgram::prepared.
+  std::vector<uint32_t> constants = {};
   /// Threads that run a call together, where the call is long enough; results are the same to the bit.
   int64_t threads = 1;
 };

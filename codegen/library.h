@@ -30,12 +30,13 @@ struct EntryParam {
   uint32_t align = 1;        // pointer
 };
 
-/// Where an entry finds something: behind a pointer or in a scalar among its parameters, or in the library's
-/// constants.
+/// Where an entry finds something: behind a pointer or in a scalar among its parameters, or at the start of
+/// one of the library's constants.
 struct EntryPlace {
   static constexpr uint32_t kConstants = ~0u;
   uint32_t param = kConstants;
-  ir::Poly offset = {};  // bytes
+  ir::Poly offset = {};   // bytes
+  uint32_t constant = 0;  // index into Library::constants
 };
 
 /// A C function that runs a Func.
@@ -72,10 +73,11 @@ struct Service {
 };
 
 struct Library {
-  std::string prefix;                // of every symbol: <prefix>_<entry>
-  std::string version;               // what <prefix>_version() returns
-  uint64_t hash = 0;                 // what <prefix>_model_hash() returns
-  std::vector<std::byte> constants;  // read-only data
+  std::string prefix;   // of every symbol: <prefix>_<entry>
+  std::string version;  // what <prefix>_version() returns
+  uint64_t hash = 0;    // what <prefix>_model_hash() returns
+  /// Read-only data, as far as entries read it: of what they want packed there are packed copies instead.
+  std::vector<std::vector<std::byte>> constants;
   std::vector<Entry> entries;
   std::vector<Service> services;
 };

@@ -51,7 +51,8 @@ llvm::Function* declare_entry(llvm::Module& module, const Target& target, const 
 }
 
 EntryBuilder::EntryBuilder(llvm::Module& module, const Target& target, const std::string& name,
-                           std::vector<EntryParam> params, llvm::GlobalVariable* constants)
+                           std::vector<EntryParam> params,
+                           const std::vector<llvm::GlobalVariable*>& constants)
     : b(module.getContext()),
       function_(module.getFunction(name)),
       params_(std::move(params)),
@@ -134,10 +135,7 @@ llvm::Value* EntryBuilder::poly(const Poly& p) {
 }
 
 llvm::Value* EntryBuilder::address(const EntryPlace& place) {
-  if (place.param == EntryPlace::kConstants) {
-    RONDO_CHECK(constants_, "a library without constants");
-    return b.CreateInBoundsGEP(b.getInt8Ty(), constants_, poly(place.offset));
-  }
+  if (place.param == EntryPlace::kConstants) return constants_.at(place.constant);
   if (params_[place.param].kind == EntryParam::Kind::scalar) return scalar_memory(place.param);
   return b.CreateInBoundsGEP(b.getInt8Ty(), function_->getArg(place.param), poly(place.offset));
 }

@@ -18,7 +18,7 @@ namespace rondo::codegen {
 class EntryBuilder {
  public:
   EntryBuilder(llvm::Module&, const Target&, const std::string& name, std::vector<EntryParam> params,
-               llvm::GlobalVariable* constants);
+               const std::vector<llvm::GlobalVariable*>& constants);
 
   llvm::IRBuilder<> b;
 
@@ -44,7 +44,7 @@ class EntryBuilder {
 
   llvm::Function* function_;
   std::vector<EntryParam> params_;
-  llvm::GlobalVariable* constants_;
+  const std::vector<llvm::GlobalVariable*>& constants_;
   std::map<std::string, llvm::Value*> dims_;
   std::map<uint32_t, llvm::Value*> scalars_;
 };

@@ -17,6 +17,7 @@
 #include "codegen/llvm_entry.h"
 #include "codegen/llvm_machine.h"
 #include "codegen/llvm_wasm.h"
+#include "codegen/prepare.h"
 
 namespace rondo::codegen {
 
@@ -78,6 +79,8 @@ LoopProgram lower(const Entry& entry, const Target& target) {
   CompileOptions options;
   options.aliases = entry.aliases;
   options.cpu = target.cpu, options.features = target.features, options.triple = target.triple;
+  for (uint32_t i = 0; i < entry.func.params.size(); ++i)
+    if (entry.args[i].param == EntryPlace::kConstants) options.constants.push_back(i);
   return lower(entry.func, options);
 }
 
@@ -94,10 +97,13 @@ class LibraryEmitter {
       declare_entry(module_, lowest(), symbol(s.name), entry_type(module_.getContext(), s.params));
     emit_facts();
     if (targets_.size() > 1) level_ = emit_cpu_level(module_, lowest(), symbol("cpu_level"));
-    if (!library_.constants.empty()) constants_ = constant_bytes(library_.constants, symbol("constants"), 64);
+    for (const std::vector<std::byte>& bytes : library_.constants)
+      constants_.push_back(constant_bytes(bytes, symbol("constants"), 64));
     std::vector<EntryFacts> facts;
     for (const Entry& e : library_.entries) facts.push_back(emit(e));
     for (const Service& s : library_.services) emit(s);
+    for (llvm::GlobalVariable* constant : constants_)
+      if (constant->use_empty()) constant->eraseFromParent();
     return facts;
   }
 
@@ -149,7 +155,7 @@ class LibraryEmitter {
     EntryBuilder f(module_, lowest(), symbol(entry.name), params, constants_);
     f.check_params();
     check_indices(f, entry, programs.front());
-    call(f, entry, programs.front(), codes);
+    call(f, entry, programs, codes);
     f.finish();
     return facts;
   }
@@ -166,12 +172,18 @@ class LibraryEmitter {
     }
   }
 
-  void call(EntryBuilder& f, const Entry& entry, const LoopProgram& program,
+  void call(EntryBuilder& f, const Entry& entry, const std::vector<LoopProgram>& programs,
             const std::vector<llvm::Function*>& codes) {
+    const LoopProgram& program = programs.front();
     llvm::IRBuilder<>& b = f.b;
-    llvm::Value* args = f.stack(b.getPtrTy(), std::max<size_t>(entry.args.size(), 1));
+    size_t count = 1;
+    for (const LoopProgram& p : programs) count = std::max(count, entry.args.size() + p.prepared.size());
+    llvm::Value* args = f.stack(b.getPtrTy(), count);
+    auto put = [&](size_t i, llvm::Value* address) {
+      b.CreateStore(address, b.CreateConstInBoundsGEP1_64(b.getPtrTy(), args, i));
+    };
     for (size_t i = 0; i < entry.args.size(); ++i)
-      b.CreateStore(f.address(entry.args[i]), b.CreateConstInBoundsGEP1_64(b.getPtrTy(), args, i));
+      if (is_read(entry, programs, i)) put(i, f.address(entry.args[i]));
     llvm::Value* dims = f.stack(b.getInt64Ty(), std::max<size_t>(program.dims.size(), 1));
     for (size_t i = 0; i < program.dims.size(); ++i)
       b.CreateStore(f.dim(program.dims[i]), b.CreateConstInBoundsGEP1_64(b.getInt64Ty(), dims, i));
@@ -187,11 +199,34 @@ class LibraryEmitter {
         b.CreateCondBr(b.CreateICmpSGE(level, b.getInt32(x86_level(targets_[i]))), here, next);
         b.SetInsertPoint(here);
       }
+      for (size_t k = 0; k < programs[i].prepared.size(); ++k)
+        put(entry.args.size() + k, prepared(entry, programs[i], programs[i].prepared[k], targets_[i]));
       b.CreateCall(codes[i], {args, dims, scratch});
       b.CreateBr(done);
       if (next) b.SetInsertPoint(next);
     }
     b.SetInsertPoint(done);
+  }
+
+  /// A constant that all levels take packed has no need to be there plain.
+  static bool is_read(const Entry& entry, const std::vector<LoopProgram>& programs, size_t arg) {
+    if (entry.args[arg].param != EntryPlace::kConstants || arg >= entry.func.params.size()) return true;
+    return std::ranges::any_of(programs, [&](const LoopProgram& p) {
+      const auto input = std::ranges::find_if(
+          p.buffers, [&](const Buffer& b) { return b.kind == Buffer::Kind::input && b.arg == arg; });
+      return reads(p, static_cast<BufferId>(input - p.buffers.begin()));
+    });
+  }
+
+  /// The packed copy of constants that a program asks for; entries and levels that want the same share it.
+  llvm::GlobalVariable* prepared(const Entry& entry, const LoopProgram& program, const Pack& pack,
+                                 const Target& target) {
+    std::string bytes = prepare(pack, target, [&](BufferId id) {
+      return std::span(library_.constants.at(entry.args[program.buffers[id].arg].constant));
+    });
+    auto [at, fresh] = prepared_.try_emplace(std::move(bytes));
+    if (fresh) at->second = constant_bytes(std::as_bytes(std::span(at->first)), symbol("packed"), 64);
+    return at->second;
   }
 
   void emit(const Service& service) {
@@ -204,7 +239,8 @@ class LibraryEmitter {
   llvm::Module& module_;
   const Library& library_;
   const std::vector<Target>& targets_;
-  llvm::GlobalVariable* constants_ = nullptr;
+  std::vector<llvm::GlobalVariable*> constants_;
+  std::map<std::string, llvm::GlobalVariable*> prepared_;
   llvm::Function* level_ = nullptr;
 };
 

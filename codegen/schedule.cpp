@@ -4,7 +4,9 @@
 #include <set>
 
 #include "codegen/point_loops.h"
+#include "codegen/prepare.h"
 #include "codegen/schedule_gemm.h"
+#include "codegen/simplify_kernel.h"
 #include "codegen/split_kernels.h"
 #include "support/skip.h"
 
@@ -32,7 +34,8 @@ void written_buffers(const std::vector<Stmt>& stmts, std::set<BufferId>& out) {
 
 class Scheduler {
  public:
-  Scheduler(ProgramBuilder& p, const Target& target) : p_(p), target_(target) {}
+  Scheduler(ProgramBuilder& p, const Target& target, const std::vector<uint32_t>& constants)
+      : p_(p), target_(target), constants_(constants) {}
 
   void run() { p_.program.stmts = walk(std::move(p_.program.stmts)); }
 
@@ -81,7 +84,7 @@ class Scheduler {
     std::vector<GemmGroup> groups = gemm_groups(*kernel);
     kernel->schedule.packed.assign(groups.size(), kNone);
     const bool once = std::ranges::all_of(loops_, [](const Enclosing& in) { return in.loop->windows; });
-    if (once && is_large(*kernel)) {
+    if (once && is_large(*kernel) && !is_prepared_whole(*kernel)) {
       kernel->schedule.block = true;
       const Poly most = at_most(p_.program, terms_of(*kernel));
       kernel->schedule.most_terms = most.is_constant() ? most.constant() : 0;
@@ -92,9 +95,9 @@ class Scheduler {
     for (uint32_t g = 0; g < groups.size(); ++g) pack(kernel, groups[g], g);
   }
 
-  static Poly terms_of(const Kernel& kernel) {
+  static Poly terms_of(const Kernel& kernel, uint32_t acc = 0) {
     Poly terms = 1;
-    for (const Poly& d : kernel.accs[0].dims) terms = terms * d;
+    for (const Poly& d : kernel.accs[acc].dims) terms = terms * d;
     return terms;
   }
 
@@ -106,6 +109,23 @@ class Scheduler {
     const Poly terms = terms_of(kernel);
     if (right_in_rows(kernel) && typical(rows) < kFewRows) return false;
     return typical(rows * kernel.dims.back() * terms) >= kLargeProduct;
+  }
+
+  /// Whether blocks would do no more for the caches than packed copies of constants do: a panel of those
+  /// fits.
+  bool is_prepared_whole(const Kernel& kernel) const {
+    const Kernel merged = merge_dims(kernel, true);
+    const int64_t most = 2 * gemm_blocks(merged, target_).k;
+    const std::vector<GemmGroup> groups = gemm_groups(merged);
+    for (uint32_t g = 0; g < groups.size(); ++g) {
+      if (!is_prepared(kernel, g) || !left_in_runs(merged, groups[g])) return false;
+      if (terms_of(merged, groups[g].accs[0]).constant() > most) return false;
+    }
+    return true;
+  }
+
+  bool is_prepared(const Kernel& kernel, uint32_t g) const {
+    return can_prepare(kernel, g, [&](BufferId b) { return is_constant(b); });
   }
 
   int64_t typical(const Poly& p) const {
@@ -145,22 +165,43 @@ class Scheduler {
 
   /// Packs before the outermost loop that leaves the operands alone.
   void pack(const std::shared_ptr<Kernel>& kernel, const GemmGroup& group, uint32_t g) {
+    if (is_prepared(*kernel, g)) return prepare(kernel, g);
     size_t level = loops_.size();
     while (level > 0 && invariant(*kernel, group, loops_[level - 1])) --level;
     if (level == loops_.size()) return;
-    kernel->schedule.packed[g] =
-        p_.new_buffer(kernel->name + ".packed" + std::to_string(g), kernel->accs[group.accs[0]].dtype,
-                      packed_size(*kernel, g, target_));
+    kernel->schedule.packed[g] = packed_buffer(*kernel, g);
     loops_[level].packs.push_back({nullptr, nullptr, std::make_shared<Pack>(Pack{kernel, g})});
+  }
+
+  BufferId packed_buffer(const Kernel& kernel, uint32_t g) {
+    return p_.new_buffer(kernel.name + ".packed" + std::to_string(g), kernel.accs[0].dtype,
+                         packed_size(kernel, g, target_));
+  }
+
+  bool is_constant(BufferId b) const {
+    const Buffer& buffer = p_.program.buffers[b];
+    return buffer.kind == Buffer::Kind::input && std::ranges::count(constants_, buffer.arg) > 0;
+  }
+
+  void prepare(const std::shared_ptr<Kernel>& kernel, uint32_t g) {
+    LoopProgram& program = p_.program;
+    kernel->schedule.packed[g] = packed_buffer(*kernel, g);
+    Buffer& buffer = program.buffers[kernel->schedule.packed[g]];
+    buffer.kind = Buffer::Kind::input;
+    buffer.arg = program.inputs + program.outputs + static_cast<uint32_t>(program.prepared.size());
+    program.prepared.push_back({kernel, g});
   }
 
   ProgramBuilder& p_;
   const Target& target_;
+  const std::vector<uint32_t>& constants_;
   std::vector<Enclosing> loops_;
 };
 
 }  // namespace
 
-void schedule(ProgramBuilder& p, const Target& target) { Scheduler(p, target).run(); }
+void schedule(ProgramBuilder& p, const Target& target, const std::vector<uint32_t>& constants) {
+  Scheduler(p, target, constants).run();
+}
 
 }  // namespace rondo::codegen

@@ -217,6 +217,8 @@ struct LoopProgram {
                             // sizes before it end
   std::vector<IndexBound> bounds;
   uint32_t inputs = 0, outputs = 0;
+  /// Packed copies of constants: arguments after the outputs, which who compiles the program has to make.
+  std::vector<Pack> prepared;
   int64_t threads = 1;  // each runs all statements, and of each kernel the points that are its share
 };
 

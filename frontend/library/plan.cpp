@@ -118,7 +118,8 @@ class Planner {
     plan_.library.prefix = plan_.prefix;
     plan_.library.version = kVersion;
     plan_.library.hash = hash();
-    if (!plan_.weights_given || has_initial_weights()) plan_.library.constants = plan_.weight_bytes;
+    if (has_initial_weights()) plan_.library.constants = {plan_.weight_bytes};
+    if (!plan_.weights_given) plan_.library.constants = each_weight();
     return std::move(plan_);
   }
 
@@ -183,6 +184,15 @@ class Planner {
       if (buffer.bytes() > 0)
         std::memcpy(plan_.weight_bytes.data() + item.offset.constant(), buffer.data(), buffer.bytes());
     }
+  }
+
+  std::vector<std::vector<std::byte>> each_weight() const {
+    std::vector<std::vector<std::byte>> weights;
+    for (const Layout::Item& item : plan_.weights.items) {
+      const auto first = plan_.weight_bytes.begin() + item.offset.constant();
+      weights.emplace_back(first, first + exact_bytes(item.type).constant());
+    }
+    return weights;
   }
 
   Layout* layout_of(CParam::Role role) {
@@ -271,7 +281,11 @@ class Planner {
     if (Layout* layout = layout_of(role)) {
       const Layout::Item& item = layout->place(name, type, o.planned.name);
       const bool constant = role == CParam::Role::weights && !plan_.weights_given;
-      o.entry.args.push_back({constant ? EntryPlace::kConstants : o.blocks.at(role), item.offset});
+      if (constant)
+        o.entry.args.push_back(
+            {EntryPlace::kConstants, {}, static_cast<uint32_t>(&item - layout->items.data())});
+      else
+        o.entry.args.push_back({o.blocks.at(role), item.offset});
       return;
     }
     const std::string c = c_type(type.dtype);

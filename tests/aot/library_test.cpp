@@ -71,6 +71,42 @@ TEST(Library, IsSmall) {
   EXPECT_LT(report.code_bytes, 20'000);
 }
 
+/// Larger than what the row form takes, with columns that fill no vector, and a matrix that is read across.
+struct Wide : Model {
+  Lstm lstm{*this, "lstm", 70, 100};
+  Param out = param("out", {50, 100});
+
+  Lstm::State initial(const Dim& batch) const { return lstm.initial(batch); }
+  std::pair<Lstm::State, Tensor> step(Lstm::State s, Tensor x) const {
+    s = lstm(s, x);
+    return {s, matmul(s.h, transpose(out))};
+  }
+};
+
+int64_t constant_scratch(const LibraryReport& report, size_t entry) {
+  return std::stoll(report.entries.at(entry).scratch);
+}
+
+TEST(Library, HasItsWeightsPacked) {
+  TempDir dir;
+  Wide wide;
+  const StepInput input{f32, {70}};
+  const std::vector<Function> functions = {step_function(wide, input), run_function(wide, input)};
+  const int64_t recurrent = 100 * 4 * 100 * 4;  // bytes
+  for (const int64_t batch : {1, 16}) {
+    LibraryOptions options = options_for(dir, "wide");
+    options.dims["B"] = batch;
+    for (const std::vector<std::string>& targets :
+         {std::vector<std::string>{"host"}, {"x86-64-v2", "x86-64-v3"}}) {
+      options.targets = targets;
+      EXPECT_LT(constant_scratch(export_library(functions, wide.init(1), options), 1), recurrent);
+      EXPECT_EQ(run_selftest(dir, "wide", targets.size() == 1 ? exact("WIDE") : ""), "");
+    }
+    options.weights = WeightsIn::pointer;  // which may be others at each call
+    EXPECT_GT(constant_scratch(export_library(functions, wide.init(1), options), 1), recurrent);
+  }
+}
+
 TEST(Library, KeepsItsPromises) {
   TempDir dir;
   Amp amp;
