@@ -10,12 +10,17 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#ifdef __linux__
+#include <sys/mman.h>
+#endif
+
 #include "runtime/safetensors.h"
 
 namespace rondo {
 namespace {
 
 constexpr size_t kAlignment = 64;
+constexpr size_t kHugePage = size_t{2} << 20;
 
 size_t round_up(size_t bytes) { return (bytes + kAlignment - 1) / kAlignment * kAlignment; }
 
@@ -63,6 +68,18 @@ bool finite(std::span<const T> values) {
   return std::ranges::all_of(values, [](T v) { return std::isfinite(v); });
 }
 
+/// Null if there is none. Large memory starts on a huge page and Linux is told that it may consist of such:
+/// rows of large matrices are pages apart, and each page that is not known costs a walk through tables.
+std::shared_ptr<void> allocate(size_t bytes) {
+  const auto alignment = std::align_val_t(bytes < 2 * kHugePage ? kAlignment : kHugePage);
+  void* memory = ::operator new(bytes, alignment, std::nothrow);
+  if (!memory) return nullptr;
+#ifdef __linux__
+  if (bytes >= 2 * kHugePage) madvise(memory, bytes, MADV_HUGEPAGE);  // a hint: it may fail
+#endif
+  return {memory, [alignment](void* p) { ::operator delete(p, alignment); }};
+}
+
 }  // namespace
 
 Buffer::Buffer(DType dtype, std::span<const int64_t> shape) : dtype_(dtype) { resize(shape); }
@@ -76,10 +93,8 @@ void Buffer::resize(std::span<const int64_t> shape) {
   const int64_t count = count_of(dtype_, shape);
   const size_t needed = std::max(round_up(static_cast<size_t>(count) * size_of(dtype_)), kAlignment);
   if (needed > capacity_) {
-    void* memory = ::operator new(needed, std::align_val_t(kAlignment), std::nothrow);
-    if (!memory) throw Error(fmt::format("{}: no memory for {} bytes", to_string(dtype_, shape), needed));
-    data_ =
-        std::shared_ptr<void>(memory, [](void* p) { ::operator delete(p, std::align_val_t(kAlignment)); });
+    data_ = allocate(needed);
+    if (!data_) throw Error(fmt::format("{}: no memory for {} bytes", to_string(dtype_, shape), needed));
     capacity_ = needed;
   }
   std::memset(data_.get(), 0, needed);
