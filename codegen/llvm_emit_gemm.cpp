@@ -2,6 +2,7 @@
 
 #include "codegen/llvm_emit.h"
 #include "codegen/llvm_pack.h"
+#include "codegen/llvm_prefetch.h"
 #include "support/error.h"
 
 // The blocks are those of K. Goto and R. van de Geijn, Anatomy of High-Performance Matrix Multiplication,
@@ -53,6 +54,7 @@ class GemmEmitter {
         return [&, vectors](llvm::Value* n) {
           f_.for_each(first, end, s_.tile.rows, [&](llvm::Value* row) {
             TilePlace place = in_tile(at, row, n, vectors, sums);
+            prefetch(place);
             for_tile_rows(row, end, [&](unsigned rows, llvm::Value* done) {
               for (uint32_t g = 0; g < s_.groups.size(); ++g) direct_tile(place, g, rows, done);
             });
@@ -93,18 +95,16 @@ class GemmEmitter {
   void for_row_blocks(const std::function<void(llvm::Value* first, llvm::Value* end)>& visit) {
     llvm::Value* rows = f_.poly(rows_);
     if (rows_.is_constant() && rows_.constant() <= s_.blocks.rows) return visit(f_.i64(0), rows);
-    auto divide_up = [&](llvm::Value* x, llvm::Value* y) {
-      return f_.divide(f_.b.CreateNSWSub(f_.add(x, y), f_.i64(1)), y);
-    };
-    llvm::Value* tile = f_.i64(s_.tile.rows);
     llvm::Value* some = f_.b.CreateSelect(f_.b.CreateICmpSGT(rows, f_.i64(0)), rows, f_.i64(1));
-    llvm::Value* count = divide_up(some, f_.i64(s_.blocks.rows));
-    llvm::Value* size = f_.mul(divide_up(divide_up(some, count), tile), tile);
+    llvm::Value* count = f_.divide_up(some, f_.i64(s_.blocks.rows));
+    llvm::Value* size = f_.mul(tiles_of(f_.divide_up(some, count)), f_.i64(s_.tile.rows));
     f_.for_each(f_.i64(0), count, 1, [&](llvm::Value* block) {
       llvm::Value* first = f_.mul(block, size);
       visit(first, f_.minimum(rows, f_.add(first, size)));
     });
   }
+
+  llvm::Value* tiles_of(llvm::Value* rows) { return f_.divide_up(rows, f_.i64(s_.tile.rows)); }
 
   /// The rows of one tile: all, or what is left at the end in pieces of constant size.
   void for_tile_rows(llvm::Value* row, llvm::Value* end,
@@ -160,7 +160,7 @@ class GemmEmitter {
     return [=, this, &g](unsigned r, const Values& at, llvm::Value*) {
       Values where = at;
       if (s_.column() > 0) where[s_.column() - 1] = f_.add(row, f_.i64(r));
-      return last_value(f_, left_nodes(g), Scope{where, -1, 1, nullptr});
+      return last_value(f_, left_nodes(s_, g), Scope{where, -1, 1, nullptr});
     };
   }
 
@@ -232,6 +232,15 @@ class GemmEmitter {
     for_each_sum([&](llvm::Value* at) { f_.b.CreateAlignedStore(sums[i++], at, s_.align); });
   }
 
+  /// Starts the traffic of a tile's last step with its first, so that neither waits for memory.
+  void prefetch(const TilePlace& place) {
+    if (s_.column() == 0 || rows_ == Poly(1)) return;
+    Values at = variables(place.at);
+    at[s_.column()] = place.column;
+    at[s_.column() - 1] = place.row;
+    prefetch_tile(f_, s_.kernel, at, s_.tile.rows, static_cast<int64_t>(place.vectors) * s_.lanes);
+  }
+
   /// The kernel's own nodes and stores for `rows` rows whose sums are complete. In a function of its own, as
   /// LLVM would keep the constants of exp and tanh in registers that the tile needs, all through the loops
   /// over k; a tile of one row has registers to spare.
@@ -292,11 +301,13 @@ class GemmEmitter {
       f_.for_each(f_.i64(0), some, s_.blocks.k, [&](llvm::Value* k0) {
         llvm::Value* k1 = f_.minimum(extent, f_.add(k0, f_.i64(s_.blocks.k)));
         for_row_blocks([&](llvm::Value* first, llvm::Value* end) {
-          if (!left_in_runs(s_.kernel, g)) pack_left(g, at, packed_left, first, end, k0, k1);
+          if (!left_in_runs(s_.kernel, g))
+            pack_left(f_, s_, g, variables(at), packed_left, {first, end}, {k0, k1});
           for_columns([&](llvm::Value* n) {
             RightPacker(f_, s_, g, packed_right, n, f_.b.CreateNSWSub(k1, k0))
                 .run_block(n, variables(at), k0, k1, f_.i64(0));
             for_tiles(at, first, end, n, sums, [&](const TilePlace& place) {
+              if (s_.blocks.whole_k || in_output) prefetch(place);
               blocked_tile(place, group, {first, end, k0, k1}, packed_left, packed_right);
               if (s_.blocks.whole_k && !in_output) finish_tile(place, end);
             });
@@ -349,15 +360,6 @@ class GemmEmitter {
     llvm::Value *first, *end, *k0, *k1;  // rows [first, end), terms [k0, k1)
   };
 
-  const Access& left_of(const GemmGroup& g) const { return *gemm_operands(s_.kernel, g.accs[0]).left; }
-  Nodes left_nodes(const GemmGroup& g) const { return operand_nodes(s_.kernel, g.accs[0], left_of(g)); }
-
-  Values with_k(const Values& outer, llvm::Value* k) {
-    Values at = variables(outer);
-    at.push_back(k);
-    return at;
-  }
-
   void blocked_tile(const TilePlace& place, uint32_t group, const Block& block, llvm::Value* packed_left,
                     llvm::Value* packed_right_at) {
     const GemmGroup& g = s_.groups[group];
@@ -375,38 +377,11 @@ class GemmEmitter {
       tile(place, group, rows, done, s_.blocks.whole_k ? f_.i64(0) : block.k0, left, right,
            [&](const Values& init, const auto& body) {
              return f_.fold(f_.i64(0), run, 1, init, [&](llvm::Value* k, const Values& carried) {
-               return body(with_k(place.at, f_.add(block.k0, k)), k, carried);
+               Values at = variables(place.at);
+               at.push_back(f_.add(block.k0, k));
+               return body(at, k, carried);
              });
            });
-    });
-  }
-
-  /// Copies rows [first, end) and terms [k0, k1) of a left operand as [tile of rows][k][row in the tile].
-  void pack_left(const GemmGroup& g, const Values& outer, llvm::Value* packed, llvm::Value* first,
-                 llvm::Value* end, llvm::Value* k0, llvm::Value* k1) {
-    llvm::Value* run = f_.b.CreateNSWSub(k1, k0);
-    auto rows = static_cast<int64_t>(s_.tile.rows);
-    const Nodes nodes = left_nodes(g);
-    int row_variable = s_.column() - 1;
-    bool whole_vectors = row_variable >= 0 && rows > 1 && stride_of(left_of(g), row_variable) == Poly(1);
-    auto copy = [&](llvm::Value* tile_row, llvm::Value* r, llvm::Value* k, unsigned lanes) {
-      Values at = with_k(outer, k);
-      if (row_variable >= 0) at[row_variable] = f_.add(tile_row, r);
-      llvm::Value* value = last_value(f_, nodes, Scope{at, row_variable, lanes, nullptr});
-      llvm::Value* to = f_.add(f_.mul(f_.b.CreateNSWSub(tile_row, first), run),
-                               f_.mul(f_.b.CreateNSWSub(k, k0), f_.i64(rows)));
-      f_.b.CreateAlignedStore(value, f_.element(s_.element, packed, f_.add(to, r)), s_.align);
-    };
-    f_.for_each(k0, k1, 1, [&](llvm::Value* k) {
-      f_.for_each(first, end, rows, [&](llvm::Value* tile_row) {
-        llvm::Value* count = f_.minimum(f_.b.CreateNSWSub(end, tile_row), f_.i64(rows));
-        llvm::Value* whole = f_.b.CreateICmpEQ(count, f_.i64(rows));
-        if (!whole_vectors) whole = f_.b.getFalse();
-        f_.if_then(whole, [&] { copy(tile_row, f_.i64(0), k, s_.tile.rows); });
-        f_.if_then(f_.b.CreateNot(whole), [&] {
-          f_.for_each(f_.i64(0), count, 1, [&](llvm::Value* r) { copy(tile_row, r, k, 1); });
-        });
-      });
     });
   }
 

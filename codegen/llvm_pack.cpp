@@ -34,6 +34,10 @@ llvm::Value* load_right(FunctionBuilder& f, const GemmShape& s, uint32_t acc, Va
 
 namespace {
 
+/// How many terms before it is copied a row of an operand is asked for. Rows may be pages apart, which no
+/// machine foresees, and few loads fit into its window.
+constexpr int64_t kTermsAhead = 8;
+
 /// The transpose of a square of vectors: a perfect shuffle of all elements, once for each bit of their
 /// number.
 Values transpose(FunctionBuilder& f, Values v) {
@@ -77,7 +81,10 @@ void RightPacker::run_block(llvm::Value* n, const Values& at, llvm::Value* k0, l
     done = f_.b.CreateSelect(full, f_.add(k0, terms), k0);
     f_.for_each(k0, done, s_.lanes, [&](llvm::Value* k) { copy_square(n, at, k, term(k)); });
   }
-  f_.for_each(done, k1, 1, [&](llvm::Value* k) { copy(n, with(at, k), term(k)); });
+  f_.for_each(done, k1, 1, [&](llvm::Value* k) {
+    if (!runs_along_k()) prefetch(n, with(at, f_.add(k, f_.i64(kTermsAhead))));
+    copy(n, with(at, k), term(k));
+  });
 }
 
 void RightPacker::run_single(const Values& at) const {
@@ -114,6 +121,15 @@ void RightPacker::copy(llvm::Value* n, const Values& at, llvm::Value* term) cons
     }
 }
 
+void RightPacker::prefetch(llvm::Value* n, const Values& at) const {
+  Values where = at;
+  where[s_.column()] = n;
+  for (uint32_t acc : g_.accs) {
+    const Access& right = *gemm_operands(s_.kernel, acc).right;
+    if (right.row == kNone) f_.prefetch(right, s_.kernel.accs[acc].dtype, where, f_.i64(s_.block_columns()));
+  }
+}
+
 void RightPacker::copy_square(llvm::Value* n, const Values& outer, llvm::Value* k, llvm::Value* term) const {
   for (int64_t a = 0; a < accs_; ++a)
     f_.for_each(f_.i64(0), f_.i64(s_.block_columns()), s_.lanes, [&](llvm::Value* column) {
@@ -128,6 +144,48 @@ void RightPacker::copy_square(llvm::Value* n, const Values& outer, llvm::Value* 
       for (unsigned t = 0; t < s_.lanes; ++t)
         f_.b.CreateAlignedStore(columns[t], place(n, f_.add(term, f_.i64(t)), a, column), s_.align);
     });
+}
+
+Nodes left_nodes(const GemmShape& s, const GemmGroup& g) {
+  return operand_nodes(s.kernel, g.accs[0], *gemm_operands(s.kernel, g.accs[0]).left);
+}
+
+void pack_left(FunctionBuilder& f, const GemmShape& s, const GemmGroup& g, const Values& outer,
+               llvm::Value* packed, Interval row, Interval term) {
+  llvm::Value* run = f.b.CreateNSWSub(term.end, term.begin);
+  auto rows = static_cast<int64_t>(s.tile.rows);
+  const Nodes nodes = left_nodes(s, g);
+  int row_variable = s.column() - 1;
+  const Access& left = *gemm_operands(s.kernel, g.accs[0]).left;
+  bool whole_vectors = row_variable >= 0 && rows > 1 && stride_of(left, row_variable) == Poly(1);
+  auto prefetch_row = [&](llvm::Value* k) {
+    if (left.row != kNone || !whole_vectors) return;
+    Values at = with(outer, k);
+    at[row_variable] = row.begin;
+    f.prefetch(left, s.kernel.accs[g.accs[0]].dtype, at, f.b.CreateNSWSub(row.end, row.begin));
+  };
+  auto copy = [&](llvm::Value* tile_row, llvm::Value* r, llvm::Value* k, unsigned lanes) {
+    Values at = with(outer, k);
+    if (row_variable >= 0) at[row_variable] = f.add(tile_row, r);
+    llvm::Value* value = last_value(f, nodes, Scope{at, row_variable, lanes, nullptr});
+    llvm::Value* to = f.add(f.mul(f.b.CreateNSWSub(tile_row, row.begin), run),
+                            f.mul(f.b.CreateNSWSub(k, term.begin), f.i64(rows)));
+    f.b.CreateAlignedStore(value, f.element(s.element, packed, f.add(to, r)), s.align);
+  };
+  // A few terms at a time, tile by tile, so that lines are written as a whole.
+  f.for_each(term.begin, term.end, kTermsAhead, [&](llvm::Value* first) {
+    llvm::Value* last = f.minimum(term.end, f.add(first, f.i64(kTermsAhead)));
+    f.for_each(first, last, 1, [&](llvm::Value* k) { prefetch_row(f.add(k, f.i64(kTermsAhead))); });
+    f.for_each(row.begin, row.end, rows, [&](llvm::Value* tile_row) {
+      llvm::Value* count = f.minimum(f.b.CreateNSWSub(row.end, tile_row), f.i64(rows));
+      llvm::Value* whole = whole_vectors ? f.b.CreateICmpEQ(count, f.i64(rows)) : f.b.getFalse();
+      f.for_each(first, last, 1, [&](llvm::Value* k) {
+        f.if_then(whole, [&] { copy(tile_row, f.i64(0), k, s.tile.rows); });
+        f.if_then(f.b.CreateNot(whole),
+                  [&] { f.for_each(f.i64(0), count, 1, [&](llvm::Value* r) { copy(tile_row, r, k, 1); }); });
+      });
+    });
+  });
 }
 
 void emit_pack(FunctionBuilder& f, const Pack& pack) {

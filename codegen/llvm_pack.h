@@ -65,6 +65,8 @@ class RightPacker {
   /// first.
   llvm::Value* place(llvm::Value* n, llvm::Value* term, int64_t a, llvm::Value* column) const;
   void copy(llvm::Value* n, const Values& at, llvm::Value* term) const;
+  /// Asks for what copy reads.
+  void prefetch(llvm::Value* n, const Values& at) const;
   /// All columns of lanes terms, read along k, as squares.
   void copy_square(llvm::Value* n, const Values& outer, llvm::Value* k, llvm::Value* term) const;
 
@@ -77,5 +79,15 @@ class RightPacker {
   const Share* share_;
   int64_t accs_;
 };
+
+struct Interval {
+  llvm::Value *begin, *end;
+};
+
+/// The left operand as an expression of its own.
+ir::Nodes left_nodes(const GemmShape&, const GemmGroup&);
+/// Copies rows and terms of a left operand to [tile of rows][term][row in the tile].
+void pack_left(FunctionBuilder&, const GemmShape&, const GemmGroup&, const Values& at, llvm::Value* packed,
+               Interval rows, Interval k);
 
 }  // namespace rondo::codegen

@@ -14,6 +14,8 @@ using namespace ir;
 
 namespace {
 
+constexpr int64_t kCacheLine = 64;
+
 unsigned count_arguments(const LoopProgram& program) { return program.threads > 1 ? 4 : 3; }
 
 }  // namespace
@@ -229,6 +231,21 @@ llvm::Value* FunctionBuilder::quotient(const Dim& steps, const Dim& longest) {
 llvm::Value* FunctionBuilder::to_float(llvm::Value* x, llvm::Type* type) {
   llvm::Value* size = native(x);
   return size == x ? b.CreateSIToFP(x, type) : b.CreateUIToFP(size, type);
+}
+
+void FunctionBuilder::prefetch(const Access& access, DType dtype, const Values& variables, llvm::Value* count,
+                               bool write) {
+  llvm::Value* first =
+      b.CreateGEP(memory_type(dtype), base(access.buffer), affine_index(*this, access, variables));
+  llvm::Value* bytes = mul(count, i64(static_cast<int64_t>(size_of(dtype))));
+  auto line = [&](llvm::Value* offset) {
+    llvm::Value* at = b.CreateGEP(b.getInt8Ty(), first, offset);  // not in bounds
+    b.CreateIntrinsic(llvm::Intrinsic::prefetch, {b.getPtrTy()},
+                      {at, b.getInt32(write ? 1 : 0), b.getInt32(3), b.getInt32(1)});
+  };
+  auto* known = llvm::dyn_cast<llvm::ConstantInt>(bytes);
+  if (!known) return for_each(i64(0), bytes, kCacheLine, line);
+  for (int64_t offset = 0; offset < known->getSExtValue(); offset += kCacheLine) line(i64(offset));
 }
 
 llvm::Value* FunctionBuilder::fma(llvm::Value* x, llvm::Value* y, llvm::Value* z) {

@@ -81,8 +81,13 @@ class FunctionBuilder {
   /// x / y and the float of x, of sizes: not negative, and on a machine of 32 bits below 2^32, where division
   /// and conversion of 64 would take a library.
   llvm::Value* divide(llvm::Value* x, llvm::Value* y);
+  llvm::Value* divide_up(llvm::Value* x, llvm::Value* y) {
+    return divide(b.CreateNSWSub(add(x, y), i64(1)), y);
+  }
   llvm::Value* to_float(llvm::Value* x, llvm::Type*);
   llvm::Value* minimum(llvm::Value* x, llvm::Value* y) { return b.CreateSelect(b.CreateICmpSLT(x, y), x, y); }
+  /// Asks for the cache lines of `count` elements from one on, to read or to write them. They need not exist.
+  void prefetch(const ir::Access&, DType, const Values& variables, llvm::Value* count, bool write = false);
   /// a * b + c: fused where the target can; elsewhere a library call would be the only way to.
   llvm::Value* fma(llvm::Value* x, llvm::Value* y, llvm::Value* z);
 

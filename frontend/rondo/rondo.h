@@ -39,5 +39,4 @@
 #include "frontend/state.h"
 #include "frontend/tensor.h"
 #include "frontend/truncated.h"
-#include "frontend/tune.h"
 #include "runtime/schedule.h"
