@@ -176,6 +176,7 @@ class Planner {
     if (!known) return;
     plan_.weight_bytes.resize(static_cast<size_t>(plan_.weights.bytes.constant()));
     for (const Layout::Item& item : plan_.weights.items) {
+      if (!weights_.contains(item.name)) throw_missing(item);
       const Buffer& buffer = weights_.at(item.name);
       const std::vector<int64_t> shape = ir::bind(item.type.shape, {});
       if (buffer.dtype() != item.type.dtype || buffer.shape() != shape)
@@ -184,6 +185,14 @@ class Planner {
       if (buffer.bytes() > 0)
         std::memcpy(plan_.weight_bytes.data() + item.offset.constant(), buffer.data(), buffer.bytes());
     }
+  }
+
+  [[noreturn]] void throw_missing(const Layout::Item& item) const {
+    std::vector<std::string> there;
+    for (const auto& [name, buffer] : weights_.all()) there.push_back(name);
+    throw Error(fmt::format(
+        "rondo: parameter `{}`, {}, is not in the weights; {}", item.name, ir::to_string(item.type),
+        there.empty() ? "none are given" : fmt::format("there are: {}", fmt::join(there, ", "))));
   }
 
   std::vector<std::vector<std::byte>> each_weight() const {

@@ -174,7 +174,7 @@ TEST(Compile, SaysWhatIsWrongAndLeavesNothing) {
   expect_error("compile rnn.rondo --name no-name" + to,
                "`no-name` is not a name in C, which the library's functions need");
   expect_error(good + rnn_weights(dir, {1, 5}), "parameter `wx` is f32[1,4], and f32[1,5] in the weights");
-  expect_error(good + rnn_weights(dir, {1, 4}, false), "no buffer wh; there are: wx");
+  expect_error(good + rnn_weights(dir, {1, 4}, false), "parameter `wh`, f32[4,4], is not in the weights; there are: wx");
   expect_error(good + " --weights nowhere", "nowhere: cannot open: No such file or directory");
   expect_error("compile nowhere.rondo --name rnn" + to,
                "nowhere.rondo: cannot open: No such file or directory");
