@@ -9,6 +9,8 @@
 #include "codegen/compiled_code.h"
 #include "codegen/compiler_id.h"
 #include "codegen/llvm_jit.h"
+#include "codegen/schedule_choice.h"
+#include "codegen/schedule_report.h"
 #include "codegen/thread_gain.h"
 #include "ir/text.h"
 #include "runtime/threads.h"
@@ -104,12 +106,13 @@ class Compiled : public Executable {
 /// All that decides what the code is, each part with its length, so that no two ways to part it give one key.
 std::string key_of(const Func& func, const CompileOptions& options, const Target& target) {
   // An option that is added has to be named here: it is part of the key, or, as dump_dir is, it is not.
-  const auto& [aliases, outputs, cpu, features, dump_dir, triple, bound_rows, constants, threads] = options;
+  const auto& [aliases, outputs, cpu, features, dump_dir, triple, bound_rows, constants, schedule,
+               keep_schedule, threads] = options;
   std::string key;
   auto add = [&](const std::string& part) { key += fmt::format("{}:{}\n", part.size(), part); };
   for (const std::string& part :
        {compiler_id(), target.triple, target.cpu, target.features, environment("RONDO_SKIP"),
-        fmt::to_string(bound_rows), fmt::to_string(threads)})
+        fmt::to_string(bound_rows), fmt::to_string(threads), schedule})
     add(part);
   RONDO_CHECK(constants.empty(), "code for a process has no constants");
   add(fmt::to_string(aliases.size()));
@@ -137,6 +140,7 @@ CompiledCode compile_now(const Func& func, const CompileOptions& options, const 
   const std::optional<LoopProgram> together = lower_together(func, options);
   watch.lap(times.lower);
   if (dump.on()) dump.write("20-loops.txt", to_string(program));
+  if (dump.on()) dump.write("22-schedule.txt", schedule_report(program, target));
   if (dump.on() && together) dump.write("21-loops-of-threads.txt", to_string(*together));
   CompiledCode code;
   code.signature = signature_of(func, program, options);
@@ -149,21 +153,35 @@ CompiledCode compile_now(const Func& func, const CompileOptions& options, const 
   return code;
 }
 
+/// The options with the schedule that holds: the one asked for, the environment's, or the one kept.
+CompileOptions with_schedule(const Func& func, const CompileOptions& asked, const Target& target,
+                             const CodeCache& cache) {
+  CompileOptions options = asked;
+  options.schedule.clear();
+  const std::string key = cache.on() ? "schedule of\n" + key_of(func, options, target) : "";
+  if (cache.on() && asked.keep_schedule) cache.keep(key, to_string(parse_schedule(asked.schedule)));
+  options.schedule = !asked.schedule.empty() ? asked.schedule : environment("RONDO_SCHEDULE");
+  if (!options.schedule.empty() || asked.keep_schedule || !cache.on()) return options;
+  options.schedule = cache.find(key).value_or("");
+  return options;
+}
+
 }  // namespace
 
-std::shared_ptr<const Executable> compile(const Func& func, const CompileOptions& options,
+std::shared_ptr<const Executable> compile(const Func& func, const CompileOptions& asked,
                                           CompileTimes* times) {
-  if (options.threads < 1 || options.threads > kMaxThreads)
+  if (asked.threads < 1 || asked.threads > kMaxThreads)
     throw Error(
-        fmt::format("rondo: {}: {} threads are not in [1,{}]", func.name, options.threads, kMaxThreads));
+        fmt::format("rondo: {}: {} threads are not in [1,{}]", func.name, asked.threads, kMaxThreads));
   CompileTimes own;
   CompileTimes& spent = times ? *times : own;
   Stopwatch watch;
-  const Target target = target_for(options.cpu, options.features, options.triple);
-  const StageDump dump(options.dump_dir, func.name);
+  const Target target = target_for(asked.cpu, asked.features, asked.triple);
+  const StageDump dump(asked.dump_dir, func.name);
   const CodeCache cache = CodeCache::of_environment();
   if (environment("RONDO_TIME") == "1" && !cache.problem().empty())
     fmt::print(stderr, "rondo: code is not cached: {}\n", cache.problem());
+  const CompileOptions options = with_schedule(func, asked, target, cache);
   const std::string key = cache.on() ? key_of(func, options, target) : "";
   // Who wants to see the stages wants them made.
   const std::optional<std::string> kept = dump.on() ? std::nullopt : cache.find(key);

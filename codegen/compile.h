@@ -18,7 +18,7 @@ struct CompileOptions {
   std::vector<std::string> outputs = {};
   /// CPU and features as LLVM names them; empty: the host's.
   std::string cpu = {}, features = {};
-  /// 20-loops.txt (21-loops-of-threads.txt as well), 30.ll, 31-opt.ll and 32.s are dumped to
+  /// 20-loops.txt (21-loops-of-threads.txt as well), 22-schedule.txt, 30.ll, 31-opt.ll and 32.s are dumped to
   /// <dump_dir>/<function>/; empty: RONDO_DUMP.
   std::string dump_dir = {};
   /// Of another machine than the host; such code can be looked at and stored, not called.
@@ -28,6 +28,12 @@ struct CompileOptions {
   /// Inputs that are the same at every call, and known to who compiles: what the code wants packed of them is
   /// LoopProgram::prepared.
   std::vector<uint32_t> constants = {};
+  /// What the schedule is told (schedule_choice.h); empty: RONDO_SCHEDULE, else what was kept for the
+  /// function, else the model of the machine chooses.
+  std::string schedule = {};
+  /// Keeps `schedule` for the function in the code cache; compilations without one of their own find it
+  /// there.
+  bool keep_schedule = false;
   /// Threads that run a call together, where the call is long enough; results are the same to the bit.
   int64_t threads = 1;
 };

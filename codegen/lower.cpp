@@ -42,7 +42,7 @@ class FunctionLowering {
     for (const Signature::Alias& alias : options_.aliases) finish_update(alias, destinations[alias.output]);
     if (options_.bound_rows) bound_rows(p_);
     const Target target = target_for(options_.cpu, options_.features, options_.triple);
-    schedule(p_, target, options_.constants);
+    schedule(p_, target, options_.constants, parse_schedule(options_.schedule));
     if (options_.threads > 1) split_kernels(program, target, options_.threads);
     plan_memory(program);
     if (options_.threads > 1) sync_threads(program, options_.aliases);

@@ -34,8 +34,9 @@ void written_buffers(const std::vector<Stmt>& stmts, std::set<BufferId>& out) {
 
 class Scheduler {
  public:
-  Scheduler(ProgramBuilder& p, const Target& target, const std::vector<uint32_t>& constants)
-      : p_(p), target_(target), constants_(constants) {}
+  Scheduler(ProgramBuilder& p, const Target& target, const std::vector<uint32_t>& constants,
+            const ScheduleChoice& choice)
+      : p_(p), target_(target), constants_(constants), choice_(choice) {}
 
   void run() { p_.program.stmts = walk(std::move(p_.program.stmts)); }
 
@@ -82,6 +83,7 @@ class Scheduler {
     kernel->schedule.form = row ? Schedule::Form::row : Schedule::Form::gemm;
     if (kernel->schedule.form == Schedule::Form::row) return;
     std::vector<GemmGroup> groups = gemm_groups(*kernel);
+    follow_choice(*kernel, groups);
     kernel->schedule.packed.assign(groups.size(), kNone);
     const bool once = std::ranges::all_of(loops_, [](const Enclosing& in) { return in.loop->windows; });
     if (once && is_large(*kernel) && !is_prepared_whole(*kernel)) {
@@ -93,6 +95,20 @@ class Scheduler {
       return;
     }
     for (uint32_t g = 0; g < groups.size(); ++g) pack(kernel, groups[g], g);
+  }
+
+  /// A tile is told as a whole; the sums of a group share its vectors. One row has nothing to choose.
+  void follow_choice(Kernel& kernel, const std::vector<GemmGroup>& groups) const {
+    if (choice_.panel_kb > 0) kernel.schedule.panel_kb = choice_.panel_kb;
+    Poly rows = 1;
+    for (size_t d = 0; d + 1 < kernel.dims.size(); ++d) rows = rows * kernel.dims[d];
+    const int64_t most = rows.is_constant() ? rows.constant() : choice_.rows;
+    if (choice_.rows == 0 || most < 2) return;
+    size_t sums = 1;
+    for (const GemmGroup& g : groups) sums = std::max(sums, g.accs.size());
+    kernel.schedule.rows = static_cast<uint32_t>(std::min(choice_.rows, most));
+    kernel.schedule.vectors =
+        static_cast<uint32_t>(std::max<int64_t>(choice_.vectors / static_cast<int64_t>(sums), 1));
   }
 
   static Poly terms_of(const Kernel& kernel, uint32_t acc = 0) {
@@ -195,13 +211,15 @@ class Scheduler {
   ProgramBuilder& p_;
   const Target& target_;
   const std::vector<uint32_t>& constants_;
+  const ScheduleChoice& choice_;
   std::vector<Enclosing> loops_;
 };
 
 }  // namespace
 
-void schedule(ProgramBuilder& p, const Target& target, const std::vector<uint32_t>& constants) {
-  Scheduler(p, target, constants).run();
+void schedule(ProgramBuilder& p, const Target& target, const std::vector<uint32_t>& constants,
+              const ScheduleChoice& choice) {
+  Scheduler(p, target, constants, choice).run();
 }
 
 }  // namespace rondo::codegen

@@ -3,13 +3,15 @@
 
 #include "codegen/llvm_jit.h"
 #include "codegen/lower_region.h"
+#include "codegen/schedule_choice.h"
 
 namespace rondo::codegen {
 
 /// Matrix products get the gemm form. Inside a loop that leaves their right operand alone, it is packed once
 /// before the loop; outside of loops, large ones are blocked for the caches.
 /// Of inputs that are constants, packed copies are asked for instead (LoopProgram::prepared).
-/// Loops that may run by points are marked (point_loops.h).
-void schedule(ProgramBuilder&, const Target&, const std::vector<uint32_t>& constants = {});
+/// What `choice` tells is not chosen. Loops that may run by points are marked (point_loops.h).
+void schedule(ProgramBuilder&, const Target&, const std::vector<uint32_t>& constants = {},
+              const ScheduleChoice& choice = {});
 
 }  // namespace rondo::codegen

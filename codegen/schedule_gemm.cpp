@@ -192,9 +192,9 @@ bool left_in_runs(const Kernel& kernel, const GemmGroup& group) {
 
 GemmBlocks gemm_blocks(const Kernel& kernel, const Target& target) {
   // A panel of right operands, k x one tile's columns, is read once for each tile of rows: it is meant for a
-  // good quarter of the second-level cache. The left operands pass once for each panel of right ones, and may
+  // good quarter of the second-level cache (Schedule::panel_kb). The left operands pass once for each panel of right ones, and may
   // come from further out.
-  const int64_t most_k = (int64_t{128} << 10) / (panel_columns(kernel, target) *
+  const int64_t most_k = (kernel.schedule.panel_kb << 10) / (panel_columns(kernel, target) *
                                                  static_cast<int64_t>(size_of(kernel.accs[0].dtype)));
   GemmBlocks blocks{0, most_k, false};
   const std::vector<GemmGroup> groups = gemm_groups(kernel);

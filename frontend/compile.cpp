@@ -41,6 +41,8 @@ Built build(const Function& function, const BuildOptions& options, BuildTimes& t
   codegen::CompileOptions how{function.aliases(func), function.outputs, options.cpu,
                               options.features,       options.dump_dir, {}};
   how.threads = options.threads;
+  how.schedule = options.schedule;
+  how.keep_schedule = options.keep_schedule;
   return {codegen::compile(func, how, &times.codegen), ir::multiply_adds(func)};
 }
 

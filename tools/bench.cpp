@@ -81,6 +81,7 @@ void add_bench(CLI::App& app) {
   bench::add_model_options(*bench, spec, args->mode);
   bench->add_option("--threads", spec.threads, "Of a call; the limits are of so many, too")
       ->capture_default_str();
+  bench->add_option("--schedule", spec.schedule, "Instead of the chosen one: tile=6x2,panel=64");
   bench->add_option("--repeats", args->repeats, "Timed batches of calls")->capture_default_str();
   bench->add_flag("--json", args->json, "One line of JSON");
   bench->add_flag("--memory", args->memory, "Bytes in place of times; in training of a whole update");

@@ -13,6 +13,7 @@ void add_opt(CLI::App& app);
 void add_run(CLI::App& app);
 void add_compile(CLI::App& app);
 void add_bench(CLI::App& app);
+void add_tune(CLI::App& app);
 
 /// "T=5" and "B=2" as numbers, of the option --dims.
 ir::DimValues parse_dims(const std::vector<std::string>& texts);

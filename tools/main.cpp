@@ -53,6 +53,7 @@ int main(int argc, char** argv) {
   rondo::tools::add_run(app);
   rondo::tools::add_compile(app);
   rondo::tools::add_bench(app);
+  rondo::tools::add_tune(app);
   std::signal(SIGXFSZ, SIG_IGN);  // a file beyond the limit is an error as a full disk is
   try {
     app.parse(argc, argv);

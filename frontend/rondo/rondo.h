@@ -39,4 +39,5 @@
 #include "frontend/state.h"
 #include "frontend/tensor.h"
 #include "frontend/truncated.h"
+#include "frontend/tune.h"
 #include "runtime/schedule.h"

@@ -9,13 +9,20 @@
 #include "tools/bench/work.h"
 
 namespace rondo::bench {
+
+BuildOptions build_options(const Spec& spec) {
+  BuildOptions options;
+  options.dims = {{"B", spec.batch}};
+  options.threads = spec.threads;
+  options.schedule = spec.schedule;
+  return options;
+}
+
 namespace {
 
 Program compiled(const Function& function, const Weights& weights, const Spec& spec, BuildTimes* times) {
-  BuildOptions options;
-  options.dims = {{"B", spec.batch}};
+  BuildOptions options = build_options(spec);
   options.times = times;
-  options.threads = spec.threads;
   Program program = compile(function, weights, options);
   if (spec.mode != Mode::stream) program.resize({{"T", spec.steps}});
   return program;

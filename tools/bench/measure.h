@@ -11,6 +11,9 @@ namespace rondo::bench {
 /// Gives x and dy values from [-1, 1), and ids from the vocabulary; the same each time.
 void fill_inputs(Program& program, const Spec& spec);
 
+/// How a model is compiled.
+BuildOptions build_options(const Spec& spec);
+
 /// A model, compiled for its batch, over inputs that are the same each time.
 class Bench {
  public:

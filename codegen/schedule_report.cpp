@@ -1,0 +1,164 @@
+#include "codegen/schedule_report.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+
+#include "codegen/schedule_gemm.h"
+#include "codegen/simplify_kernel.h"
+
+namespace rondo::codegen {
+
+using namespace ir;
+
+namespace {
+
+/// Vectors of multiply-adds, and of loads, that a core begins in a cycle.
+constexpr int64_t kVectorsACycle = 2;
+
+Poly product(const std::vector<Poly>& dims) {
+  Poly p = 1;
+  for (const Poly& d : dims) p = p * d;
+  return p;
+}
+
+/// The elements that an access reaches: the extents of the variables that it moves with.
+Poly reach(const Access& access, const std::vector<Poly>& extents) {
+  Poly elements = 1;
+  for (size_t i = 0; i < extents.size(); ++i)
+    if (!stride_of(access, i).is_zero()) elements = elements * extents[i];
+  return elements;
+}
+
+class Report {
+ public:
+  Report(const LoopProgram& program, const Target& target) : program_(program), target_(target) {}
+
+  std::string run() {
+    text_ = fmt::format("{}: {} vector registers of {} bytes\n", target_.cpu, target_.vector_registers,
+                        target_.vector_bytes);
+    add(program_.stmts, 0);
+    return std::move(text_);
+  }
+
+ private:
+  void add(const std::vector<Stmt>& stmts, int depth) {
+    for (const Stmt& s : stmts) {
+      const std::string indent(static_cast<size_t>(2 * depth), ' ');
+      if (s.loop) {
+        text_ +=
+            fmt::format("\n{}loop of {}{}\n", indent, to_string(s.loop->trip),
+                        s.loop->by_points ? ": where points are few, each walks all steps in registers" : "");
+        add(s.loop->body, depth + 1);
+      } else if (s.pack) {
+        text_ += fmt::format("\n{}pack for {}: before the loop, whose steps all read it\n", indent,
+                             s.pack->kernel->name);
+      } else {
+        add(*s.kernel, indent);
+      }
+    }
+  }
+
+  void add(const Kernel& kernel, const std::string& indent) {
+    std::vector<std::string> dims;
+    for (const Poly& d : kernel.dims) dims.push_back(to_string(d));
+    text_ += fmt::format("\n{}{} [{}]\n", indent, kernel.name, fmt::join(dims, ", "));
+    for (const std::string& line : lines_of(kernel)) text_ += indent + "  " + line + "\n";
+  }
+
+  std::vector<std::string> lines_of(const Kernel& kernel) const {
+    std::vector<std::string> lines;
+    switch (kernel.schedule.form) {
+      case Schedule::Form::vector:
+        lines.push_back(kernel.accs.empty() ? "vector: no sums"
+                                            : "vector: sums that are no product of matrices");
+        break;
+      case Schedule::Form::row:
+        lines.push_back(
+            "row: one row, and matrices that stay in the near caches; sums stay in registers to the end");
+        break;
+      case Schedule::Form::gemm: describe_gemm(kernel, lines); break;
+    }
+    const Poly work = multiply_adds(kernel);
+    const int64_t a_cycle = kVectorsACycle * lanes(kernel);
+    if (work.is_constant() && !work.is_zero())
+      lines.push_back(
+          fmt::format("{} multiply-adds, {} cycles at least", work.constant(), work.constant() / a_cycle));
+    else if (!work.is_zero())
+      lines.push_back(fmt::format("{} multiply-adds, {} a cycle at most", to_string(work), a_cycle));
+    lines.push_back(fmt::format("{} bytes", to_string(bytes(kernel))));
+    return lines;
+  }
+
+  void describe_gemm(const Kernel& original, std::vector<std::string>& lines) const {
+    const Kernel kernel = merge_dims(original, true);
+    const GemmTile tile = gemm_tile(kernel, target_);
+    int64_t sums = 1;
+    for (const GemmGroup& g : gemm_groups(kernel)) sums = std::max(sums, static_cast<int64_t>(g.accs.size()));
+    const int64_t vectors = sums * tile.vectors;
+    lines.push_back(fmt::format("gemm: tile={}x{}{}, vectors of {}: {} of {} registers hold sums", tile.rows,
+                                vectors, original.schedule.rows > 1 ? " as told" : "",
+                                gemm_lanes(kernel, target_), tile.rows * vectors, target_.vector_registers));
+    // A term of k loads the tile's right operands and one left operand a row.
+    lines.push_back(
+        fmt::format("{:.2f} loads a multiply-add: bound by {}",
+                    static_cast<double>(tile.rows + vectors) / static_cast<double>(tile.rows * vectors),
+                    tile.rows + vectors > tile.rows * vectors ? "loads" : "multiply-adds"));
+    if (kernel.schedule.block) {
+      const GemmBlocks blocks = gemm_blocks(kernel, target_);
+      lines.push_back(fmt::format(
+          "blocks of {} rows and {}{} terms: panels of {} KB of right operands, packed on the way",
+          blocks.rows, blocks.whole_k ? "all " : "", blocks.k, kernel.schedule.panel_kb));
+      return;
+    }
+    const bool packed = std::ranges::any_of(kernel.schedule.packed, [](BufferId b) { return b != kNone; });
+    lines.push_back(packed ? "right operands packed before"
+                           : "right operands read where they are: one use each, or few");
+  }
+
+  int64_t lanes(const Kernel& kernel) const {
+    if (kernel.accs.empty()) return 1;
+    return target_.vector_bytes / static_cast<int64_t>(size_of(kernel.accs[0].dtype));
+  }
+
+  static Poly multiply_adds(const Kernel& kernel) {
+    Poly sum;
+    for (const Accumulator& acc : kernel.accs) sum += product(kernel.dims) * product(acc.dims);
+    return sum;
+  }
+
+  Poly bytes(const Kernel& kernel) const {
+    Poly sum;
+    std::vector<Access> noted;  // the same elements count once
+    auto note = [&](const Access& a, const std::vector<Poly>& extents) {
+      if (std::ranges::count(noted, a) > 0) return;
+      noted.push_back(a);
+      sum += reach(a, extents) * Poly(static_cast<int64_t>(size_of(program_.buffers[a.buffer].dtype)));
+    };
+    auto note_loads = [&](const Nodes& nodes, const std::vector<Poly>& extents) {
+      for (const Node& n : nodes)
+        if (n.op == ScalarOp::load) note(n.access, extents);
+    };
+    note_loads(kernel.nodes, kernel.dims);
+    for (const Accumulator& acc : kernel.accs) {
+      std::vector<Poly> extents = kernel.dims;
+      extents.insert(extents.end(), acc.dims.begin(), acc.dims.end());
+      note_loads(acc.nodes, extents);
+    }
+    for (const Store& s : kernel.stores) note(s.access, kernel.dims);
+    return sum;
+  }
+
+  const LoopProgram& program_;
+  const Target& target_;
+  std::string text_;
+};
+
+}  // namespace
+
+std::string schedule_report(const LoopProgram& program, const Target& target) {
+  return Report(program, target).run();
+}
+
+}  // namespace rondo::codegen
