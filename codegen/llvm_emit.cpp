@@ -2,6 +2,7 @@
 
 #include <llvm/IR/IntrinsicsX86.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "codegen/schedule_gemm.h"
@@ -43,8 +44,10 @@ class ProgramEmitter {
   ProgramEmitter(llvm::Module& module, const LoopProgram& program, const Target& target,
                  const std::string& entry)
       : module_(module), program_(program), target_(target), main_(module, program, target, entry, {}) {
-    // Counts are read where a function starts.
-    inline_ = program.counts.empty() && count_kernels(program.stmts) <= kInlineKernels;
+    // Counts are read where a function starts: those of windows where a window's function does.
+    const bool counts_start =
+        std::ranges::all_of(program.counts, [](const Count& c) { return c.buffer == kNone; });
+    inline_ = counts_start && count_kernels(program.stmts) <= kInlineKernels;
     emit(program.stmts);
     llvm::Function* code = main_.finish();
     if (!target.flushes_denormals) return;
@@ -143,8 +146,8 @@ class ProgramEmitter {
   void emit_part(const std::string& name, const Share* share,
                  const std::function<void(FunctionBuilder&)>& emit_body) {
     if (inline_) {
-      if (share) main_.define(*share);
-      return emit_body(main_);
+      if (share) at_->define(*share);
+      return emit_body(*at_);
     }
     FunctionBuilder part(module_, program_, target_, name, at_->loops());
     if (share) part.define(*share);

@@ -18,7 +18,8 @@ struct Options {
   ir::DimValues dims = {};       // bind-dims
   int64_t chunks = 4;            // linear-scan
   ir::Dim window = 64;           // recompute: the most steps of a window, or a dim that says it at the call
-  int64_t rows = 0;              // tile-outputs: of a block, for outputs of any width; 0: its own choice
+  int64_t rows = 0;              // tile-outputs: of a block, for outputs of any width; 0: its own choice.
+                                 // tile-time: of a block; 0: its own choice
 };
 
 /// Appends to func's results the gradients of result 0 (a scalar) with respect to options.wrt, in their
@@ -62,6 +63,9 @@ ir::Func unroll_scan(const ir::Func& func, const Options& options = {});
 ir::Func gather_matmul(const ir::Func& func, const Options& options = {});
 /// A wide output layer, its loss and their gradients run for a block of rows at a time: see tile_outputs.cpp.
 ir::Func tile_outputs(const ir::Func& func, const Options& options = {});
+/// Products that were hoisted out of a forward scan run with it for a block of steps at a time: see
+/// tile_time.cpp.
+ir::Func tile_time(const ir::Func& func, const Options& options = {});
 /// Names of dims become numbers. Throws Error for a name that func does not have, and for a negative number.
 ir::Func bind_dims(const ir::Func& func, const ir::DimValues& dims);
 

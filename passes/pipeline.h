@@ -26,6 +26,10 @@ inline constexpr std::string_view kTraining =
     "sink-scan-sums,sink-scan-outputs,hoist-scan,simplify,grad,"
     "simplify,hoist-scan,sink-scan-sums,sink-scan-outputs,hoist-scan,simplify,tile-outputs";
 
+/// To be appended to kInference: what is hoisted out of time runs for blocks of steps, so that the memory of
+/// a call does not grow with their number. Needs the batch to be a number (bind-dims).
+inline constexpr std::string_view kTileTime = ",tile-time";
+
 /// To be appended to either, for recurrences  a_t h + b_t  of few elements: their steps run side by side. It
 /// changes the order of sums, so that `run` is then no more to the bit what N steps are.
 inline constexpr std::string_view kLinear = ",linear-scan,hoist-scan,simplify";

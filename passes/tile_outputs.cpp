@@ -29,32 +29,6 @@ namespace {
 constexpr int64_t kWide = 4096;
 /// Rows of a block: as many as make the multiply-adds of a block take far longer than W and dW take to pass.
 constexpr int64_t kBlockRows = 512;
-/// What a named dim is taken for where a block's steps can't be told by one of them.
-constexpr int64_t kTypicalExtent = 16;
-
-/// The steps that have about so many rows, of a tensor whose other dims but the last one are rows of a step.
-Dim steps_with(const Shape& shape, int64_t rows) {
-  Dim named;
-  int64_t each = 1;
-  for (size_t i = 1; i + 1 < shape.size(); ++i) {
-    if (shape[i].is_named() && !named.is_named())
-      named = shape[i];
-    else
-      each *= shape[i].is_named() ? kTypicalExtent : std::max<int64_t>(shape[i].size(), 1);
-  }
-  const Dim steps = quotient(rows, each);
-  return named.is_named() ? quotient(steps, named) : steps;
-}
-
-/// Whether rows end before the last step. Then all rows that are left run at once, and no others.
-bool has_lengths(const Func& func, const Shape& shape) {
-  const Shape rows(shape.begin(), shape.end() - 1);
-  return std::ranges::any_of(func.ops, [&](const Op& op) {
-    if (op.kind != OpKind::less || func.type(op.result()).shape != rows) return false;
-    const Op* step = func.def(op.operands[0]);
-    return step && step->kind == OpKind::iota && step->attrs.axis == 0;
-  });
-}
 
 /// The ops that have to do with a tensor of that shape, by index, and those between two of them.
 Flags ops_around(const Func& func, const Shape& shape) {

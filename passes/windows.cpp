@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "passes/copier.h"
 #include "support/error.h"
 
@@ -10,6 +12,9 @@ namespace rondo::passes {
 using namespace ir;
 
 namespace {
+
+/// What a named dim is taken for where a block's steps can't be told by one of them.
+constexpr int64_t kTypicalExtent = 16;
 
 /// A function with the members as one scan of windows.
 class WindowedFunc {
@@ -160,6 +165,28 @@ Windows windows_over(const Func& func, const Dim& steps, const Dim& longest, std
     if (name == window)
       throw Error(fmt::format("rondo: {}: {} has a dim `{}` already", pass, func.name, name));
   return {steps, longest, window};
+}
+
+Dim steps_with(const Shape& shape, int64_t rows) {
+  Dim named;
+  int64_t each = 1;
+  for (size_t i = 1; i + 1 < shape.size(); ++i) {
+    if (shape[i].is_named() && !named.is_named())
+      named = shape[i];
+    else
+      each *= shape[i].is_named() ? kTypicalExtent : std::max<int64_t>(shape[i].size(), 1);
+  }
+  const Dim steps = quotient(rows, each);
+  return named.is_named() ? quotient(steps, named) : steps;
+}
+
+bool has_lengths(const Func& func, const Shape& shape) {
+  const Shape rows(shape.begin(), shape.end() - 1);
+  return std::ranges::any_of(func.ops, [&](const Op& op) {
+    if (op.kind != OpKind::less || func.type(op.result()).shape != rows) return false;
+    const Op* step = func.def(op.operands[0]);
+    return step && step->kind == OpKind::iota && step->attrs.axis == 0;
+  });
 }
 
 std::optional<OverWindow> over_windows(const Func& func, const Op& op, const Windows& windows) {

@@ -20,6 +20,12 @@ struct Windows {
 Windows windows_over(const ir::Func& func, const ir::Dim& steps, const ir::Dim& longest,
                      std::string_view pass);
 
+/// The steps that have about so many rows, of a tensor whose other dims but the last one are rows of a step.
+ir::Dim steps_with(const ir::Shape& shape, int64_t rows);
+/// Whether rows of a tensor of that shape end before the last step. Then all rows that are left run at once,
+/// and no others.
+bool has_lengths(const ir::Func& func, const ir::Shape& shape);
+
 /// Whether the op runs for a window, given what its operands are; how, if so.
 std::optional<OverWindow> over_windows(const ir::Func& func, const ir::Op& op, const Windows& windows);
 

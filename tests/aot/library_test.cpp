@@ -6,6 +6,8 @@
 
 #include "codegen/target.h"
 #include "frontend/function_text.h"
+#include "passes/passes.h"
+#include "passes/pipeline.h"
 #include "tests/aot/amp_model.h"
 
 namespace rondo {
@@ -105,6 +107,19 @@ TEST(Library, HasItsWeightsPacked) {
     options.weights = WeightsIn::pointer;  // which may be others at each call
     EXPECT_GT(constant_scratch(export_library(functions, wide.init(1), options), 1), recurrent);
   }
+}
+
+TEST(Library, RunsInMemoryThatDoesNotGrowWithTheSteps) {
+  TempDir dir;
+  Amp amp;
+  Function run = run_function(amp, kSample);
+  run.func = passes::bind_dims(run.func, {{"B", 1}});
+  run.pipeline += passes::kTileTime;
+  LibraryOptions options = options_for(dir, "amp");
+  options.dims.clear();
+  const LibraryReport report = export_library({run}, amp.init(1), options);
+  EXPECT_EQ(report.entries[0].scratch.find('T'), std::string::npos) << report.entries[0].scratch;
+  EXPECT_EQ(run_selftest(dir, "amp", exact("AMP")), "");
 }
 
 TEST(Library, KeepsItsPromises) {
