@@ -89,7 +89,7 @@ class ProgramEmitter {
       const Schedule::Form form = kernel.schedule.form;
       if (form == Schedule::Form::vector)
         emit_vector_kernel(f, kernel);
-      else if (form == Schedule::Form::row && is_small_row(kernel))
+      else if (form == Schedule::Form::row && is_row(kernel))
         emit_row_kernel(f, kernel);
       else  // also a thread's part of a row, if its size is known at the call only
         emit_gemm_kernel(f, kernel);

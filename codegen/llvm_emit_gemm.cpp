@@ -19,7 +19,6 @@ struct TilePlace {
   Values at;         // variables of the outer rows
   llvm::Value* row;  // first row of the tile, first column
   llvm::Value* column;
-  unsigned vectors;       // of columns, over all blocks of the tile
   llvm::Value* sums;      // [row][accumulator][column]; in the kernel's output, [row][column] there
   llvm::Value* next_row;  // elements from one row of sums to the next
 };
@@ -38,8 +37,7 @@ class GemmEmitter {
   void run() {
     const Schedule& schedule = s_.kernel.schedule;
     bool one_k = std::ranges::all_of(s_.groups, [&](const GemmGroup& g) { return s_.k_dims(g).size() == 1; });
-    bool packed = std::ranges::any_of(schedule.packed, [](BufferId id) { return id != kNone; });
-    bool blocked = schedule.block && !packed && schedule.workspace != kNone && one_k;
+    bool blocked = schedule.block && !s_.is_packed() && schedule.workspace != kNone && one_k;
     f_.for_box(outer_, [&](const Values& at) { blocked ? run_blocked(at) : run_direct(at); });
   }
 
@@ -47,48 +45,19 @@ class GemmEmitter {
   // ---- Tiles over the whole of k, right operands packed before or read where they are.
 
   void run_direct(const Values& at) {
-    unsigned most = s_.tile.vectors * blocks_at_once();
-    llvm::Value* sums = f_.stack(s_.element, static_cast<uint64_t>(s_.tile.rows) * accs_ * most * s_.lanes);
+    llvm::Value* sums = f_.stack(s_.element, tile_sums());
     for_row_blocks([&](llvm::Value* first, llvm::Value* end) {
-      auto visit = [&](unsigned vectors) {
-        return [&, vectors](llvm::Value* n) {
-          f_.for_each(first, end, s_.tile.rows, [&](llvm::Value* row) {
-            TilePlace place = in_tile(at, row, n, vectors, sums);
-            prefetch(place);
-            for_tile_rows(row, end, [&](unsigned rows, llvm::Value* done) {
-              for (uint32_t g = 0; g < s_.groups.size(); ++g) direct_tile(place, g, rows, done);
-            });
-            finish_tile(place, end);
+      for_columns([&](llvm::Value* n) {
+        f_.for_each(first, end, s_.tile.rows, [&](llvm::Value* row) {
+          TilePlace place = in_tile(at, row, n, sums);
+          prefetch(place);
+          for_tile_rows(row, end, [&](unsigned rows, llvm::Value* done) {
+            for (uint32_t g = 0; g < s_.groups.size(); ++g) direct_tile(place, g, rows, done);
           });
-        };
-      };
-      int64_t wide = s_.block_columns() * blocks_at_once();
-      llvm::Value* columns = f_.poly(s_.columns());
-      llvm::Value* whole = f_.i64(0);
-      if (blocks_at_once() > 1) {
-        whole = f_.i64(s_.columns().constant() / wide * wide);
-        to_and_fro(whole, wide, visit(most));
-      }
-      f_.for_each(whole, columns, s_.block_columns(), visit(s_.tile.vectors));
+          finish_tile(place, end);
+        });
+      });
     });
-  }
-
-  /// Blocks of columns up to `end`, at every other step of the loop around in falling order: what a step
-  /// reads last is still in a near cache when the next step starts with it, though all of it does not fit.
-  void to_and_fro(llvm::Value* end, int64_t step, const std::function<void(llvm::Value* n)>& visit) {
-    if (f_.loops().empty()) return f_.for_each(f_.i64(0), end, step, visit);
-    llvm::Value* odd = f_.b.CreateTrunc(f_.loop_variable(f_.loops().back()), f_.b.getInt1Ty());
-    llvm::Value* last = f_.b.CreateNSWSub(end, f_.i64(step));
-    f_.for_each(f_.i64(0), end, step,
-                [&](llvm::Value* n) { visit(f_.b.CreateSelect(odd, f_.b.CreateNSWSub(last, n), n)); });
-  }
-
-  /// Blocks of columns that a tile of few rows takes side by side, for enough independent chains.
-  unsigned blocks_at_once() const {
-    if (!rows_.is_constant() || !s_.columns().is_constant()) return 1;
-    unsigned gates = 1;
-    for (const GemmGroup& g : s_.groups) gates = std::max(gates, static_cast<unsigned>(g.accs.size()));
-    return std::max(1u, 12 / (s_.tile.rows * gates * s_.tile.vectors));
   }
 
   /// Row blocks of about one size, whose left operands stay in the second-level cache while all columns pass.
@@ -147,11 +116,9 @@ class GemmEmitter {
   LoadVector packed_right(const GemmGroup& g, llvm::Value* packed, llvm::Value* column, llvm::Value* extent) {
     auto run = s_.block_columns() * static_cast<int64_t>(g.accs.size());
     llvm::Value* panel = f_.mul(f_.mul(column, extent), f_.i64(static_cast<int64_t>(g.accs.size())));
-    llvm::Value* next_panel = f_.mul(extent, f_.i64(run));
     return [=, this](size_t acc, unsigned vector, const Values&, llvm::Value* k) {
-      int64_t inside = static_cast<int64_t>(acc) * s_.block_columns() + (vector % s_.tile.vectors) * s_.lanes;
-      llvm::Value* at = f_.add(panel, f_.mul(next_panel, f_.i64(vector / s_.tile.vectors)));
-      at = f_.add(f_.add(at, f_.mul(k, f_.i64(run))), f_.i64(inside));
+      int64_t inside = static_cast<int64_t>(acc) * s_.block_columns() + vector * s_.lanes;
+      llvm::Value* at = f_.add(f_.add(panel, f_.mul(k, f_.i64(run))), f_.i64(inside));
       return f_.b.CreateAlignedLoad(s_.vector, f_.element(s_.element, packed, at), s_.align);
     };
   }
@@ -178,16 +145,15 @@ class GemmEmitter {
   }
 
   /// A tile whose sums stand together.
-  TilePlace in_tile(const Values& at, llvm::Value* row, llvm::Value* column, unsigned vectors,
-                    llvm::Value* sums) {
-    return {at, row, column, vectors, sums, f_.i64(static_cast<int64_t>(accs_) * vectors * s_.lanes)};
+  TilePlace in_tile(const Values& at, llvm::Value* row, llvm::Value* column, llvm::Value* sums) {
+    return {at, row, column, sums, f_.i64(static_cast<int64_t>(accs_) * s_.block_columns())};
   }
 
   /// Where the sums of a row and accumulator stand in the tile.
   llvm::Value* sum_at(FunctionBuilder& f, const TilePlace& place, llvm::Value* row, size_t order,
                       llvm::Value* column) {
     llvm::Value* at =
-        f.add(f.mul(row, place.next_row), f.i64(static_cast<int64_t>(order) * place.vectors * s_.lanes));
+        f.add(f.mul(row, place.next_row), f.i64(static_cast<int64_t>(order) * s_.block_columns()));
     return f.element(s_.element, place.sums, f.add(at, column));
   }
 
@@ -206,10 +172,10 @@ class GemmEmitter {
     auto for_each_sum = [&](const auto& visit) {
       for (unsigned r = 0; r < rows; ++r)
         for (size_t a = 0; a < accs; ++a)
-          for (unsigned v = 0; v < place.vectors; ++v)
+          for (unsigned v = 0; v < s_.tile.vectors; ++v)
             visit(sum_at(f_, place, f_.add(done, f_.i64(r)), first + a, f_.i64(v * s_.lanes)));
     };
-    Values zeros(rows * accs * place.vectors, llvm::Constant::getNullValue(s_.vector));
+    Values zeros(rows * accs * s_.tile.vectors, llvm::Constant::getNullValue(s_.vector));
     Values init = f_.values_if(f_.b.CreateICmpNE(k_start, f_.i64(0)), zeros, [&] {
       Values sums;
       for_each_sum([&](llvm::Value* at) { sums.push_back(f_.b.CreateAlignedLoad(s_.vector, at, s_.align)); });
@@ -218,7 +184,7 @@ class GemmEmitter {
     Values sums = fold_k(init, [&](const Values& at, llvm::Value* k, const Values& carried) {
       Values operands, next = carried;
       for (size_t a = 0; a < accs; ++a)
-        for (unsigned v = 0; v < place.vectors; ++v) operands.push_back(right(a, v, at, k));
+        for (unsigned v = 0; v < s_.tile.vectors; ++v) operands.push_back(right(a, v, at, k));
       for (unsigned r = 0; r < rows; ++r) {
         llvm::Value* x = f_.splat(left(r, at, k), s_.lanes);
         for (size_t i = 0; i < operands.size(); ++i) {
@@ -238,7 +204,7 @@ class GemmEmitter {
     Values at = variables(place.at);
     at[s_.column()] = place.column;
     at[s_.column() - 1] = place.row;
-    prefetch_tile(f_, s_.kernel, at, s_.tile.rows, static_cast<int64_t>(place.vectors) * s_.lanes);
+    prefetch_tile(f_, s_.kernel, at, s_.tile.rows, s_.block_columns());
   }
 
   /// The kernel's own nodes and stores for `rows` rows whose sums are complete. In a function of its own, as
@@ -248,8 +214,7 @@ class GemmEmitter {
     if (rows_ == Poly(1)) return finish_rows(f_, place, rows);
     Values more = place.at;
     more.insert(more.end(), {place.row, place.column, place.sums, place.next_row, rows});
-    llvm::Function*& function = finishers_[place.vectors];
-    if (!function) {
+    if (!finisher_) {
       std::vector<llvm::Type*> types;
       for (llvm::Value* v : more) types.push_back(v->getType());
       FunctionBuilder f(f_.module(), f_.program, f_.target, s_.kernel.name + ".finish", f_.loops(), types);
@@ -261,14 +226,14 @@ class GemmEmitter {
       for (llvm::Value** v : {&inside.row, &inside.column, &inside.sums, &inside.next_row})
         *v = f.further_argument(next++);
       finish_rows(f, inside, f.further_argument(next));
-      function = f.finish();
+      finisher_ = f.finish();
     }
-    f_.call(function, more);
+    f_.call(finisher_, more);
   }
 
   void finish_rows(FunctionBuilder& f, const TilePlace& place, llvm::Value* rows) {
     f.for_each(f.i64(0), rows, 1, [&](llvm::Value* r) {
-      f.for_each(f.i64(0), f.i64(place.vectors * s_.lanes), s_.lanes, [&](llvm::Value* v) {
+      f.for_each(f.i64(0), f.i64(s_.block_columns()), s_.lanes, [&](llvm::Value* v) {
         llvm::Value* n = f.add(place.column, v);
         Values at = place.at;
         at.resize(s_.kernel.dims.size(), f.i64(0));
@@ -332,7 +297,7 @@ class GemmEmitter {
   void for_tiles(const Values& at, llvm::Value* first, llvm::Value* end, llvm::Value* n, llvm::Value* sums,
                  const std::function<void(const TilePlace&)>& visit) {
     f_.for_each(first, end, s_.tile.rows, [&](llvm::Value* row) {
-      TilePlace place = in_tile(at, row, n, s_.tile.vectors, sums);
+      TilePlace place = in_tile(at, row, n, sums);
       if (sums_in_output(s_.kernel, f_.target)) {
         const Access& output = s_.kernel.stores[0].access;
         Values where = variables(at);
@@ -390,8 +355,8 @@ class GemmEmitter {
   size_t accs_;
   std::vector<Poly> outer_;
   Poly rows_ = 1;
-  std::vector<uint32_t> order_;                    // accumulators in the order of the groups
-  std::map<unsigned, llvm::Function*> finishers_;  // by the vectors of a row
+  std::vector<uint32_t> order_;  // accumulators in the order of the groups
+  llvm::Function* finisher_ = nullptr;
 };
 
 }  // namespace

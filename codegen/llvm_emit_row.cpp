@@ -1,5 +1,5 @@
-// The row form: one row times small matrices of constant size. The sums of all gates stay in registers from
-// their first term to the last node; matrices are read where they are.
+// The row form: one row times matrices of constant size. The sums of all gates stay in registers from their
+// first term to the last node; matrices are read where they are, or, in a loop, from packed copies.
 #include <algorithm>
 #include <bit>
 
@@ -18,62 +18,71 @@ constexpr int64_t kUnrolled = 32;
 
 class RowEmitter {
  public:
-  RowEmitter(FunctionBuilder& f, const Kernel& kernel)
-      : f_(f),
-        kernel_(kernel),
-        column_(static_cast<int>(kernel.dims.size()) - 1),
-        groups_(gemm_groups(kernel)) {
-    native_ = static_cast<unsigned>(f.target.vector_bytes / size_of(kernel.accs[0].dtype));
+  RowEmitter(FunctionBuilder& f, const Kernel& original)
+      : f_(f), s_(f, original), native_(static_cast<unsigned>(f.target.vector_bytes / size_of(s_.dtype()))) {
+    for (uint32_t g = 0; g < s_.groups.size(); ++g) order_.push_back(g);
     // The longest sums first: those of few terms then take no registers while the long ones grow.
-    std::ranges::stable_sort(groups_, std::greater(), [&](const GemmGroup& g) { return terms(g); });
+    std::ranges::stable_sort(order_, std::greater(), [&](uint32_t g) { return terms(s_.groups[g]); });
   }
 
   void run() {
-    const std::vector<Poly> rows(kernel_.dims.begin(), kernel_.dims.end() - 1);
-    f_.for_box(rows, [&](const Values& row) {
-      for_lanes(f_, kernel_.dims.back(), widths(),
-                [&](llvm::Value* first, unsigned lanes, llvm::Value* mask) {
-                  Scope scope{row, column_, lanes, mask};
-                  scope.variables.push_back(first);
-                  emit_columns(scope);
-                });
+    const std::vector<Poly>& dims = s_.kernel.dims;
+    f_.for_box({dims.begin(), dims.end() - 1}, [&](const Values& row) {
+      auto visit = [&](llvm::Value* first, unsigned lanes, llvm::Value* mask) {
+        Scope scope{row, s_.column(), lanes, mask};
+        scope.variables.push_back(first);
+        emit_columns(scope);
+      };
+      if (!s_.is_packed()) return for_lanes(f_, s_.columns(), widths(), visit);
+      const auto lanes = static_cast<unsigned>(s_.block_columns());
+      to_and_fro(f_, f_.poly(s_.columns()), lanes, [&](llvm::Value* n) {
+        visit(n, lanes, s_.ragged() ? f_.lanes_below(n, f_.poly(s_.columns()), lanes) : nullptr);
+      });
     });
   }
 
  private:
+  bool is_packed(uint32_t group) const {
+    const std::vector<BufferId>& packed = s_.kernel.schedule.packed;
+    return group < packed.size() && packed[group] != kNone;
+  }
+
   int64_t terms(const GemmGroup& g) const {
     int64_t count = 1;
-    for (const Poly& d : kernel_.accs[g.accs[0]].dims) count *= d.constant();
+    for (const Poly& d : s_.k_dims(g)) count *= d.constant();
     return count;
   }
 
-  /// As many vectors at once as leave registers for operands, and shorter ones for what is left.
+  /// Lanes of a block of columns, and shorter vectors for what is left: as many as leave registers for
+  /// operands, or, where matrices come from the second cache, the fewest that keep the multipliers busy, so
+  /// that loads of the next block are under way while the nodes are computed.
   std::vector<unsigned> widths() const {
     size_t gates = 1;
-    for (const GemmGroup& g : groups_) gates = std::max(gates, g.accs.size());
-    const unsigned sums = f_.target.vector_registers >= 32 ? 16 : 12;
-    const auto columns = static_cast<unsigned>(kernel_.dims.back().constant());
-    unsigned width = std::bit_floor(static_cast<unsigned>(sums / gates)) * native_;
+    for (const GemmGroup& g : s_.groups) gates = std::max(gates, g.accs.size());
+    const unsigned sums = !is_near_row(s_.kernel) ? 4 : f_.target.vector_registers >= 32 ? 16 : 12;
+    const auto columns = static_cast<unsigned>(s_.columns().constant());
+    unsigned width = std::bit_floor(std::max(1u, sums / static_cast<unsigned>(gates))) * native_;
     std::vector<unsigned> all = {std::min(width, std::bit_floor(columns))};
     while (all.back() > 4) all.push_back(all.back() / 2);
     return all;
   }
 
   void emit_columns(const Scope& scope) {
-    Values sums(kernel_.accs.size());
-    for (const GemmGroup& g : groups_) {
+    Values sums(s_.kernel.accs.size());
+    for (uint32_t g : order_) {
       const Values of_group = accumulate(g, scope);
-      for (size_t i = 0; i < g.accs.size(); ++i) sums[g.accs[i]] = of_group[i];
+      for (size_t i = 0; i < of_group.size(); ++i) sums[s_.groups[g].accs[i]] = of_group[i];
     }
     // Two vectors at a time hide each other's latency, and leave registers for what the nodes compute.
     const unsigned width = std::min(scope.lanes, 2 * native_);
     for (unsigned first = 0; first < scope.lanes; first += width) {
-      Scope piece{scope.variables, scope.lane_variable, width, scope.mask};
-      piece.variables[column_] = f_.add(scope.variables[column_], f_.i64(first));
+      auto cut = [&](llvm::Value* v) { return !v || width == scope.lanes ? v : part(v, first, width); };
+      Scope piece{scope.variables, scope.lane_variable, width, cut(scope.mask)};
+      piece.variables[s_.column()] = f_.add(scope.variables[s_.column()], f_.i64(first));
       Values accs;
-      for (llvm::Value* sum : sums) accs.push_back(width == scope.lanes ? sum : part(sum, first, width));
-      const NodeValues values(f_, kernel_.nodes, piece, accs);
-      for (const Store& s : kernel_.stores) values.store(s);
+      for (llvm::Value* sum : sums) accs.push_back(cut(sum));
+      const NodeValues values(f_, s_.kernel.nodes, piece, accs);
+      for (const Store& s : s_.kernel.stores) values.store(s);
     }
   }
 
@@ -84,11 +93,12 @@ class RowEmitter {
   }
 
   /// The sums of a group, each one chain over its terms.
-  Values accumulate(const GemmGroup& g, const Scope& scope) {
-    const Accumulator& acc = kernel_.accs[g.accs[0]];
-    std::vector<Poly> outer = acc.dims;
+  Values accumulate(uint32_t group, const Scope& scope) {
+    const GemmGroup& g = s_.groups[group];
+    std::vector<Poly> outer = s_.k_dims(g);
+    const bool single = outer.empty();
     int64_t extent = 1;  // of the last reduced dim, if there is one
-    if (!outer.empty()) {
+    if (!single) {
       extent = outer.back().constant();
       outer.pop_back();
     }
@@ -97,41 +107,65 @@ class RowEmitter {
     // Twice around at least: LLVM would move terms of straight code apart, gate by gate.
     const int64_t step = std::clamp<int64_t>(most, 1, std::max<int64_t>(1, extent / 2));
     const int64_t whole = extent / step * step;
-    Values zeros(g.accs.size(), llvm::Constant::getNullValue(f_.type(acc.dtype, scope.lanes)));
-    auto add_terms = [&](const Values& at, llvm::Value* k, int64_t count, Values sums) {
-      Values place = at;
-      if (!acc.dims.empty()) place.push_back(k);
-      for (int64_t i = 0; i < count; ++i) add_term(g, scope, place, i, sums);
-      return sums;
-    };
+    Values zeros(g.accs.size(), llvm::Constant::getNullValue(f_.type(s_.dtype(), scope.lanes)));
     return f_.fold_box(
-        outer, scope.variables, zeros, [&](const Values& at, llvm::Value*, const Values& sums) {
+        outer, scope.variables, zeros, [&](const Values& at, llvm::Value* number, const Values& sums) {
+          auto add_terms = [&](llvm::Value* k, int64_t count, Values now) {
+            Term term{group, at, f_.add(f_.mul(number, f_.i64(extent)), k), 0};
+            if (!single) term.at.push_back(k);
+            for (; term.more < count; ++term.more) add_term(term, scope, now);
+            return now;
+          };
           const Values done =
               f_.fold(f_.i64(0), f_.i64(whole), step, sums,
-                      [&](llvm::Value* k, const Values& now) { return add_terms(at, k, step, now); });
-          return add_terms(at, f_.i64(whole), extent - whole, done);
+                      [&](llvm::Value* k, const Values& now) { return add_terms(k, step, now); });
+          return add_terms(f_.i64(whole), extent - whole, done);
         });
   }
 
-  /// Adds the term that is `more` terms after the one at the last variable.
-  void add_term(const GemmGroup& g, const Scope& scope, const Values& at, int64_t more, Values& sums) {
-    auto operand = [&](uint32_t acc, const Access& access, const Scope& where) {
-      Nodes nodes = operand_nodes(kernel_, acc, access);
-      // In the constant part of an address it costs nothing.
-      for (Node& n : nodes) n.access.offset += stride_of(n.access, at.size() - 1) * Poly(more);
-      return last_value(f_, nodes, where);
-    };
-    const Scope point{at, -1, 1, nullptr}, lanes{at, column_, scope.lanes, scope.mask};
+  /// The term `more` terms after the one at the variables `at`, which is number `number` of its sum: in the
+  /// constant part of an address `more` costs nothing.
+  struct Term {
+    uint32_t group;
+    Values at;
+    llvm::Value* number;
+    int64_t more;
+  };
+
+  void add_term(const Term& term, const Scope& scope, Values& sums) {
+    const GemmGroup& g = s_.groups[term.group];
+    const Scope point{term.at, -1, 1, nullptr};
     llvm::Value* x =
-        f_.splat(operand(g.accs[0], *gemm_operands(kernel_, g.accs[0]).left, point), scope.lanes);
-    for (size_t i = 0; i < sums.size(); ++i)
-      sums[i] = f_.fma(x, operand(g.accs[i], *gemm_operands(kernel_, g.accs[i]).right, lanes), sums[i]);
+        f_.splat(operand(term, g.accs[0], *gemm_operands(s_.kernel, g.accs[0]).left, point), scope.lanes);
+    for (size_t i = 0; i < sums.size(); ++i) sums[i] = f_.fma(x, right(term, i, scope), sums[i]);
+  }
+
+  llvm::Value* operand(const Term& term, uint32_t acc, const Access& access, const Scope& where) {
+    Nodes nodes = operand_nodes(s_.kernel, acc, access);
+    for (Node& n : nodes) n.access.offset += stride_of(n.access, term.at.size() - 1) * Poly(term.more);
+    return last_value(f_, nodes, where);
+  }
+
+  /// The right operand of accumulator i of the term's group, in all columns.
+  llvm::Value* right(const Term& term, size_t i, const Scope& scope) {
+    const GemmGroup& g = s_.groups[term.group];
+    if (!is_packed(term.group)) {
+      const Scope lanes{term.at, s_.column(), scope.lanes, scope.mask};
+      return operand(term, g.accs[i], *gemm_operands(s_.kernel, g.accs[i]).right, lanes);
+    }
+    const auto gates = static_cast<int64_t>(g.accs.size());
+    llvm::Value* run = f_.add(f_.mul(scope.variables[s_.column()], f_.i64(terms(g))),
+                              f_.mul(term.number, f_.i64(s_.block_columns())));
+    llvm::Value* block =
+        f_.element(s_.element, f_.base(s_.kernel.schedule.packed[term.group]), f_.mul(run, f_.i64(gates)));
+    const int64_t inside = (term.more * gates + static_cast<int64_t>(i)) * s_.block_columns();
+    return f_.b.CreateAlignedLoad(f_.type(s_.dtype(), scope.lanes),
+                                  f_.element(s_.element, block, f_.i64(inside)), s_.align);
   }
 
   FunctionBuilder& f_;
-  const Kernel& kernel_;
-  int column_;
-  std::vector<GemmGroup> groups_;
+  GemmShape s_;
+  std::vector<uint32_t> order_;  // of the groups
   unsigned native_;
 };
 

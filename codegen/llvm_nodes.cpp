@@ -175,6 +175,17 @@ llvm::Value* NodeValues::first_index(const Access& access) const {
   return f_.add(index, clamped_row(access));
 }
 
+llvm::Value* NodeValues::address(const Access& access, llvm::Type* type) const {
+  if (!access.offset.is_constant()) return f_.element(type, f_.base(access.buffer), first_index(access));
+  // A constant after what varies: loads that differ in it alone share a pointer, and have it in their own
+  // address. LLVM would hoist the sum of base and constant, one for each load, and run out of registers.
+  // Between the two the pointer may be outside the buffer.
+  Access varying = access;
+  varying.offset = 0;
+  llvm::Value* at = f_.b.CreateGEP(type, f_.base(access.buffer), first_index(varying));
+  return f_.b.CreateGEP(type, at, f_.i64(access.offset.constant()));
+}
+
 llvm::Value* NodeValues::pointers(const Access& access, llvm::Type* type) const {
   llvm::IRBuilder<>& b = f_.b;
   llvm::Value* index = f_.splat(first_index(access), scope_.lanes);
@@ -205,8 +216,7 @@ llvm::Value* NodeValues::load(const Node& n) {
   llvm::Align align(size_of(n.dtype));
   llvm::Value* loaded;
   if (!varies(access)) {
-    loaded =
-        b.CreateAlignedLoad(element, f_.element(element, f_.base(access.buffer), first_index(access)), align);
+    loaded = b.CreateAlignedLoad(element, address(access, element), align);
   } else {
     auto* type = llvm::FixedVectorType::get(element, scope_.lanes);
     bool row_varies = access.row != kNone && values_[access.row]->getType()->isVectorTy();
@@ -214,7 +224,7 @@ llvm::Value* NodeValues::load(const Node& n) {
     if (!contiguous(access, scope_.lane_variable, row_varies)) {
       loaded = b.CreateMaskedGather(type, pointers(access, element), align, scope_.mask, none);
     } else {
-      llvm::Value* at = f_.element(element, f_.base(access.buffer), first_index(access));
+      llvm::Value* at = address(access, element);
       loaded = scope_.mask ? static_cast<llvm::Value*>(b.CreateMaskedLoad(type, at, align, scope_.mask, none))
                            : b.CreateAlignedLoad(type, at, align);
     }
@@ -234,7 +244,7 @@ void NodeValues::store(const Store& s) const {
     return is_float(dtype) ? b.CreateFAdd(old, value) : b.CreateAdd(old, value);
   };
   if (scope_.lanes == 1) {
-    llvm::Value* at = f_.element(element, f_.base(access.buffer), first_index(access));
+    llvm::Value* at = address(access, element);
     if (s.add) value = plus(b.CreateAlignedLoad(element, at, align));
     b.CreateAlignedStore(value, at, align);
     return;
@@ -245,7 +255,7 @@ void NodeValues::store(const Store& s) const {
     b.CreateMaskedScatter(value, pointers(access, element), align, scope_.mask);
     return;
   }
-  llvm::Value* at = f_.element(element, f_.base(access.buffer), first_index(access));
+  llvm::Value* at = address(access, element);
   auto* type = value->getType();
   if (!scope_.mask) {
     if (s.add) value = plus(b.CreateAlignedLoad(type, at, align));

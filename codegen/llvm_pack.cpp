@@ -32,6 +32,15 @@ llvm::Value* load_right(FunctionBuilder& f, const GemmShape& s, uint32_t acc, Va
   return last_value(f, nodes, Scope{at, s.column(), s.lanes, mask});
 }
 
+void to_and_fro(FunctionBuilder& f, llvm::Value* end, int64_t step,
+                const std::function<void(llvm::Value* n)>& visit) {
+  if (f.loops().empty()) return f.for_each(f.i64(0), end, step, visit);
+  llvm::Value* odd = f.b.CreateTrunc(f.loop_variable(f.loops().back()), f.b.getInt1Ty());
+  llvm::Value* last = f.mul(f.divide(f.b.CreateNSWSub(end, f.i64(1)), f.i64(step)), f.i64(step));
+  f.for_each(f.i64(0), end, step,
+             [&](llvm::Value* n) { visit(f.b.CreateSelect(odd, f.b.CreateNSWSub(last, n), n)); });
+}
+
 namespace {
 
 /// How many terms before it is copied a row of an operand is asked for. Rows may be pages apart, which no

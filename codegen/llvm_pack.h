@@ -1,6 +1,8 @@
 // Operands of the gemm form: where they are, and their packed copies.
 #pragma once
 
+#include <algorithm>
+
 #include "codegen/llvm_values.h"
 #include "codegen/schedule_gemm.h"
 
@@ -20,9 +22,14 @@ struct GemmShape {
   llvm::Type* vector;
   llvm::Align align;
 
+  DType dtype() const { return kernel.accs[0].dtype; }
   int column() const { return static_cast<int>(kernel.dims.size()) - 1; }
   const ir::Poly& columns() const { return kernel.dims.back(); }
   int64_t block_columns() const { return static_cast<int64_t>(tile.vectors) * lanes; }
+  /// Whether right operands have packed copies, made before a loop.
+  bool is_packed() const {
+    return std::ranges::any_of(kernel.schedule.packed, [](ir::BufferId id) { return id != ir::kNone; });
+  }
   /// Whether the last block of columns is less than full.
   bool ragged() const { return !columns().is_constant() || columns().constant() % block_columns() != 0; }
   const std::vector<ir::Poly>& k_dims(const GemmGroup& g) const { return kernel.accs[g.accs[0]].dims; }
@@ -32,6 +39,11 @@ struct GemmShape {
 llvm::Value* last_value(FunctionBuilder&, const ir::Nodes&, const Scope&);
 /// One vector of a right operand: columns `first`.. at the other variables given.
 llvm::Value* load_right(FunctionBuilder&, const GemmShape&, uint32_t acc, Values at, llvm::Value* first);
+
+/// Blocks of columns up to `end`, at every other step of the loop around in falling order: what a step reads
+/// last is still in a near cache when the next step starts with it, though all of it does not fit.
+void to_and_fro(FunctionBuilder&, llvm::Value* end, int64_t step,
+                const std::function<void(llvm::Value* n)>& visit);
 
 /// Copies the right operands of a group to their packed form.
 class RightPacker {

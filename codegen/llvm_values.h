@@ -161,6 +161,8 @@ class NodeValues {
   llvm::Value* load(const ir::Node&);
   /// The element index of lane 0 without the row, or with it if the row is one for all lanes.
   llvm::Value* first_index(const ir::Access&) const;
+  /// Of lane 0; `type`: of an element.
+  llvm::Value* address(const ir::Access&, llvm::Type* type) const;
   /// One pointer per lane, for what is neither one element nor a run of them.
   llvm::Value* pointers(const ir::Access&, llvm::Type*) const;
   llvm::Value* clamped_row(const ir::Access&) const;

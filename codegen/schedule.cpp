@@ -79,9 +79,10 @@ class Scheduler {
     const Poly& columns = kernel->dims.back();
     if (columns.is_constant() && columns.constant() < kFewColumns) return;
     // Machines without vectors have no registers for the sums of the row form.
-    const bool row = target_.vector_registers >= 16 && is_small_row(*kernel);
-    kernel->schedule.form = row ? Schedule::Form::row : Schedule::Form::gemm;
-    if (kernel->schedule.form == Schedule::Form::row) return;
+    const bool row = target_.vector_registers >= 16 && is_row(*kernel);
+    const bool in_place = row && right_in_rows(*kernel);
+    kernel->schedule.form = in_place ? Schedule::Form::row : Schedule::Form::gemm;
+    if (in_place && is_near_row(*kernel)) return;
     std::vector<GemmGroup> groups = gemm_groups(*kernel);
     follow_choice(*kernel, groups);
     kernel->schedule.packed.assign(groups.size(), kNone);
@@ -95,6 +96,8 @@ class Scheduler {
       return;
     }
     for (uint32_t g = 0; g < groups.size(); ++g) pack(kernel, groups[g], g);
+    if (row && std::ranges::count(kernel->schedule.packed, kNone) == 0)
+      kernel->schedule.form = Schedule::Form::row;
   }
 
   /// A tile is told as a whole; the sums of a group share its vectors. One row has nothing to choose.

@@ -16,8 +16,8 @@ namespace {
 constexpr size_t kMaxGroup = 4;
 /// Rows that pass a panel of right operands; whose left operands are packed at a time.
 constexpr int64_t kBlockRows = 768;
-/// Elements of the right operands of a row: 128 KB of f32.
-constexpr int64_t kSmallRow = 1 << 15;
+/// Elements of the right operands of a row in the first cache: 32 KB of f32.
+constexpr int64_t kNear = 1 << 13;
 
 /// Whether a load, or the row that it goes by, moves with one of the variables first..end-1.
 bool varies(const Nodes& nodes, const Access& a, size_t first, size_t end) {
@@ -100,17 +100,16 @@ bool right_in_rows(const Kernel& kernel) {
   return true;
 }
 
-bool is_small_row(const Kernel& kernel) {
-  if (!right_in_rows(kernel)) return false;
-  const Poly& columns = kernel.dims.back();
-  if (row_count(kernel) != Poly(1) || !columns.is_constant()) return false;
-  int64_t elements = 0;
-  for (const Accumulator& acc : kernel.accs) {
-    const Poly terms = product(acc.dims);
-    if (!terms.is_constant()) return false;
-    elements += terms.constant() * columns.constant();
-  }
-  return elements <= kSmallRow;
+bool is_row(const Kernel& kernel) {
+  const bool constant = std::ranges::all_of(
+      kernel.accs, [](const Accumulator& acc) { return product(acc.dims).is_constant(); });
+  return row_count(kernel) == Poly(1) && kernel.dims.back().is_constant() && constant;
+}
+
+bool is_near_row(const Kernel& kernel) {
+  Poly terms = 0;
+  for (const Accumulator& acc : kernel.accs) terms = terms + product(acc.dims);
+  return (terms * kernel.dims.back()).constant() <= kNear;
 }
 
 GemmOperands gemm_operands(const Kernel& kernel, uint32_t acc) {

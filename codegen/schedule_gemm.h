@@ -32,9 +32,11 @@ struct GemmTile {
 /// chain over products of two loads, one that does not vary with the column and one that does not vary with
 /// the rows.
 bool is_gemm(const ir::Kernel&);
-/// Whether the row form fits a kernel that is_gemm: one row, and matrices that are read along their columns and
-/// are of a constant size that stays in the first two caches.
-bool is_small_row(const ir::Kernel&);
+/// Whether the row form fits a kernel that is_gemm: one row, and matrices of a constant size, which are read
+/// along their columns or are packed.
+bool is_row(const ir::Kernel&);
+/// Whether the matrices of a kernel that is_row stay in the first cache from call to call.
+bool is_near_row(const ir::Kernel&);
 /// The groups of a kernel that is_gemm.
 std::vector<GemmGroup> gemm_groups(const ir::Kernel&);
 GemmOperands gemm_operands(const ir::Kernel&, uint32_t acc);

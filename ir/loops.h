@@ -137,13 +137,13 @@ struct Schedule {
   enum class Form : uint8_t {
     vector,  // loops over the dims, the last one in lanes
     gemm,    // register tiles over the last two dims, accumulators are products of two loads
-    row,     // the same for one row and few terms, all of constant size: sums never leave registers
+    row,     // the same for one row, all of constant size: sums never leave registers
   };
   Form form = Form::vector;
   uint32_t rows = 1;             // gemm: rows of a register tile
   uint32_t vectors = 1;          // gemm: vectors of lanes of a register tile, for each accumulator
   bool block = false;            // gemm: blocks of k and of rows, operands packed on the way
-  std::vector<BufferId> packed;  // gemm: for each accumulator's group, the packed right operand, or kNone
+  std::vector<BufferId> packed;  // for each accumulator's group, the packed right operand, or kNone
   BufferId workspace = kNone;    // gemm with block: where operands are packed and partial sums kept
   int64_t panel_kb = 128;        // gemm with block: KB of a panel of packed right operands
   int64_t most_terms = 0;        // gemm with block: no sum has more, whatever it is named by; 0: not known
