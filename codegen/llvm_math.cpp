@@ -42,6 +42,13 @@ llvm::Value* VectorMath::polynomial(llvm::Value* x, std::initializer_list<double
   return terms.front();
 }
 
+llvm::Value* VectorMath::horner(llvm::Value* x, std::initializer_list<double> c) {
+  auto term = std::rbegin(c);
+  llvm::Value* sum = number(x, *term);
+  while (++term != std::rend(c)) sum = fma(sum, x, number(x, *term));
+  return sum;
+}
+
 VectorMath::Reduced VectorMath::reduce(llvm::Value* x, double inverse_period,
                                        std::initializer_list<double> parts) {
   // Adding 1.5 * 2^(mantissa bits) rounds to an integer, which then stands in the low bits of the sum.
@@ -102,10 +109,11 @@ llvm::Value* VectorMath::exp(llvm::Value* x) {
   return b_.CreateFMul(p, power_of_two(b_.CreateSub(n, half)));
 }
 
-VectorMath::Reduced VectorMath::reduce_exp(llvm::Value* x) {
-  if (is_double(x)) return reduce(x, std::numbers::log2e, {kLn2High64, kLn2Low64});
-  if (f_.target.fma) return reduce(x, std::numbers::log2e, {kLn2Near32, kLn2Rest32});
-  return reduce(x, std::numbers::log2e, {kLn2High32, kLn2Low32});
+VectorMath::Reduced VectorMath::reduce_exp(llvm::Value* x, double sign) {
+  const double inverse = sign * std::numbers::log2e;
+  if (is_double(x)) return reduce(x, inverse, {sign * kLn2High64, sign * kLn2Low64});
+  if (f_.target.fma) return reduce(x, inverse, {sign * kLn2Near32, sign * kLn2Rest32});
+  return reduce(x, inverse, {sign * kLn2High32, sign * kLn2Low32});
 }
 
 VectorMath::Reduced VectorMath::reduce_half_exp(llvm::Value* x) {
@@ -119,7 +127,7 @@ llvm::Value* VectorMath::tanh(llvm::Value* x) {
   const bool wide = is_double(x);
   llvm::Value* size = b_.CreateUnaryIntrinsic(llvm::Intrinsic::fabs, x);
   llvm::Value* large = tanh_of_large(clamp(size, 0, wide ? 20 : 10));  // past the bound it rounds to 1
-  // Below 0.7, |x| + |x|^3 p(x^2).
+  // Below 0.7, |x| + |x|^3 p(x^2). The other half takes longer, so that p need not be short.
   llvm::Value* z = b_.CreateFMul(x, x);
   llvm::Value* p =
       wide ? polynomial(z,
@@ -127,28 +135,28 @@ llvm::Value* VectorMath::tanh(llvm::Value* x) {
                          -0.008863234954321961, 0.003592121748918203, -0.0014557877782236338,
                          0.0005897858551576942, -0.00023824020159785394, 9.458711068118578e-05,
                          -3.4976668269276666e-05, 1.0432222304975781e-05, -1.7728298518761552e-06})
-           : polynomial(z, {-0.3333319127559662, 0.1332913190126419, -0.05355997011065483,
-                            0.02009437419474125, -0.005140512716025114});
+           : horner(z, {-0.3333319127559662, 0.1332913190126419, -0.05355997011065483, 0.02009437419474125,
+                        -0.005140512716025114});
   llvm::Value* small = fma(b_.CreateFMul(size, z), p, size);
   llvm::Value* result = b_.CreateSelect(b_.CreateFCmpOLT(size, number(x, 0.7)), small, large);
   return b_.CreateBinaryIntrinsic(llvm::Intrinsic::copysign, result, x);
 }
 
 llvm::Value* VectorMath::tanh_of_large(llvm::Value* x) {
-  // With x = n ln 2 / 2 + r and C = r coth r, e^2x = 2^n (C + r) / (C - r), so that
-  //   tanh x = 1 - 2 (C - r) / ((2^n + 1) C + (2^n - 1) r),
-  // whose quotient is at most 0.4, and so is its error. C = 1 + r^2 p(r^2).
+  // With x = n ln 2 / 2 + r and C = r coth r = 1 + r^2 p(r^2), e^2x = 2^n (C + r) / (C - r), so that
+  //   tanh x = 1 - (C - r) / ((2^(n-1) + 1/2) C + (2^(n-1) - 1/2) r),
+  // whose quotient is at most 0.4, and so is its error.
   auto [n, r] = reduce_half_exp(x);
-  llvm::Value *scale = power_of_two(n), *one = number(x, 1), *two = number(x, 2);
-  llvm::Value *more = b_.CreateFAdd(scale, one), *less = b_.CreateFSub(scale, one);
+  llvm::Value *half_scale = power_of_two(b_.CreateSub(n, integer(x, 1))), *half = number(x, 0.5);
+  llvm::Value *more = b_.CreateFAdd(half_scale, half), *less = b_.CreateFSub(half_scale, half);
   llvm::Value* square = b_.CreateFMul(r, r);
   llvm::Value* p = is_double(x)
                        ? polynomial(square, {0.33333333333333204, -0.02222222222161132, 0.0021164020227641476,
                                              -0.00021163394458609494, 2.1187208647775986e-05})
                        : polynomial(square, {0.33333250880241394, -0.02213379368185997});
-  llvm::Value* numerator = fma(b_.CreateFAdd(square, square), p, fma(number(x, -2), r, two));
+  llvm::Value* numerator = fma(square, p, b_.CreateFSub(number(x, 1), r));
   llvm::Value* denominator = fma(b_.CreateFMul(square, more), p, fma(less, r, more));
-  return b_.CreateFSub(one, b_.CreateFDiv(numerator, denominator));
+  return b_.CreateFSub(number(x, 1), b_.CreateFDiv(numerator, denominator));
 }
 
 llvm::Value* VectorMath::sigmoid(llvm::Value* x) {
@@ -161,8 +169,9 @@ llvm::Value* VectorMath::sigmoid(llvm::Value* x) {
   const bool flushes = f_.target.flushes_denormals;
   const int shift = flushes ? 0 : wide ? 64 : 32;
   const double most = flushes ? (wide ? 709.4 : 88.3) : (wide ? 746 : 104);
-  llvm::Value* y = b_.CreateFNeg(clamp(x, -most, wide ? 600 : 60));
-  auto [n, r] = reduce_exp(y);
+  // The negation goes last: LLVM would take the clamp for a comparison and a choice of its own.
+  auto [n, minus_r] = reduce_exp(clamp(x, -most, wide ? 600 : 60), -1);
+  llvm::Value* r = b_.CreateFNeg(minus_r);
   llvm::Value* scale = power_of_two(shift ? b_.CreateSub(n, integer(x, shift)) : n);
   llvm::Value* unit = number(x, std::ldexp(1.0, -shift));
   llvm::Value* bounded = b_.CreateSelect(b_.CreateICmpSLT(n, integer(x, 100)), n, integer(x, 100));

@@ -28,8 +28,8 @@ class VectorMath {
   };
   /// period = the sum of parts, of which all but the last have few enough bits for exact products.
   Reduced reduce(llvm::Value* x, double inverse_period, std::initializer_list<double> parts);
-  /// x = quotient ln 2 + remainder.
-  Reduced reduce_exp(llvm::Value* x);
+  /// x = sign * quotient ln 2 + remainder; sign is 1 or -1.
+  Reduced reduce_exp(llvm::Value* x, double sign = 1);
   /// x = quotient ln 2 / 2 + remainder; of f32 for small quotients.
   Reduced reduce_half_exp(llvm::Value* x);
   /// e^r - 1 for |r| <= ln 2 / 2; plus `more`, unless null.
@@ -40,6 +40,8 @@ class VectorMath {
   llvm::Value* power_of_two(llvm::Value* n);
   /// Sum of c[i] * x^i, in Estrin's scheme: the depth is the logarithm of the degree.
   llvm::Value* polynomial(llvm::Value* x, std::initializer_list<double> c);
+  /// The same in the fewest operations, each of which waits for the one before.
+  llvm::Value* horner(llvm::Value* x, std::initializer_list<double> c);
   llvm::Value* cos64(llvm::Value* x);
   llvm::Value* log32(llvm::Value* x);
   llvm::Value* log64(llvm::Value* x);

@@ -10,7 +10,7 @@ namespace {
 using namespace ir;
 using codegen::Target;
 
-enum class Variant { vector, direct, packed, blocked, row };
+enum class Variant { vector, direct, packed, blocked, row, packed_row };
 
 struct Shape {
   Poly m, n, k;
@@ -53,10 +53,10 @@ LoopProgram product(const Shape& s, Variant variant, const Target& target) {
   EXPECT_TRUE(codegen::is_gemm(*kernel));
   Schedule& schedule = kernel->schedule;
   if (variant != Variant::vector) schedule.form = Schedule::Form::gemm;
-  if (variant == Variant::row) schedule.form = Schedule::Form::row;
+  if (variant == Variant::row || variant == Variant::packed_row) schedule.form = Schedule::Form::row;
   size_t groups = codegen::gemm_groups(*kernel).size();
   EXPECT_EQ(groups, s.groups);
-  if (variant == Variant::packed) {
+  if (variant == Variant::packed || variant == Variant::packed_row) {
     for (uint32_t g = 0; g < groups; ++g)
       schedule.packed.push_back(l.scratch(s.dtype, codegen::packed_size(*kernel, g, target)));
     for (uint32_t g = 0; g < groups; ++g)
@@ -78,8 +78,9 @@ void expect_product(const Shape& s, const std::vector<DimValues>& all = {{}}, do
   for (const Target& target : targets()) {
     const Native vector(plain, target);
     std::vector<Native> others;
-    for (Variant v : {Variant::direct, Variant::packed, Variant::blocked, Variant::row})
-      if (v != Variant::row || s.m == Poly(1)) others.emplace_back(product(s, v, target), target);
+    for (Variant v :
+         {Variant::direct, Variant::packed, Variant::blocked, Variant::row, Variant::packed_row})
+      if (v < Variant::row || s.m == Poly(1)) others.emplace_back(product(s, v, target), target);
     for (const DimValues& dims : all) {
       const std::vector<Array> inputs = random_inputs(plain, dims), first = vector.run(inputs, dims);
       expect_near(run_interpreted(plain, inputs, dims), first, tolerance);

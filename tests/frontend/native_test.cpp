@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <rondo/rondo.h>
+#include <algorithm>
 #include <cmath>
 
 #include "support/error.h"
@@ -69,6 +70,34 @@ TEST(Native, StepManyTimesIsRunOnceToTheBit) {
   expect_step_is_run(CharModel<Rnn>(f32, [](Model& m) { return Rnn(m, "cell", 5, 24); }));
   expect_step_is_run(CharModel<Gru>(f32, [](Model& m) { return Gru(m, "cell", 5, 24); }));
   expect_step_is_run(CharModel<Gru>(f32, [](Model& m) { return Gru(m, "cell", 5, 24, Gru::Reset::after); }));
+}
+
+/// For one row, matrices in the first cache, in the second, and in columns that fill no whole block: packed in
+/// the loop, in place in a step, and tiles where B is a name.
+TEST(Native, OneRowIsTheSameInAllFormsToTheBit) {
+  for (int64_t hidden : {24, 70, 96}) {
+    SCOPED_TRACE("H = " + std::to_string(hidden));
+    CharModel<Lstm> model(f32, [&](Model& m) { return Lstm(m, "cell", 5, hidden); });
+    const Weights weights = model.init(3);
+    const BuildOptions one_row{.dims = {{"B", 1}}};
+    Program named = compile(run_function(model, {}), weights);
+    Program run = compile(run_function(model, {}), weights, one_row);
+    Program step = compile(step_function(model, {}), weights, one_row);
+    const std::vector<int32_t> ids = random_ids(6, 2);
+    named.resize({{"T", 6}, {"B", 1}});
+    run.resize({{"T", 6}});
+    for (Program* p : {&named, &run}) {
+      p->set("x", ids);
+      p->run();
+    }
+    const std::span<float> all = run.f32("y"), expected = named.f32("y");
+    EXPECT_TRUE(std::ranges::equal(all, expected));
+    for (int64_t t = 0; t < 6; ++t) {
+      step.set("x", std::span(ids).subspan(t, 1));
+      step.run();
+      EXPECT_TRUE(std::ranges::equal(step.f32("y"), all.subspan(t * 5, 5))) << "step " << t;
+    }
+  }
 }
 
 TEST(Native, OptionsKeepStepAndRunTheSame) {

@@ -197,7 +197,7 @@ TEST(Lower, ProductsGetRegisterTiles) {
   EXPECT_EQ(all[1]->schedule.form, Schedule::Form::vector);
 }
 
-TEST(Lower, OneRowTimesASmallMatrixStaysInRegisters) {
+TEST(Lower, OneRowTimesAMatrixStaysInRegisters) {
   auto form = [](const std::string& rows, const std::string& columns) {
     auto program = codegen::lower(
         parse("func @product(%x: f32[" + rows + ",8], %w: f32[8," + columns + "]) -> (f32[" + rows + "," +
@@ -208,7 +208,7 @@ TEST(Lower, OneRowTimesASmallMatrixStaysInRegisters) {
   EXPECT_EQ(form("2", "64"), Schedule::Form::gemm);
   EXPECT_EQ(form("B", "64"), Schedule::Form::gemm);
   EXPECT_EQ(form("1", "N"), Schedule::Form::gemm);
-  EXPECT_EQ(form("1", "8192"), Schedule::Form::gemm);
+  EXPECT_EQ(form("1", "8192"), Schedule::Form::row);
 }
 
 TEST(Lower, WeightsAreUpdatedInPlace) {
