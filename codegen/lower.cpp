@@ -4,12 +4,14 @@
 #include "codegen/compile.h"
 #include "codegen/in_place.h"
 #include "codegen/lower_region.h"
+#include "codegen/nest_buffers.h"
 #include "codegen/plan_memory.h"
 #include "codegen/schedule.h"
 #include "codegen/split_kernels.h"
 #include "codegen/sync_threads.h"
 #include "ir/index_bounds.h"
 #include "support/error.h"
+#include "support/skip.h"
 
 namespace rondo::codegen {
 
@@ -41,6 +43,7 @@ class FunctionLowering {
     program.stmts = lower_region(p_, f_, inputs_, destinations);
     for (const Signature::Alias& alias : options_.aliases) finish_update(alias, destinations[alias.output]);
     if (options_.bound_rows) bound_rows(p_);
+    if (!is_skipped("nest-buffers")) nest_buffers(program);
     const Target target = target_for(options_.cpu, options_.features, options_.triple);
     schedule(p_, target, options_.constants, parse_schedule(options_.schedule));
     if (options_.threads > 1) split_kernels(program, target, options_.threads);

@@ -14,7 +14,10 @@ namespace rondo::codegen {
 using namespace ir;
 
 View ProgramBuilder::new_buffer(std::string name, const Type& type) {
-  return whole(new_buffer(std::move(name), type.dtype, element_count(type.shape)), type.shape);
+  const BufferId id = new_buffer(std::move(name), type.dtype, element_count(type.shape));
+  if (!type.shape.empty() && Poly(type.shape.back()).is_constant())
+    program.buffers[id].row = Poly(type.shape.back()).constant();
+  return whole(id, type.shape);
 }
 
 BufferId ProgramBuilder::new_buffer(std::string name, DType dtype, Poly elements) {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <map>
+#include <numeric>
 
 namespace rondo::codegen {
 namespace {
@@ -15,7 +16,8 @@ struct Interval {
 
 class LifeTimes {
  public:
-  explicit LifeTimes(const LoopProgram& program) : program_(program) {
+  LifeTimes(const LoopProgram& program, const std::vector<BufferId>& hosts)
+      : program_(program), hosts_(hosts) {
     number(program.stmts);
     visit(program.stmts, {});
   }
@@ -83,10 +85,11 @@ class LifeTimes {
   }
 
   void note(BufferId b, const Path& path) {
-    if (b != kNone) paths_[b].push_back(path);
+    if (b != kNone) paths_[hosts_[b]].push_back(path);
   }
 
   const LoopProgram& program_;
+  const std::vector<BufferId>& hosts_;
   std::map<const Stmt*, Interval> spans_;
   std::map<BufferId, std::vector<Path>> paths_;
   int64_t clock_ = 0;
@@ -103,8 +106,8 @@ bool covers(const Poly& a, const Poly& b) {
 
 }  // namespace
 
-void plan_memory(LoopProgram& program) {
-  LifeTimes lives(program);
+MemoryPlan plan_slots(const LoopProgram& program, const std::vector<BufferId>& hosts) {
+  LifeTimes lives(program, hosts);
   struct Entry {
     BufferId buffer;
     Interval life;
@@ -115,29 +118,43 @@ void plan_memory(LoopProgram& program) {
       entries.push_back({b, lives.life(b)});
   std::stable_sort(entries.begin(), entries.end(),
                    [](const Entry& a, const Entry& b) { return a.life.first < b.life.first; });
+  MemoryPlan plan{{}, std::vector<uint32_t>(program.buffers.size(), kNone)};
   std::vector<int64_t> busy_until;  // per slot
   for (const Entry& e : entries) {
-    Buffer& buffer = program.buffers[e.buffer];
+    const Buffer& buffer = program.buffers[e.buffer];
     Poly bytes = buffer.size * Poly(static_cast<int64_t>(size_of(buffer.dtype)));
     uint32_t best = kNone;
-    for (uint32_t s = 0; s < program.slots.size(); ++s) {
-      if (busy_until[s] >= e.life.first || !covers(program.slots[s], bytes)) continue;
-      if (best == kNone || covers(program.slots[best], program.slots[s])) best = s;
+    for (uint32_t s = 0; s < plan.slots.size(); ++s) {
+      if (busy_until[s] >= e.life.first || !covers(plan.slots[s], bytes)) continue;
+      if (best == kNone || covers(plan.slots[best], plan.slots[s])) best = s;
     }
     if (best == kNone) {
-      best = static_cast<uint32_t>(program.slots.size());
-      program.slots.push_back(bytes);
+      best = static_cast<uint32_t>(plan.slots.size());
+      plan.slots.push_back(bytes);
       busy_until.push_back(0);
     }
     busy_until[best] = e.life.last;
-    buffer.slot = best;
+    plan.slot_of[e.buffer] = best;
   }
+  return plan;
+}
+
+int64_t arena_bytes(const std::vector<Poly>& slots, const DimValues& dims) {
+  int64_t total = 0;
+  for (const Poly& slot : slots) total += (slot.evaluate(dims) + 63) / 64 * 64;
+  return total;
+}
+
+void plan_memory(LoopProgram& program) {
+  std::vector<BufferId> own(program.buffers.size());
+  std::iota(own.begin(), own.end(), 0);
+  MemoryPlan plan = plan_slots(program, own);
+  for (BufferId b = 0; b < own.size(); ++b) program.buffers[b].slot = plan.slot_of[b];
+  program.slots = std::move(plan.slots);
 }
 
 int64_t scratch_bytes(const LoopProgram& program, const DimValues& dims) {
-  int64_t total = 0;
-  for (const Poly& slot : program.slots) total += (slot.evaluate(dims) + 63) / 64 * 64;
-  return total;
+  return arena_bytes(program.slots, dims);
 }
 
 }  // namespace rondo::codegen

@@ -202,7 +202,9 @@ GemmBlocks gemm_blocks(const Kernel& kernel, const Target& target) {
       k[0].is_constant() ? std::max<int64_t>(k[0].constant(), 1) : kernel.schedule.most_terms;
   if (groups.size() == 1 && k.size() == 1 && terms > 0 && terms <= 2 * most_k) blocks = {0, terms, true};
   const int64_t rows = gemm_tile(kernel, target).rows;
-  blocks.rows = (kBlockRows + rows - 1) / rows * rows;
+  const Poly all = kernel.dims.size() > 1 ? kernel.dims[kernel.dims.size() - 2] : Poly(1);
+  const int64_t most = all.is_constant() ? std::clamp<int64_t>(all.constant(), 1, kBlockRows) : kBlockRows;
+  blocks.rows = (most + rows - 1) / rows * rows;
   return blocks;
 }
 

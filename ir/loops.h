@@ -23,6 +23,7 @@ struct Buffer {
   std::string name;
   DType dtype = DType::f32;
   Poly size;  // elements
+  int64_t row = 1;  // elements of a row: the last dim, if that is a number
   Kind kind = Kind::scratch;
   uint32_t arg = kNone;   // input, output: its index among the arguments (inputs first, then outputs)
   uint32_t slot = kNone;  // scratch: the slot of the arena that plan_memory gave it

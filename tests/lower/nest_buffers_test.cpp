@@ -1,0 +1,100 @@
+// Buffers in the rows of others: what the arena saves, and that nothing is read after it is overwritten.
+#include <gtest/gtest.h>
+
+#include "codegen/compile.h"
+#include "codegen/interpreter.h"
+#include "codegen/plan_memory.h"
+#include "ir/evaluator.h"
+#include "ir/text.h"
+#include "tests/support/arrays.h"
+#include "tests/support/environment.h"
+
+namespace rondo {
+namespace {
+
+using namespace ir;
+
+/// A cell of two gates over products of the inputs, and the gradients of the gates backwards in time. `more`
+/// stands after them and computes %dw.
+std::string gated(const std::string& more) {
+  return R"(
+func @gated(%x: f64[T,B,3], %w: f64[3,8], %u: f64[4,8]) -> (f64[3,8]) {
+  %0 = const {value=0} : f64[B,4]
+  %z = matmul %x, %w : f64[T,B,8]
+  %h, %hs, %f, %g = scan consts(%u) carry(%0 = %0) xs(%1 = %z) {
+    %2 = matmul %0, %u : f64[B,8]
+    %3 = add %1, %2 : f64[B,8]
+    %4 = slice %3 {axis=1, lo=0, hi=4} : f64[B,4]
+    %5 = slice %3 {axis=1, lo=4, hi=8} : f64[B,4]
+    %6 = sigmoid %4 : f64[B,4]
+    %7 = tanh %5 : f64[B,4]
+    %8 = mul %6, %7 : f64[B,4]
+    yield carry(%8) ys(%8, %6, %7)
+  } : f64[B,4], f64[T,B,4], f64[T,B,4], f64[T,B,4]
+  %d, %dz = scan reverse consts(%u) carry(%0 = %0) xs(%1 = %f, %2 = %g) {
+    %3 = add %0, %1 : f64[B,4]
+    %4 = mul %3, %1 : f64[B,4]
+    %5 = mul %3, %2 : f64[B,4]
+    %6 = concat %5, %4 {axis=1} : f64[B,8]
+    %7 = matmul %6, %u {tb} : f64[B,4]
+    yield carry(%7) ys(%6)
+  } : f64[B,4], f64[T,B,8]
+)" + more +
+         "  return %dw\n}\n";
+}
+
+const std::string kGradient = "  %dw = matmul %x, %dz {ta} : f64[3,8]\n";
+/// The gates are read once more when their gradients are all written.
+const std::string kLateReader =
+    "  %fg = concat %f, %g {axis=2} : f64[T,B,8]\n"
+    "  %dg = mul %fg, %dz : f64[T,B,8]\n"
+    "  %dw = matmul %x, %dg {ta} : f64[3,8]\n";
+
+int64_t arena(const LoopProgram& p, int64_t T, int64_t B) {
+  return codegen::scratch_bytes(p, {{"T", T}, {"B", B}});
+}
+
+LoopProgram apart(const Func& func) {
+  const test::Environment skip("RONDO_SKIP", "nest-buffers");
+  return codegen::lower(func);
+}
+
+void expect_same_as_evaluated(const Func& func) {
+  for (int64_t T : {0, 1, 5})
+    for (int64_t B : {1, 3}) {
+      const DimValues dims = {{"T", T}, {"B", B}};
+      const std::vector<Array> inputs = test::random_inputs(func, dims, 1),
+                               want = evaluate(func, inputs, dims);
+      const LoopProgram program = codegen::lower(func);
+      EXPECT_LE(test::difference(codegen::interpret(program, inputs, test::shapes_of(want), dims), want),
+                1e-13)
+          << to_string(program);
+    }
+}
+
+TEST(NestBuffers, GatesStandInTheirProductsAndGradientsInTheGates) {
+  const Func func = parse(gated(kGradient));
+  const int64_t gates = 2 * 8 * 16 * 2 * 4;  // two, of f64[T,B,4]
+  EXPECT_EQ(arena(codegen::lower(func), 16, 2), arena(apart(func), 16, 2) - gates)
+      << to_string(codegen::lower(func));
+  expect_same_as_evaluated(func);
+}
+
+TEST(NestBuffers, WhatIsReadLaterKeepsItsPlace) {
+  const Func func = parse(gated(kLateReader));
+  expect_same_as_evaluated(func);
+}
+
+TEST(NestBuffers, ManyThreadsReachNoElementOfOthers) {
+  const Func func = parse(gated(kGradient));
+  codegen::CompileOptions options;
+  options.threads = 3;
+  const DimValues dims = {{"T", 4}, {"B", 13}};
+  const std::vector<Array> inputs = test::random_inputs(func, dims, 1), want = evaluate(func, inputs, dims);
+  const LoopProgram program = codegen::lower(func, options);
+  EXPECT_LE(test::difference(codegen::interpret(program, inputs, test::shapes_of(want), dims), want), 1e-13)
+      << to_string(program);
+}
+
+}  // namespace
+}  // namespace rondo
