@@ -23,11 +23,11 @@ struct Buffer {
   std::string name;
   DType dtype = DType::f32;
   Poly size;  // elements
-  int64_t row = 1;  // elements of a row: the last dim, if that is a number
   Kind kind = Kind::scratch;
   uint32_t arg = kNone;   // input, output: its index among the arguments (inputs first, then outputs)
   uint32_t slot = kNone;  // scratch: the slot of the arena that plan_memory gave it
   Poly own = {};          // scratch: elements of each thread's own copy; zero: all threads share the buffer
+  int64_t row = 1;        // elements of a row: the last dim, if that is a number
 };
 
 /// One element of a buffer: offset + sum of kernel variable * stride + sum of loop variable * stride
