@@ -60,12 +60,29 @@ bool reads_what_it_writes(const Kernel& kernel, BufferId temporary, const View& 
   return fine;
 }
 
+/// The kernel copies `old`, element by element.
+bool only_copies(const Stmt& stmt, BufferId temporary, const View& target, BufferId old) {
+  if (!stmt.kernel || stmt.kernel->stores.size() != 1) return false;
+  const Node& value = stmt.kernel->nodes[stmt.kernel->stores[0].value];
+  return value.op == ScalarOp::load && value.access.buffer == old &&
+         reads_what_it_writes(*stmt.kernel, temporary, target, old);
+}
+
 }  // namespace
 
 bool update_in_place(std::vector<Stmt>& stmts, BufferId temporary, const View& target, BufferId old) {
   auto writes = [&](const Stmt& s) { return touches(s, temporary, true); };
   auto first = std::find_if(stmts.begin(), stmts.end(), writes);
   if (first == stmts.end()) return false;
+  // What starts as a copy, of which rows are replaced, is there already.
+  const auto copy = first;
+  const auto replaced = std::find_if(first + 1, stmts.end(), writes);
+  const bool starts = replaced != stmts.end() && only_copies(*first, temporary, target, old);
+  if (starts) {
+    if (std::any_of(copy, replaced, [&](const Stmt& s) { return touches(s, target.buffer, true); }))
+      return false;
+    first = replaced;
+  }
   bool single = std::none_of(first + 1, stmts.end(), writes);
   for (auto s = first; s != stmts.end(); ++s) {
     if (touches(*s, target.buffer, true)) return false;
@@ -73,12 +90,13 @@ bool update_in_place(std::vector<Stmt>& stmts, BufferId temporary, const View& t
     if (s != first || !single || !s->kernel || !reads_what_it_writes(*s->kernel, temporary, target, old))
       return false;
   }
-  for (auto s = first; s != stmts.end(); ++s)
+  for (auto s = copy; s != stmts.end(); ++s)
     each_kernel(*s, [&](Kernel& k) {
       each_access(k, [&](Access& a, bool, bool) {
         if (a.buffer == temporary) a = redirected(std::move(a), target);
       });
     });
+  if (starts) stmts.erase(copy);
   return true;
 }
 

@@ -87,14 +87,10 @@ NodeId KernelBuilder::element(Value v, const Indices& at) {
 }
 
 NodeId KernelBuilder::row_element(Value table, NodeId row, const Indices& rest) {
-  const View& view = views_[table.id];
   Node node;
   node.op = ScalarOp::load;
   node.dtype = region_.type(table).dtype;
-  node.access = access(view, rest, 1);
-  node.access.row = row;
-  node.access.row_stride = view.strides[0];
-  node.access.rows = Poly(region_.type(table).shape[0]);
+  node.access = row_access(views_[table.id], row, region_.type(table).shape[0], rest);
   return add(std::move(node));
 }
 
@@ -165,18 +161,49 @@ void KernelBuilder::store(const View& to, NodeId node, const Indices& at) {
 
 void KernelBuilder::store(const View& to, Value v) { store(to, element(v, point()), point()); }
 
-void KernelBuilder::store_rows(const View& to, const Shape& shape, Value ids, Value updates) {
-  size_t id_rank = region_.type(ids).shape.size();
-  Indices at = point();
-  NodeId row = element(ids, Indices(at.begin(), at.begin() + static_cast<int64_t>(id_rank)));
-  Store store;
-  store.access = access(to, Indices(at.begin() + static_cast<int64_t>(id_rank), at.end()), 1);
-  store.access.row = row;
-  store.access.row_stride = to.strides[0];
-  store.access.rows = Poly(shape[0]);
-  store.value = element(updates, at);
-  store.add = true;
-  kernel_.stores.push_back(std::move(store));
+Access KernelBuilder::row_access(const View& view, NodeId row, const Dim& rows, const Indices& rest) const {
+  Access a = access(view, rest, 1);
+  a.row = row;
+  a.row_stride = view.strides[0];
+  a.rows = Poly(rows);
+  return a;
+}
+
+/// The id of the point, whose first indices are those of `ids`; and the rest of the point.
+std::pair<NodeId, Indices> KernelBuilder::id_and_rest(Value ids) {
+  const Indices at = point();
+  const auto rest = at.begin() + static_cast<int64_t>(region_.type(ids).shape.size());
+  const NodeId id = element(ids, Indices(at.begin(), rest));
+  return {id, Indices(rest, at.end())};
+}
+
+void KernelBuilder::store_rows(const View& to, const Shape& shape, Value ids, Value rows, bool add) {
+  const auto [row, rest] = id_and_rest(ids);
+  kernel_.stores.push_back({row_access(to, row, shape[0], rest), element(rows, point()), add, !add});
+}
+
+void KernelBuilder::store_positions(const View& last, const Dim& dim, Value ids) {
+  const NodeId row = id_and_rest(ids).first;
+  Node position;
+  position.op = ScalarOp::index;
+  position.dtype = DType::i32;
+  position.access.strides = row_major_strides(region_.type(ids).shape);
+  kernel_.stores.push_back({row_access(last, row, dim, {}), add(std::move(position)), false, true});
+}
+
+void KernelBuilder::add_at_positions(const View& to, const View& last, const Dim& dim, Value ids,
+                                     Value updates) {
+  const auto [id, rest] = id_and_rest(ids);
+  Node position;
+  position.op = ScalarOp::load;
+  position.dtype = DType::i32;
+  position.access = row_access(last, id, dim, {});
+  const Shape& shape = region_.type(ids).shape;
+  Access sum = access(to, rest, shape.size());
+  sum.row = add(std::move(position));
+  sum.row_stride = shape.empty() ? Poly(0) : to.strides[shape.size() - 1];
+  sum.rows = element_count(shape);
+  kernel_.stores.push_back({std::move(sum), element(updates, point()), true, false});
 }
 
 Kernel KernelBuilder::finish(std::string name) && {

@@ -35,8 +35,13 @@ class KernelBuilder : public ir::ElementBuilder {
   ir::Indices point() const;
   void store(const View& to, ir::Value v);
   void store(const View& to, ir::NodeId node, const ir::Indices& at);
-  /// to[ids[point prefix], rest of the point] += updates[point].
-  void store_rows(const View& to, const ir::Shape& shape, ir::Value ids, ir::Value updates);
+  /// to[ids[point prefix], rest of the point] = or += rows[point].
+  void store_rows(const View& to, const ir::Shape& shape, ir::Value ids, ir::Value rows, bool add);
+  /// last[ids[point]] = the point's row-major number, so that the last of equal ids stays.
+  void store_positions(const View& last, const ir::Dim& dim, ir::Value ids);
+  /// to[last[ids[point prefix]], rest of the point] += updates[point], where leading dims of `to` are one.
+  void add_at_positions(const View& to, const View& last, const ir::Dim& dim, ir::Value ids,
+                        ir::Value updates);
   ir::Kernel finish(std::string name) &&;
 
   ir::NodeId element(ir::Value v, const ir::Indices& at) override;
@@ -60,6 +65,8 @@ class KernelBuilder : public ir::ElementBuilder {
   };
 
   ir::Access access(const View&, const ir::Indices& at, size_t first_dim = 0) const;
+  ir::Access row_access(const View&, ir::NodeId row, const ir::Dim& rows, const ir::Indices& rest) const;
+  std::pair<ir::NodeId, ir::Indices> id_and_rest(ir::Value ids);
   ir::NodeId add(ir::Node);
 
   const ir::Func& region_;

@@ -54,7 +54,7 @@ class VectorEmitter {
       : f_(f), kernel_(kernel), rank_(kernel.dims.size()) {}
 
   void run() {
-    if (rank_ == 0 || reduces_in_lanes() || adds_may_meet())
+    if (rank_ == 0 || reduces_in_lanes() || stores_may_meet())
       return f_.for_box(kernel_.dims, [&](const Values& at) { emit_point({at, -1, 1, nullptr}); });
     std::vector<Poly> outer(kernel_.dims.begin(), kernel_.dims.end() - 1);
     f_.for_box(outer, [&](const Values& at) { emit_columns(at); });
@@ -77,10 +77,10 @@ class VectorEmitter {
     return false;
   }
 
-  /// Whether an adding store may address one element from several lanes.
-  bool adds_may_meet() const {
+  /// Whether an ordered store may address one element from several lanes.
+  bool stores_may_meet() const {
     for (const Store& s : kernel_.stores) {
-      if (!s.add) continue;
+      if (!s.ordered()) continue;
       if (stride_of(s.access, rank_ - 1) != Poly(1)) return true;
       if (s.access.row != kNone && varies_with(kernel_.nodes, s.access.row, rank_ - 1)) return true;
     }
@@ -235,7 +235,7 @@ class VectorEmitter {
 
 void emit_vector_kernel(FunctionBuilder& f, const Kernel& original) {
   Kernel kernel = merge_dims(original, false);
-  bool ordered = std::ranges::any_of(kernel.stores, [](const Store& s) { return s.add; });
+  bool ordered = std::ranges::any_of(kernel.stores, [](const Store& s) { return s.ordered(); });
   if (!ordered && !kernel.dims.empty()) kernel = move_dim_last(kernel, best_lane_dim(kernel));
   VectorEmitter(f, kernel).run();
 }

@@ -1,6 +1,7 @@
 #include "codegen/lower_region.h"
 
 #include <algorithm>
+#include <optional>
 #include <set>
 
 #include "codegen/in_place.h"
@@ -47,13 +48,24 @@ struct PlacedParts : Placer {
   struct Copy {
     int64_t axis, offset;
   };
+  struct Rows {
+    Value ids, rows;
+    bool add = false;
+    std::optional<Dim> repeated = std::nullopt;  // to the last row with that id; how many ids there are
+  };
   std::vector<double> fills;
   std::vector<Copy> copies;
-  std::vector<std::pair<Value, Value>> scatters;
+  std::vector<Value> starts;
+  std::vector<Rows> scatters;
 
   void fill(double number) override { fills.push_back(number); }
   void copy(Value, int64_t axis, int64_t offset) override { copies.push_back({axis, offset}); }
-  void scatter_add(Value ids, Value updates) override { scatters.emplace_back(ids, updates); }
+  void start(Value v) override { starts.push_back(v); }
+  void scatter_add(Value ids, Value updates) override { scatters.push_back({ids, updates, true}); }
+  void scatter(Value ids, Value rows) override { scatters.push_back({ids, rows}); }
+  void sum_repeated(Value ids, Value updates, const Dim& dim) override {
+    scatters.push_back({ids, updates, true, dim});
+  }
 };
 
 class RegionLowering {
@@ -263,17 +275,35 @@ class RegionLowering {
     const Op& op = f_.ops[i];
     const PlacedParts& parts = placed_.at(i);
     const View& to = views_[op.result().id];
-    const Shape& shape = f_.type(op.result()).shape;
     std::vector<Stmt> stmts;
     for (double number : parts.fills)
       stmts.push_back(fill_kernel(name_of(op.result()) + ".fill", f_.type(op.result()), number, to));
-    for (auto [ids, updates] : parts.scatters) {
-      KernelBuilder kernel(f_, f_.type(updates).shape, views_, [](Value) { return false; });
-      kernel.store_rows(to, shape, ids, updates);
-      stmts.push_back(
-          {std::make_shared<Kernel>(std::move(kernel).finish(name_of(op.result()))), nullptr, nullptr});
-    }
+    for (Value v : parts.starts)
+      stmts.push_back(copy_kernel(name_of(op.result()) + ".start", f_.type(v), views_[v.id], to));
+    for (const PlacedParts::Rows& part : parts.scatters) scatter(part, op.result(), stmts);
     return stmts;
+  }
+
+  void scatter(const PlacedParts::Rows& part, Value result, std::vector<Stmt>& stmts) {
+    const View& to = views_[result.id];
+    auto kernel_over = [&](Value v) {
+      return KernelBuilder(f_, f_.type(v).shape, views_, [](Value) { return false; });
+    };
+    auto emit = [&](KernelBuilder kernel, const std::string& name) {
+      stmts.push_back({std::make_shared<Kernel>(std::move(kernel).finish(name)), nullptr, nullptr});
+    };
+    KernelBuilder kernel = kernel_over(part.rows);
+    if (part.repeated) {
+      const std::string name = name_of(result) + ".last";
+      const View last = p_.new_buffer(name, {DType::i32, {*part.repeated}});
+      KernelBuilder positions = kernel_over(part.ids);
+      positions.store_positions(last, *part.repeated, part.ids);
+      emit(std::move(positions), name);
+      kernel.add_at_positions(to, last, *part.repeated, part.ids, part.rows);
+    } else {
+      kernel.store_rows(to, f_.type(result).shape, part.ids, part.rows, part.add);
+    }
+    emit(std::move(kernel), name_of(result));
   }
 
   // --- kernels

@@ -54,6 +54,10 @@ class Placer {
   bool has_own_buffer(Value v) const {
     return !f_.def(v) || cls(v) == OpClass::scan || cls(v) == OpClass::placed;
   }
+  /// A placed op that writes rows which ids choose; the others are written by the kernels of their operands.
+  static bool scatters(const Op& op) {
+    return op.kind == OpKind::scatter_add || op.kind == OpKind::scatter || op.kind == OpKind::sum_repeated;
+  }
   static bool computes(OpClass c) {
     return c == OpClass::pointwise || c == OpClass::reduction || c == OpClass::indexed;
   }
@@ -117,8 +121,9 @@ class Placer {
           force_base(op.operands[1]);
           break;
         case OpClass::placed:
-          if (op.kind == OpKind::scatter_add)
+          if (scatters(op))
             for (Value v : op.operands) force_base(v);
+          if (op.kind == OpKind::scatter) force(op.operands[0]);  // copied
           break;
         default: break;
       }
@@ -172,7 +177,7 @@ class Placer {
       OpClass c = cls(op);
       if (c == OpClass::scan) continue;
       if (c == OpClass::placed) {
-        if (op.kind == OpKind::scatter_add) continue;
+        if (scatters(op)) continue;
         for (Value u : op.operands) demand(u, Space{f_.type(u).shape, level_[u.id], -1});
         continue;
       }
@@ -202,7 +207,7 @@ class Placer {
     // Nodes: values, then pieces.
     std::vector<Space> piece_spaces;
     for (uint32_t i = 0; i < f_.ops.size(); ++i)
-      if (cls(f_.ops[i]) == OpClass::placed && f_.ops[i].kind != OpKind::scatter_add)
+      if (cls(f_.ops[i]) == OpClass::placed && !scatters(f_.ops[i]))
         for (uint32_t k = 0; k < f_.ops[i].operands.size(); ++k) {
           Value u = f_.ops[i].operands[k];
           plan_.pieces.push_back({i, k, 0});

@@ -32,7 +32,7 @@ std::optional<std::vector<Carried>> carried_elements(const Loop& loop) {
   std::vector<Carried> carried;
   for (size_t s = 0; s < kernel.stores.size(); ++s) {
     const Access& to = kernel.stores[s].access;
-    if (kernel.stores[s].add || to.row != kNone) return std::nullopt;
+    if (kernel.stores[s].ordered() || to.row != kNone) return std::nullopt;
     Carried c{s, {}, !step_of(to, loop).is_zero()};
     for (NodeId n = 0; n < kernel.nodes.size(); ++n) {
       const Node& load = kernel.nodes[n];

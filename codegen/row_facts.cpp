@@ -220,7 +220,7 @@ void RowFacts::find_zeros() {
       if (rows == rows_.end()) continue;
       auto by = shift(site, s.access, kNone);
       Rows& r = rows->second;
-      r.zero &= by.has_value() && !s.add;
+      r.zero &= by.has_value() && !s.ordered();
       if (!by) continue;
       if (!stored.insert(s.access.buffer).second && r.written != *by) r.zero = !(r.needed = true);
       r.written = *by;
@@ -248,10 +248,11 @@ void RowFacts::decide_splits(size_t first) {
     const Kernel k = folded(site, true);
     if (site.at) {
       const bool worth_it = site.at->loop != kNone || k.dims.size() > 2 || !k.accs.empty();
-      // Adding stores keep their order.
-      const bool ordered = std::ranges::all_of(
-          k.stores, [&](const Store& s) { return !s.add || is_constant(k.nodes, s.value, 0); });
-      site.splits = worth_it && ordered && can_list(site, kNone);
+      // Ordered stores keep their order.
+      const bool in_parts = std::ranges::all_of(k.stores, [&](const Store& s) {
+        return !s.ordered() || (s.add && is_constant(k.nodes, s.value, 0));
+      });
+      site.splits = worth_it && in_parts && can_list(site, kNone);
       continue;
     }
     for (uint32_t a = 0; a < k.accs.size(); ++a) {
@@ -307,7 +308,7 @@ bool RowFacts::only_put_back(BufferId from, BufferId to, LoopId loop) const {
   return writes == 1 && copies == 1;
 }
 
-/// Whether the live steps and rows can be walked as a list in the order of the sums and adding stores.
+/// Whether the live steps and rows can be walked as a list in the order of the sums and ordered stores.
 bool RowFacts::can_list(const Site& site, uint32_t acc) const {
   const StepAndRow& at = *where(site, acc);
   if (at.loop != kNone) return true;
@@ -315,8 +316,8 @@ bool RowFacts::can_list(const Site& site, uint32_t acc) const {
   const size_t rank = k.dims.size();
   if (acc != kNone && (at.step < rank || (k.accs[acc].lanes && at.row + 1 == rank + k.accs[acc].dims.size())))
     return false;
-  const bool adds = std::ranges::any_of(k.stores, [](const Store& s) { return s.add; });
-  if ((acc != kNone || adds) && at.step + 1 != at.row) return false;
+  const bool ordered = std::ranges::any_of(k.stores, [](const Store& s) { return s.ordered(); });
+  if ((acc != kNone || ordered) && at.step + 1 != at.row) return false;
   bool fits = true;
   each_access(site, [&](const Access& access, uint32_t of, bool) {
     const Poly step = stride_of(access, at.step), row = stride_of(access, at.row);

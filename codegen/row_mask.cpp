@@ -62,7 +62,7 @@ bool is_mask(const Nodes& nodes) {
 
 /// The mask that a kernel stores as a whole, row-major tensor.
 std::optional<RowMask> stored_mask(const Kernel& kernel, const Store& store, const Copies& copies) {
-  if (kernel.dims.size() != 2 || store.add) return std::nullopt;
+  if (kernel.dims.size() != 2 || store.ordered()) return std::nullopt;
   const StepAndRow at{kNone, 0, 1};
   auto nodes = expression(kernel.nodes, store.value, at, copies);
   if (!nodes || !is_mask(*nodes)) return std::nullopt;

@@ -88,7 +88,7 @@ Poly product(const std::vector<Poly>& dims) {
 
 bool is_gemm(const Kernel& kernel) {
   if (kernel.dims.empty() || kernel.accs.empty()) return false;
-  if (std::ranges::any_of(kernel.stores, [](const Store& s) { return s.add; })) return false;
+  if (std::ranges::any_of(kernel.stores, [](const Store& s) { return s.ordered(); })) return false;
   return std::ranges::all_of(kernel.accs, [&](const Accumulator& acc) {
     return acc.dtype == kernel.accs[0].dtype && operands(kernel, acc).has_value();
   });

@@ -234,7 +234,7 @@ class Splitter {
     std::vector<Poly> extents;
     for (const Poly& e : kernel.dims) extents.push_back(at_most(program_, e));
     return std::ranges::all_of(kernel.stores, [&](const Store& s) {
-      if (s.add) return tells(s.access, d, extents, trips_);
+      if (s.ordered()) return tells(s.access, d, extents, trips_);
       return s.access.row == kNone ? !stride_of(s.access, d).is_zero() : numbered_by_list(kernel, s, d);
     });
   }

@@ -171,6 +171,10 @@ Value Builder::concat(std::vector<Value> parts, int64_t axis) {
   return emit(OpKind::concat, std::move(parts), {.axis = axis});
 }
 
+Value Builder::sum_repeated(Dim dim, Value ids, Value updates) {
+  return emit(OpKind::sum_repeated, {ids, updates}, {.dim = std::move(dim)});
+}
+
 Value Builder::scatter_add(Type result, Value ids, Value updates) {
   return emit(OpKind::scatter_add, {ids, updates}, {.type = std::move(result)});
 }

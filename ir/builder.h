@@ -57,6 +57,10 @@ class Builder {
   Value gather(Value table, Value ids) { return emit(OpKind::gather, {table, ids}); }
   /// zeros of the type, with updates[i...] added to row ids[i...].
   Value scatter_add(Type, Value ids, Value updates);
+  /// table, with row ids[i...] replaced by rows[i...]; of several for one row, the last.
+  Value scatter(Value table, Value ids, Value rows) { return emit(OpKind::scatter, {table, ids, rows}); }
+  /// For the last of equal ids, the sum of the updates of all of them; zeros for the others.
+  Value sum_repeated(Dim dim, Value ids, Value updates);
   Value matmul(Value a, Value b, bool ta = false, bool tb = false);
   Value reduce_sum(Value, std::vector<int64_t> axes);
   Value reduce_max(Value, std::vector<int64_t> axes);

@@ -28,12 +28,12 @@ struct Attrs {
   double number = 0;  // const: the value of every element
   // The result's type, printed as such: const, iota, size, random, cast, broadcast, reshape, scatter_add.
   Type type = {};
-  std::vector<int64_t> axes = {};    // transpose, broadcast, reduce_sum, reduce_max
-  int64_t axis = 0;                  // iota, slice, pad, concat, argmax
-  int64_t lo = 0, hi = 0;            // slice: first and one past the last; pad: elements before and after;
-                                     // in_range: from lo to hi more than dim
-  bool ta = false, tb = false;       // matmul
-  Dim dim = {};                      // size, in_range: which dim; scan without xs: the trip count
+  std::vector<int64_t> axes = {};  // transpose, broadcast, reduce_sum, reduce_max
+  int64_t axis = 0;                // iota, slice, pad, concat, argmax
+  int64_t lo = 0, hi = 0;          // slice: first and one past the last; pad: elements before and after;
+                                   // in_range: from lo to hi more than dim
+  bool ta = false, tb = false;     // matmul
+  Dim dim = {};  // size, in_range: which dim; sum_repeated: of the ids; scan without xs: the trip count
   bool reverse = false;              // scan
   uint32_t consts = 0, carries = 0;  // scan: how many operands are consts and carries; xs follow
   bool lengths = false;              // scan: the last operand is the rows' lengths

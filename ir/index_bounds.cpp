@@ -38,6 +38,8 @@ class Collector {
         note(of(1), Poly(func.type(op.operands[0]).shape[0]));
         result = of(0);
         break;
+      case OpKind::scatter: note(of(1), Poly(func.type(op.operands[0]).shape[0])); break;
+      case OpKind::sum_repeated: note(of(0), Poly(op.attrs.dim)); break;
       case OpKind::scatter_add: note(of(0), Poly(op.attrs.type.shape[0])); break;
       case OpKind::scan: {
         const ScanView scan(op);

@@ -121,9 +121,12 @@ struct Accumulator {
 };
 
 struct Store {
-  Access access;     // in the scope of the kernel's dims
-  NodeId value = 0;  // into the kernel's nodes
-  bool add = false;  // scatter: adds to what is there, points in row-major order
+  Access access;            // in the scope of the kernel's dims
+  NodeId value = 0;         // into the kernel's nodes
+  bool add = false;         // scatter: adds to what is there, points in row-major order
+  bool may_repeat = false;  // several points may store to one element: in row-major order, so the last stays
+
+  bool ordered() const { return add || may_repeat; }
 };
 
 /// How the threads of a program share the points of a kernel: by one of its dims.

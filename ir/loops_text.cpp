@@ -95,7 +95,8 @@ class Printer {
     }
     nodes(depth + 1, k.nodes);
     for (const Store& s : k.stores)
-      line(depth + 1, fmt::format("{} {}= %{}", access(s.access), s.add ? "+" : "", s.value));
+      line(depth + 1, fmt::format("{} {}= %{}{}", access(s.access), s.add ? "+" : "", s.value,
+                                  s.may_repeat ? ", the last stays" : ""));
   }
 
   std::string split(const Split& s) const {

@@ -44,7 +44,7 @@ class ElementBuilder {
 };
 using LowerRule = NodeId (*)(ElementBuilder&, const Func&, const Op&, const Indices& at);
 
-/// Writes the parts of a value that lives in a buffer by itself (concat, pad, scatter_add).
+/// Writes the parts of a value that lives in a buffer by itself (concat, pad, what scatters).
 class Placer {
  public:
   virtual ~Placer() = default;
@@ -53,6 +53,12 @@ class Placer {
   virtual void copy(Value v, int64_t axis, int64_t offset) = 0;
   /// result[ids[i...], ...] += updates[i..., ...], in row-major order of i.
   virtual void scatter_add(Value ids, Value updates) = 0;
+  /// The whole of v, which has the result's type.
+  virtual void start(Value v) = 0;
+  /// result[ids[i...], ...] = rows[i..., ...], in row-major order of i.
+  virtual void scatter(Value ids, Value rows) = 0;
+  /// result[last[i]..., ...] += updates[i..., ...], where last[i] is the last position with the id of i.
+  virtual void sum_repeated(Value ids, Value updates, const Dim& dim) = 0;
 };
 using PlaceRule = void (*)(Placer&, const Func&, const Op&);
 

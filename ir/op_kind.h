@@ -11,7 +11,7 @@
   /* binary      */ X(add) X(sub) X(mul) X(div) X(max) X(min) X(less) X(equal)                    \
   /* ternary     */ X(select)                                                                     \
   /* movement    */ X(reshape) X(transpose) X(broadcast) X(slice) X(pad) X(concat)                \
-  /* indexed     */ X(gather) X(scatter_add)                                                      \
+  /* indexed     */ X(gather) X(scatter_add) X(scatter) X(sum_repeated)                           \
   /* contraction */ X(matmul) X(reduce_sum) X(reduce_max) X(argmax)                               \
   /* other       */ X(detach) X(in_range)                                                         \
   /* recurrence  */ X(scan)

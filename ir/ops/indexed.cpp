@@ -1,3 +1,5 @@
+#include <map>
+
 #include "ir/ops/ops.h"
 #include "ir/ops/rules.h"
 
@@ -16,15 +18,35 @@ Types infer_gather(const Func&, const Op&, TypeSpan in) {
   return {out};
 }
 
+/// Rows of a table are [ids..., j...] for table[., j...].
+void require_rows(const Type& rows, const Type& ids, const Type& table) {
+  if (table.rank() == 0) reject("a scalar has no rows");
+  Type wanted{table.dtype, ids.shape};
+  wanted.shape.insert(wanted.shape.end(), table.shape.begin() + 1, table.shape.end());
+  if (rows != wanted) reject("updates for {} are {}", to_string(table), to_string(wanted));
+}
+
 Types infer_scatter_add(const Func&, const Op& op, TypeSpan in) {
-  const Type& out = op.attrs.type;
   require_ids(in[0]);
-  require_number(out);
-  if (out.rank() == 0) reject("a scalar has no rows");
-  Type updates{out.dtype, in[0].shape};
-  updates.shape.insert(updates.shape.end(), out.shape.begin() + 1, out.shape.end());
-  if (in[1] != updates) reject("updates for {} are {}", to_string(out), to_string(updates));
-  return {out};
+  require_number(op.attrs.type);
+  require_rows(in[1], in[0], op.attrs.type);
+  return {op.attrs.type};
+}
+
+Types infer_scatter(const Func&, const Op&, TypeSpan in) {
+  require_ids(in[1]);
+  require_rows(in[2], in[1], in[0]);
+  return {in[0]};
+}
+
+Types infer_sum_repeated(const Func&, const Op& op, TypeSpan in) {
+  require_ids(in[0]);
+  checked_extent(op.attrs.dim.size());
+  require_number(in[1]);
+  const Shape &ids = in[0].shape, &updates = in[1].shape;
+  if (ids.size() > updates.size() || !std::equal(ids.begin(), ids.end(), updates.begin()))
+    reject("updates of ids {} start with these dims, not {}", to_string(ids), to_string(updates));
+  return {in[1]};
 }
 
 /// Calls f(row, i) for the i-th id.
@@ -98,10 +120,90 @@ OpDef scatter_add_op() {
               }};
 }
 
+/// The table, then result[ids[i...], j...] = rows[i..., j...], in row-major order of i.
+OpDef scatter_op() {
+  return {.kind = OpKind::scatter,
+          .name = "scatter",
+          .arity = 3,
+          .cls = OpClass::placed,
+          .attrs = {},
+          .infer = infer_scatter,
+          .eval =
+              [](const EvalContext& c) {
+                Array& out = c.out[0];
+                out.data = c.in[0]->data;
+                const int64_t width = count_of(std::span(out.shape).subspan(1));
+                for_each_row(*c.in[1], out.shape[0], [&](int64_t row, int64_t i) {
+                  std::copy_n(c.in[2]->data.begin() + i * width, width, out.data.begin() + row * width);
+                });
+              },
+          .grad = [](const GradContext& g) -> Values {
+            const Type &table = g.in_type(0), &ids = g.in_type(1), &rows = g.in_type(2);
+            const Value zeros = g.b.constant(rows, 0), ones = g.b.constant({rows.dtype, ids.shape}, 1);
+            const Value times = g.b.sum_repeated(table.shape[0], g.in(1), ones);
+            std::vector<int64_t> axes;
+            for (int64_t i = 0; i < ids.rank(); ++i) axes.push_back(i);
+            const Value stays = g.b.binary(OpKind::less, g.b.like(times, 0), times);
+            return {g.b.scatter(g.d[0], g.in(1), zeros), Value{},
+                    g.b.select(g.b.broadcast(stays, rows.shape, axes), g.b.gather(g.d[0], g.in(1)), zeros)};
+          },
+          .vectorize = nullptr,  // rows of one step would replace those of another
+          .lower = nullptr,
+          .place =
+              [](Placer& p, const Func&, const Op& op) {
+                p.start(op.operands[0]);
+                p.scatter(op.operands[1], op.operands[2]);
+              }};
+}
+
+/// result[i...] = sum of updates[k...] over all k with ids[k] = ids[i], in row-major order of k, if none of
+/// them comes after i; else 0. The rows of scatter_add that are not zero, each once, in as much memory as the
+/// updates take.
+OpDef sum_repeated_op() {
+  return {.kind = OpKind::sum_repeated,
+          .name = "sum_repeated",
+          .arity = 2,
+          .cls = OpClass::placed,
+          .attrs = {Attr::dim},
+          .infer = infer_sum_repeated,
+          .eval =
+              [](const EvalContext& c) {
+                const Array& ids = *c.in[0];
+                Array& out = c.out[0];
+                const int64_t rows = ir::bind(c.op.attrs.dim, c.dims);
+                std::map<int64_t, int64_t> last;
+                for_each_row(ids, rows, [&](int64_t row, int64_t i) { last[row] = i; });
+                const int64_t width = ids.count() > 0 ? out.count() / ids.count() : 0;
+                std::fill(out.data.begin(), out.data.end(), 0.0);
+                for_each_row(ids, rows, [&](int64_t row, int64_t i) {
+                  for (int64_t j = 0; j < width; ++j) {
+                    double& sum = out.data[last[row] * width + j];
+                    sum += c.in[1]->data[i * width + j];
+                    if (out.dtype == DType::i32) sum = wrap_i32(static_cast<int64_t>(sum));
+                  }
+                });
+              },
+          .grad = [](const GradContext& g) -> Values {
+            const Type &ids = g.in_type(0), &updates = g.in_type(1);
+            Type table{updates.dtype, {g.op.attrs.dim}};
+            table.shape.insert(table.shape.end(), updates.shape.begin() + ids.rank(), updates.shape.end());
+            const Value by_id = g.b.scatter(g.b.constant(table, 0), g.in(0), g.d[0]);
+            return {Value{}, g.b.gather(by_id, g.in(0))};
+          },
+          .vectorize = nullptr,  // would sum over the steps
+          .lower = nullptr,
+          .place =
+              [](Placer& p, const Func&, const Op& op) {
+                p.fill(0);
+                p.sum_repeated(op.operands[0], op.operands[1], op.attrs.dim);
+              }};
+}
+
 }  // namespace
 
 const std::array<OpDef, kIndexedOps>& indexed_ops() {
-  static const std::array<OpDef, kIndexedOps> ops = {gather_op(), scatter_add_op()};
+  static const std::array<OpDef, kIndexedOps> ops = {gather_op(), scatter_add_op(), scatter_op(),
+                                                     sum_repeated_op()};
   return ops;
 }
 

@@ -116,6 +116,17 @@ const std::vector<OpRow>& op_rows() {
       {"%i: i32[N], %u: F[N]", "scatter_add %i, %u : F[3]", 0, 2},
       {"%i: i32[N], %u: i32[N]", "scatter_add %i, %u : i32[3]", 0, 2},
       {"%i: i32[Z], %u: F[Z,2]", "scatter_add %i, %u : F[3,2]", 0, 2},
+      {"%e: F[B,4], %i: i32[T,2], %u: F[T,2,4]", "scatter %e, %i, %u : F[B,4]", 0, 2},
+      {"%e: F[3], %i: i32[N], %u: F[N]", "scatter %e, %i, %u : F[3]", 0, 2},
+      {"%e: i32[3], %i: i32[N], %u: i32[N]", "scatter %e, %i, %u : i32[3]", 0, 2},
+      {"%e: F[3,2,B], %i: i32[], %u: F[2,B]", "scatter %e, %i, %u : F[3,2,B]", 0, 2},
+      {"%e: F[3,2], %i: i32[Z], %u: F[Z,2]", "scatter %e, %i, %u : F[3,2]", 0, 2},
+      {"%i: i32[T,2], %u: F[T,2,4]", "sum_repeated %i, %u {dim=3} : F[T,2,4]", 0, 2},
+      {"%i: i32[N], %u: F[N,B,19]", "sum_repeated %i, %u {dim=B} : F[N,B,19]", 0, 2},
+      {"%i: i32[N], %u: F[N]", "sum_repeated %i, %u {dim=3} : F[N]", 0, 2},
+      {"%i: i32[N], %u: i32[N]", "sum_repeated %i, %u {dim=3} : i32[N]", 0, 2},
+      {"%i: i32[], %u: F[2]", "sum_repeated %i, %u {dim=3} : F[2]", 0, 2},
+      {"%i: i32[Z], %u: F[Z,2]", "sum_repeated %i, %u {dim=3} : F[Z,2]", 0, 2},
 
       // contraction
       {"%x: F[7], %w: F[7,5]", "matmul %x, %w : F[5]"},
