@@ -198,9 +198,11 @@ GemmBlocks gemm_blocks(const Kernel& kernel, const Target& target) {
   GemmBlocks blocks{0, most_k, false};
   const std::vector<GemmGroup> groups = gemm_groups(kernel);
   const std::vector<Poly>& k = kernel.accs[groups[0].accs[0]].dims;
-  const int64_t terms =
-      k[0].is_constant() ? std::max<int64_t>(k[0].constant(), 1) : kernel.schedule.most_terms;
-  if (groups.size() == 1 && k.size() == 1 && terms > 0 && terms <= 2 * most_k) blocks = {0, terms, true};
+  if (groups.size() == 1 && k.size() == 1) {
+    const int64_t terms =
+        k[0].is_constant() ? std::max<int64_t>(k[0].constant(), 1) : kernel.schedule.most_terms;
+    if (terms > 0 && terms <= 2 * most_k) blocks = {0, terms, true};
+  }
   const int64_t rows = gemm_tile(kernel, target).rows;
   const Poly all = kernel.dims.size() > 1 ? kernel.dims[kernel.dims.size() - 2] : Poly(1);
   const int64_t most = all.is_constant() ? std::clamp<int64_t>(all.constant(), 1, kBlockRows) : kBlockRows;

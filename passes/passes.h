@@ -18,8 +18,8 @@ struct Options {
   ir::DimValues dims = {};       // bind-dims
   int64_t chunks = 4;            // linear-scan
   ir::Dim window = 64;           // recompute: the most steps of a window, or a dim that says it at the call
-  int64_t rows = 0;              // tile-outputs: of a block, for outputs of any width; 0: its own choice.
-                                 // tile-time: of a block; 0: its own choice
+  int64_t rows = 0;              // tile-outputs: of a block, for outputs of any width; tile-time: of a
+                                 // block; used-rows: of the smallest table; 0: their own choice
 };
 
 /// Appends to func's results the gradients of result 0 (a scalar) with respect to options.wrt, in their
@@ -66,6 +66,9 @@ ir::Func tile_outputs(const ir::Func& func, const Options& options = {});
 /// Products that were hoisted out of a forward scan run with it for a block of steps at a time: see
 /// tile_time.cpp.
 ir::Func tile_time(const ir::Func& func, const Options& options = {});
+/// An update that leaves alone the rows of a table which were not looked up does not touch them: see
+/// used_rows.cpp.
+ir::Func used_rows(const ir::Func& func, const Options& options = {});
 /// Names of dims become numbers. Throws Error for a name that func does not have, and for a negative number.
 ir::Func bind_dims(const ir::Func& func, const ir::DimValues& dims);
 

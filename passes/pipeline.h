@@ -24,7 +24,8 @@ inline constexpr std::string_view kInference =
 inline constexpr std::string_view kTraining =
     "mask-lengths,simplify,gather-matmul,sink-scan-outputs,split-scan,merge-matmuls,hoist-scan,"
     "sink-scan-sums,sink-scan-outputs,hoist-scan,simplify,grad,"
-    "simplify,hoist-scan,sink-scan-sums,sink-scan-outputs,hoist-scan,simplify,tile-outputs";
+    "simplify,hoist-scan,sink-scan-sums,sink-scan-outputs,hoist-scan,simplify,tile-outputs,"
+    "used-rows";
 
 /// To be appended to kInference: what is hoisted out of time runs for blocks of steps, so that the memory of
 /// a call does not grow with their number. Needs the batch to be a number (bind-dims).

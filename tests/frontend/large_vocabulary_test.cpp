@@ -127,5 +127,66 @@ TEST(WideOutput, HasTheBitsOfOneThreadOnSeveral) {
   }
 }
 
+/// Two updates of the model over a table of many words, as the evaluator does them, and as they are compiled
+/// with and without the pass.
+struct Updates {
+  static constexpr int64_t kWords = 9000;
+  struct Words : Model {
+    Embedding embedding;
+    Rnn cell;
+    Linear head;
+    Words() {
+      embedding = Embedding(*this, "embedding", kWords, 24);
+      cell = Rnn(*this, "cell", 24, 6);
+      head = Linear(*this, "head", 6, 7);
+    }
+    Rnn::State initial(Dim batch) const { return cell.initial(batch); }
+    std::pair<Rnn::State, Tensor> step(const Rnn::State& s, Tensor id) const {
+      const Rnn::State next = cell(s, embedding(id));
+      return {next, head(next.h)};
+    }
+  } model;
+  Function loss = loss_function(model, {}, {}, softmax_cross_entropy);
+
+  /// Looks up few words, and most of them more than once.
+  static void run(Program& program) {
+    program.resize({{"T", 9}, {"B", 4}});
+    std::vector<int32_t> ids = random_ids(36, 3), targets = random_ids(36, 4);
+    for (size_t i = 0; i < ids.size(); ++i)
+      ids[i] = i % 3 ? ids[i] % 8 : kWords - 1 - ids[i] % 8, targets[i] %= 7;
+    program.set("x", ids);
+    program.set("target", targets);
+    for (int update = 0; update < 3; ++update) program.run();
+  }
+};
+
+/// Bytes of a table of gradients.
+constexpr size_t kTableBytes = Updates::kWords * 24 * sizeof(float);
+
+template <class O>
+void expect_same_updates(const O& optimizer, int64_t threads, bool saves) {
+  const Updates updates;
+  const Function training = training_function(updates.loss, optimizer);
+  const Weights mine = updates.model.init(1), other = updates.model.init(1);
+  Program rows = compile(training, mine, {.threads = threads});
+  Program tables = compile(without(training, "used-rows"), other);
+  Updates::run(rows), Updates::run(tables);
+  EXPECT_EQ(rows.memory_bytes() + kTableBytes / 2 < tables.memory_bytes(), saves);
+  for (const auto& [name, buffer] : tables.weights().all())
+    EXPECT_EQ(array_of(rows.weights().at(name)).data, array_of(buffer).data) << name;
+}
+
+TEST(UsedRows, HaveTheBitsOfTheWholeTablesUpdate) {
+  expect_same_updates(Sgd{.lr = 0.3, .clip_value = 0.01}, 1, true);
+  expect_same_updates(Adagrad{.lr = 0.3}, 1, true);
+  expect_same_updates(Adagrad{.lr = 0.3, .initial = 0.1}, 2, true);
+}
+
+TEST(UsedRows, AreNotAllThatOtherRulesChange) {
+  expect_same_updates(Sgd{.lr = 0.3, .momentum = 0.9}, 1, false);
+  expect_same_updates(Sgd{.lr = 0.3, .weight_decay = 0.1}, 1, false);
+  expect_same_updates(Adam{.lr = 0.01}, 1, false);
+}
+
 }  // namespace
 }  // namespace rondo::test

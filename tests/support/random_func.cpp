@@ -286,7 +286,14 @@ class Generator {
       result.push_back(width);
     }
     const Item u = partner({F, updates});
-    add(b_.scatter_add({F, result}, ids->v, u.v), u.bound * static_cast<double>(count(shape(ids->v))));
+    const double sum = u.bound * static_cast<double>(count(shape(ids->v)));
+    switch (below(3)) {
+      case 0: return add(b_.scatter_add({F, result}, ids->v, u.v), sum);
+      case 1: return add(b_.sum_repeated(result[0], ids->v, u.v), sum);
+      default: break;
+    }
+    const Item table = partner({F, result});
+    add(b_.scatter(table.v, ids->v, u.v), std::max(table.bound, u.bound), table.exact && u.exact);
   }
 
   void matmul() {
