@@ -37,7 +37,7 @@ class GemmEmitter {
   void run() {
     const Schedule& schedule = s_.kernel.schedule;
     bool one_k = std::ranges::all_of(s_.groups, [&](const GemmGroup& g) { return s_.k_dims(g).size() == 1; });
-    bool blocked = schedule.block && !s_.is_packed() && schedule.workspace != kNone && one_k;
+    bool blocked = schedule.block && !is_packed(s_.kernel) && schedule.workspace != kNone && one_k;
     f_.for_box(outer_, [&](const Values& at) { blocked ? run_blocked(at) : run_direct(at); });
   }
 

@@ -33,7 +33,7 @@ class RowEmitter {
         scope.variables.push_back(first);
         emit_columns(scope);
       };
-      if (!s_.is_packed()) return for_lanes(f_, s_.columns(), widths(), visit);
+      if (!is_packed(s_.kernel)) return for_lanes(f_, s_.columns(), widths(), visit);
       const auto lanes = static_cast<unsigned>(s_.block_columns());
       to_and_fro(f_, f_.poly(s_.columns()), lanes, [&](llvm::Value* n) {
         visit(n, lanes, s_.ragged() ? f_.lanes_below(n, f_.poly(s_.columns()), lanes) : nullptr);
@@ -42,7 +42,7 @@ class RowEmitter {
   }
 
  private:
-  bool is_packed(uint32_t group) const {
+  bool has_packed(uint32_t group) const {
     const std::vector<BufferId>& packed = s_.kernel.schedule.packed;
     return group < packed.size() && packed[group] != kNone;
   }
@@ -149,7 +149,7 @@ class RowEmitter {
   /// The right operand of accumulator i of the term's group, in all columns.
   llvm::Value* right(const Term& term, size_t i, const Scope& scope) {
     const GemmGroup& g = s_.groups[term.group];
-    if (!is_packed(term.group)) {
+    if (!has_packed(term.group)) {
       const Scope lanes{term.at, s_.column(), scope.lanes, scope.mask};
       return operand(term, g.accs[i], *gemm_operands(s_.kernel, g.accs[i]).right, lanes);
     }

@@ -1,8 +1,6 @@
 // Operands of the gemm form: where they are, and their packed copies.
 #pragma once
 
-#include <algorithm>
-
 #include "codegen/llvm_values.h"
 #include "codegen/schedule_gemm.h"
 
@@ -26,10 +24,6 @@ struct GemmShape {
   int column() const { return static_cast<int>(kernel.dims.size()) - 1; }
   const ir::Poly& columns() const { return kernel.dims.back(); }
   int64_t block_columns() const { return static_cast<int64_t>(tile.vectors) * lanes; }
-  /// Whether right operands have packed copies, made before a loop.
-  bool is_packed() const {
-    return std::ranges::any_of(kernel.schedule.packed, [](ir::BufferId id) { return id != ir::kNone; });
-  }
   /// Whether the last block of columns is less than full.
   bool ragged() const { return !columns().is_constant() || columns().constant() % block_columns() != 0; }
   const std::vector<ir::Poly>& k_dims(const GemmGroup& g) const { return kernel.accs[g.accs[0]].dims; }

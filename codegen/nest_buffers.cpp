@@ -101,7 +101,7 @@ class Nester {
   }
 
   void run() {
-    for (BufferId host : by_size())
+    for (BufferId host : all_candidates())
       if (is_candidate(host)) fill(host);
   }
 
@@ -149,8 +149,7 @@ class Nester {
 
   bool is_candidate(BufferId b) const { return !fixed_[b] && hosts_[b] == b && touches_.contains(b); }
 
-  /// Candidates, the largest first, else as they are first touched.
-  std::vector<BufferId> by_size() const {
+  std::vector<BufferId> all_candidates() const {
     std::vector<BufferId> result;
     for (BufferId b = 0; b < hosts_.size(); ++b)
       if (is_candidate(b)) result.push_back(b);
@@ -272,7 +271,7 @@ class Nester {
   /// What hands over to the host, or it to them, at the points of a kernel; then to these, and so on.
   std::vector<BufferId> linked(BufferId host) {
     std::vector<Member> open, found = {*member(host, host, program_.buffers[host].row, 0)};
-    for (BufferId b : by_size())
+    for (BufferId b : all_candidates())
       if (const int64_t width = b == host ? 0 : width_in(b, host))
         if (std::optional<Member> m = member(b, host, width, 0)) open.push_back(std::move(*m));
     for (size_t next = 0; next < found.size(); ++next)

@@ -112,6 +112,10 @@ bool is_near_row(const Kernel& kernel) {
   return (terms * kernel.dims.back()).constant() <= kNear;
 }
 
+bool is_packed(const Kernel& kernel) {
+  return std::ranges::any_of(kernel.schedule.packed, [](BufferId id) { return id != kNone; });
+}
+
 GemmOperands gemm_operands(const Kernel& kernel, uint32_t acc) {
   auto found = operands(kernel, kernel.accs.at(acc));
   RONDO_CHECK(found, "not a gemm kernel: " + kernel.name);

@@ -37,6 +37,8 @@ bool is_gemm(const ir::Kernel&);
 bool is_row(const ir::Kernel&);
 /// Whether the matrices of a kernel that is_row stay in the first cache from call to call.
 bool is_near_row(const ir::Kernel&);
+/// Whether right operands have packed copies, made before a loop.
+bool is_packed(const ir::Kernel&);
 /// The groups of a kernel that is_gemm.
 std::vector<GemmGroup> gemm_groups(const ir::Kernel&);
 GemmOperands gemm_operands(const ir::Kernel&, uint32_t acc);

@@ -75,8 +75,7 @@ class Report {
                                             : "vector: sums that are no product of matrices");
         break;
       case Schedule::Form::row:
-        lines.push_back(
-            "row: one row, and matrices that stay in the near caches; sums stay in registers to the end");
+        lines.push_back("row: sums stay in registers to the end, " + where_matrices_are(kernel));
         break;
       case Schedule::Form::gemm: describe_gemm(kernel, lines); break;
     }
@@ -112,9 +111,14 @@ class Report {
           blocks.rows, blocks.whole_k ? "all " : "", blocks.k, kernel.schedule.panel_kb));
       return;
     }
-    const bool packed = std::ranges::any_of(kernel.schedule.packed, [](BufferId b) { return b != kNone; });
-    lines.push_back(packed ? "right operands packed before"
-                           : "right operands read where they are: one use each, or few");
+    lines.push_back(is_packed(kernel) ? "right operands packed before"
+                                      : "right operands read where they are: one use each, or few");
+  }
+
+  static std::string where_matrices_are(const Kernel& kernel) {
+    if (is_packed(kernel)) return "matrices packed before and walked to and fro";
+    return is_near_row(kernel) ? "matrices of the first cache in place, in wide blocks"
+                               : "matrices beyond the first cache in place, in narrow blocks";
   }
 
   int64_t lanes(const Kernel& kernel) const {
