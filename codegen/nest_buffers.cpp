@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <map>
 #include <optional>
-#include <ranges>
 
 #include "codegen/plan_memory.h"
 #include "codegen/point_loops.h"
@@ -284,7 +283,7 @@ class Nester {
         }
       }
     std::vector<BufferId> result;
-    for (const Member& m : found | std::views::drop(1)) result.push_back(m.buffer);
+    for (size_t i = 1; i < found.size(); ++i) result.push_back(found[i].buffer);
     std::ranges::sort(result);  // in the order of the program
     std::ranges::stable_sort(result,
                              [&](BufferId x, BufferId y) { return typical_size(x) > typical_size(y); });
