@@ -61,6 +61,12 @@ TEST(Bench, TrainsALanguageModel) {
   }
 }
 
+/// The 4,096 columns of the gates are computed for windows of steps.
+TEST(Bench, CountsWhatRunsInWindows) {
+  const nlohmann::json f = fields("--mode infer --hidden 1024 --batch 1 --steps 3");
+  EXPECT_GT(f.at("fraction_of_limit"), 0.0);
+}
+
 TEST(Bench, CountsMemory) {
   const nlohmann::json f = fields("--mode train --input 3 --hidden 8 --batch 2 --steps 5 --memory");
   const double weights = 4 * (3 * 32 + 8 * 32 + 32);

@@ -19,15 +19,26 @@ double bytes(const Type& type, const DimValues& dims) {
   return elements(type, dims) * static_cast<double>(size_of(type.dtype));
 }
 
+/// The dims of each run of a scan's body: of windows, the last may be shorter.
+std::vector<DimValues> dims_of_runs(const Func& func, const Op& scan, const DimValues& dims) {
+  const auto runs = static_cast<size_t>(std::max<int64_t>(ir::bind(trip_count(func, scan), dims), 0));
+  std::vector<DimValues> all(runs, dims);
+  if (!scan.attrs.window.is_named()) return all;
+  const int64_t steps = ir::bind(scan.attrs.dim, dims), longest = ir::bind(scan.attrs.longest, dims);
+  for (size_t run = 0; run < runs; ++run)
+    all[run][scan.attrs.window.name()] = std::min(longest, steps - static_cast<int64_t>(run) * longest);
+  return all;
+}
+
 /// The sum of `cost` over the products of func, those in scans once a step.
 double sum_over_products(const Func& func, const DimValues& dims,
-                         const std::function<double(const Func&, const Op&)>& cost) {
+                         const std::function<double(const Func&, const Op&, const DimValues&)>& cost) {
   double sum = 0;
   for (const Op& op : func.ops) {
-    if (op.kind == OpKind::matmul) sum += cost(func, op);
+    if (op.kind == OpKind::matmul) sum += cost(func, op, dims);
     if (op.kind == OpKind::scan)
-      sum +=
-          static_cast<double>(ir::bind(trip_count(func, op), dims)) * sum_over_products(*op.body, dims, cost);
+      for (const DimValues& inside : dims_of_runs(func, op, dims))
+        sum += sum_over_products(*op.body, inside, cost);
   }
   return sum;
 }
@@ -47,7 +58,7 @@ Value source_of(const Func& func, Value v) {
 }  // namespace
 
 double matmul_flops(const Func& func, const DimValues& dims) {
-  return sum_over_products(func, dims, [&](const Func& in, const Op& op) {
+  return sum_over_products(func, dims, [](const Func& in, const Op& op, const DimValues& dims) {
     const Type &a = in.type(op.operands[0]), &b = in.type(op.operands[1]);
     const Dim& width = op.attrs.tb ? b.shape[0] : b.shape.back();
     return 2 * elements(a, dims) * static_cast<double>(ir::bind(width, dims));
@@ -55,7 +66,7 @@ double matmul_flops(const Func& func, const DimValues& dims) {
 }
 
 double weight_bytes(const Func& func, const DimValues& dims) {
-  return sum_over_products(func, dims, [&](const Func& in, const Op& op) {
+  return sum_over_products(func, dims, [](const Func& in, const Op& op, const DimValues& dims) {
     return op.attrs.ta ? 0 : bytes(in.type(op.operands[1]), dims);
   });
 }
