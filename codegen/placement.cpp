@@ -55,9 +55,7 @@ class Placer {
     return !f_.def(v) || cls(v) == OpClass::scan || cls(v) == OpClass::placed;
   }
   /// A placed op that writes rows which ids choose; the others are written by the kernels of their operands.
-  static bool scatters(const Op& op) {
-    return op.kind == OpKind::scatter_add || op.kind == OpKind::scatter || op.kind == OpKind::sum_repeated;
-  }
+  bool scatters(const Op& op) const { return cls(op) == OpClass::placed && def_of(op.kind).ids; }
   static bool computes(OpClass c) {
     return c == OpClass::pointwise || c == OpClass::reduction || c == OpClass::indexed;
   }
@@ -77,9 +75,9 @@ class Placer {
         forced_[v.id] = true;
         return;
       }
-      if (f_.def(v)->operands.empty() || (c != OpClass::slice && c != OpClass::view)) return;
-      if (f_.def(v)->kind == OpKind::random) return;
-      v = f_.def(v)->operands[0];
+      const int base = def_of(f_.def(v)->kind).elements_of;
+      if (base < 0 || (c != OpClass::slice && c != OpClass::view)) return;
+      v = f_.def(v)->operands[static_cast<size_t>(base)];
     }
   }
 

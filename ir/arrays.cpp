@@ -34,10 +34,10 @@ int64_t ids_in_range(const Func& func, const DimValues& dims) {
     if (!dim.is_named() || dims.contains(dim.name())) ids = std::min(ids, bind(dim, dims) + more);
   };
   for (const Op& op : func.ops) {
-    if (op.kind == OpKind::sum_repeated) limit(op.attrs.dim);
-    if (op.kind == OpKind::gather || op.kind == OpKind::scatter) limit(func.type(op.operands[0]).shape[0]);
-    if (op.kind == OpKind::scatter_add) limit(op.attrs.type.shape[0]);
-    if (op.kind == OpKind::in_range) limit(op.attrs.dim, op.attrs.hi);
+    if (const IdRangeRule rule = def_of(op.kind).ids) {
+      const IdRange range = rule(func, op);
+      limit(range.dim, range.more);
+    }
     if (op.attrs.lengths) limit(trip_count(func, op), 1);
     if (op.body) ids = std::min(ids, ids_in_range(*op.body, dims));
   }

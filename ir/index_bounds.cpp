@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "ir/op_def.h"
+
 namespace rondo::ir {
 namespace {
 
@@ -25,33 +27,24 @@ class Collector {
 
  private:
   void visit(const Func& func, const Op& op, Sources& source) {
+    const OpDef& def = def_of(op.kind);
     auto of = [&](size_t operand) { return source[op.operands[operand].id]; };
-    uint32_t& result = source[op.result().id];
-    switch (op.kind) {
-      case OpKind::reshape:
-      case OpKind::transpose:
-      case OpKind::broadcast:
-      case OpKind::slice:
-      case OpKind::pad: result = of(0); break;
-      case OpKind::in_range: note(result = of(0), Poly(op.attrs.dim) + Poly(op.attrs.hi), op.attrs.lo); break;
-      case OpKind::gather:
-        note(of(1), Poly(func.type(op.operands[0]).shape[0]));
-        result = of(0);
-        break;
-      case OpKind::scatter: note(of(1), Poly(func.type(op.operands[0]).shape[0])); break;
-      case OpKind::sum_repeated: note(of(0), Poly(op.attrs.dim)); break;
-      case OpKind::scatter_add: note(of(0), Poly(op.attrs.type.shape[0])); break;
-      case OpKind::scan: {
-        const ScanView scan(op);
-        Sources params;
-        for (size_t i = 0; i < scan.body.params.size(); ++i)
-          params.push_back(i < scan.consts || i >= scan.consts + scan.carries ? of(i) : kNone);
-        const Sources results = walk(scan.body, params);
-        for (uint32_t i = 0; i < scan.ys; ++i) source[scan.y(i).id] = results[scan.carries + i];
-        break;
-      }
-      default: break;
+    if (def.ids) {
+      const IdRange range = def.ids(func, op);
+      note(of(range.operand), Poly(range.dim) + Poly(range.more), range.low);
     }
+    if (def.elements_of >= 0) source[op.result().id] = of(static_cast<size_t>(def.elements_of));
+    if (op.kind == OpKind::scan) visit_body(ScanView(op), source);
+  }
+
+  void visit_body(const ScanView& scan, Sources& source) {
+    Sources params;
+    for (size_t i = 0; i < scan.body.params.size(); ++i) {
+      const bool carry = i >= scan.consts && i < scan.consts + scan.carries;
+      params.push_back(carry ? kNone : source[scan.op.operands[i].id]);
+    }
+    const Sources results = walk(scan.body, params);
+    for (uint32_t i = 0; i < scan.ys; ++i) source[scan.y(i).id] = results[scan.carries + i];
   }
 
   void note(uint32_t input, Poly bound, int64_t low = 0) {

@@ -1,7 +1,9 @@
 // One place per op: its name, attributes, type rule, meaning, gradient, how it leaves a scan, and lowering.
 #pragma once
 
+#include <array>
 #include <functional>
+#include <optional>
 #include <span>
 #include <string_view>
 #include <vector>
@@ -71,6 +73,30 @@ struct AllSteps {
 /// False: not with these operands stacked.
 using VectorizeRule = bool (*)(AllSteps&);
 
+/// Turns the attributes of an op into those of the op whose result, over operands of all steps, is the sum
+/// over the steps of this op's. False: there is none.
+using SumRule = bool (*)(Attrs&);
+
+/// How an op works on each row by itself, a row being what stands at one index of a leading dim: some rows of
+/// the result are the op over the same rows of `stacked` operands.
+struct ByRow {
+  std::vector<char> stacked;  // per operand: has these rows; of the others, each row may need all
+  bool sums = false;          // the result has no rows: it is the sum of what the op gives for parts of them
+};
+/// None: rows mix.
+using ByRowRule = std::optional<ByRow> (*)(const Func&, const Op&);
+
+/// Elements of an operand, an i32, lie in [low, dim + more).
+struct IdRange {
+  size_t operand;
+  Dim dim;
+  int64_t more = 0, low = 0;
+};
+using IdRangeRule = IdRange (*)(const Func&, const Op&);
+
+/// What a pointwise op gives where an operand is 0 and the others are finite: 0, or the other operand.
+enum class AtZero : uint8_t { unknown, zero, other };
+
 struct OpDef {
   OpKind kind;
   std::string_view name;  // in text: "const", "matmul"
@@ -82,9 +108,16 @@ struct OpDef {
   void (*eval)(const EvalContext&);
   std::vector<Value> (*grad)(const GradContext&);  // null: not differentiable, cotangents stop here
   VectorizeRule vectorize = nullptr;  // null: stays in its scan, unless it is the same at every step
+  SumRule sum_steps = nullptr;        // null: no op is the sum over steps of this one
+  ByRowRule by_row = nullptr;         // null: rows mix
   LowerRule lower;                    // null for placed ops and scan
   PlaceRule place = nullptr;
-  bool cheap = false;  // recomputed rather than stashed for a gradient
+  IdRangeRule ids = nullptr;  // null: operands may hold any numbers
+  int elements_of = -1;  // the operand from whose elements the result's are taken, but for zeros of a pad
+  bool cheap = false;    // recomputed rather than stashed for a gradient
+  bool linear = false;   // of all operands together: op(x + y) = op(x) + op(y)
+  bool chooses = false;  // each element is that of one of the last two operands
+  std::array<AtZero, 2> at_zero = {};  // per operand, of pointwise ops of two
 };
 
 const OpDef& def_of(OpKind);

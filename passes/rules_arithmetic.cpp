@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "ir/op_def.h"
+#include "passes/fold.h"
 #include "passes/rewriter.h"
 
 namespace rondo::passes {
@@ -93,29 +94,18 @@ Value numeric_size(Rewriter& r, const Op& op) {
   return r.constant(op.attrs.type, static_cast<double>(op.attrs.dim.size()));
 }
 
-/// The op of numbers, evaluated by its own rule on one element. f32 operands are rounded to f32 first, and so
-/// is the result: one rounding from double gives the bits that f32 arithmetic gives.
 Value fold_numbers(Rewriter& r, const Op& op) {
-  auto rounded = [](DType t, double x) {
-    return t == DType::f32 ? static_cast<double>(static_cast<float>(x)) : x;
-  };
-  std::vector<Array> in;
+  std::vector<double> numbers;
+  std::vector<Type> types;
   for (Value v : op.operands) {
     const auto x = r.number(v);
     if (!x) return {};
-    in.push_back({r.type(v).dtype, {}, {rounded(r.type(v).dtype, *x)}});
-  }
-  std::vector<const Array*> pointers;
-  std::vector<Type> types;
-  for (size_t i = 0; i < in.size(); ++i) {
-    pointers.push_back(&in[i]);
-    types.push_back(r.type(op.operands[i]));
+    numbers.push_back(*x);
+    types.push_back(r.type(v));
   }
   const Type type = def_of(op.kind).infer(r.b.func(), op, types)[0];
-  std::vector<Array> out{{type.dtype, {}, {0}}};
-  def_of(op.kind).eval({r.b.func(), op, {}, pointers, out});
-  const double x = rounded(type.dtype, out[0].data[0]);
-  return std::isfinite(x) ? r.constant(type, x) : Value{};
+  const auto x = fold(r.b.func(), op, type.dtype, numbers);
+  return x ? r.constant(type, *x) : Value{};
 }
 
 constexpr std::string_view kFold = "an op of numbers is a number";

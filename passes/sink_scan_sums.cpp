@@ -2,8 +2,8 @@
 // Where f(t) is a product A_t' B_t the sum is one product of the stacked operands; where it is itself a sum,
 // one sum over t too. This changes the order of additions, so it belongs into gradients and losses, not into
 // what a step must repeat to the bit.
-#include <algorithm>
 #include <map>
+#include <optional>
 #include <set>
 
 #include "ir/op_def.h"
@@ -17,18 +17,12 @@ using namespace ir;
 
 namespace {
 
-/// Ops with  sum of op(f(t)) = op(sum of f(t)).
-bool is_linear(OpKind kind) {
-  constexpr OpKind kLinear[] = {OpKind::add,     OpKind::sub,       OpKind::neg,
-                                OpKind::reshape, OpKind::transpose, OpKind::broadcast,
-                                OpKind::slice,   OpKind::pad,       OpKind::concat};
-  return std::find(std::begin(kLinear), std::end(kLinear), kind) != std::end(kLinear);
-}
-
-/// Ops whose sum over t is the same op over stacked operands.
-bool is_contraction(const Op& op) {
-  return (op.kind == OpKind::matmul && op.attrs.ta) || op.kind == OpKind::reduce_sum ||
-         op.kind == OpKind::scatter_add;
+/// The attributes with which the op over stacked operands is the sum over t of the op; none if there are
+/// none.
+std::optional<Attrs> summed(const Op& op) {
+  const SumRule rule = def_of(op.kind).sum_steps;
+  Attrs attrs = op.attrs;
+  return rule && rule(attrs) ? std::optional(std::move(attrs)) : std::nullopt;
 }
 
 /// For each carry: f where it is  s + f  and nothing else sees s, else Value{}.
@@ -55,8 +49,8 @@ class SumSinker {
         contracts_(scan_.body.values.size()),
         after_(func, op, operands, keep(), Flags(scan_.body.values.size())) {
     for (const Op& inner : scan_.body.ops) {
-      bool contracts = is_contraction(inner);
-      if (is_linear(inner.kind))
+      bool contracts = summed(inner).has_value();
+      if (def_of(inner.kind).linear)
         for (Value v : inner.operands) contracts |= contracts_[v.id];
       contracts_[inner.result().id] = contracts;
     }
@@ -90,12 +84,8 @@ class SumSinker {
     if (!seen_.insert(f).second) return;
     const Op* op = contracting(f);
     if (!op) return after_.need(f);
-    for (Value v : op->operands) {
-      if (is_contraction(*op))
-        after_.need(v);
-      else
-        need(v);
-    }
+    const bool whole = summed(*op).has_value();
+    for (Value v : op->operands) whole ? after_.need(v) : need(v);
   }
 
   Value all_steps(Builder& b, Value v) const { return stacked(b, after_[v], after_.steps()); }
@@ -110,14 +100,10 @@ class SumSinker {
   Value emit_sum(Builder& b, Value f) {
     const Op* op = contracting(f);
     if (!op) return b.reduce_sum(all_steps(b, f), {0});
+    const std::optional<Attrs> attrs = summed(*op);
     std::vector<Value> operands;
-    for (Value v : op->operands) operands.push_back(is_contraction(*op) ? all_steps(b, v) : sum(b, v));
-    Attrs attrs = op->attrs;
-    if (op->kind == OpKind::reduce_sum) {
-      for (int64_t& axis : attrs.axes) ++axis;
-      attrs.axes.insert(attrs.axes.begin(), 0);
-    }
-    return b.emit(op->kind, std::move(operands), std::move(attrs), scan_.body.value_name(f));
+    for (Value v : op->operands) operands.push_back(attrs ? all_steps(b, v) : sum(b, v));
+    return b.emit(op->kind, std::move(operands), attrs.value_or(op->attrs), scan_.body.value_name(f));
   }
 
   const Func& func_;

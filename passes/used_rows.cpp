@@ -12,12 +12,12 @@
 // which is the one whose row scatter keeps. All bits are those of the whole table's update, but for norms of
 // the gradient: a sum over all of G takes its terms in the order of places, not of ids.
 #include <algorithm>
-#include <cmath>
 #include <map>
 
 #include "ir/op_def.h"
 #include "passes/activity.h"
 #include "passes/copier.h"
+#include "passes/fold.h"
 #include "passes/passes.h"
 
 namespace rondo::passes {
@@ -38,28 +38,6 @@ struct AtRest {
   bool is_zero() const { return number == 0; }
   bool operator==(const AtRest&) const = default;
 };
-
-AtRest at_rest(OpKind kind, const std::vector<AtRest>& in) {
-  switch (kind) {
-    case OpKind::detach:
-    case OpKind::neg:
-    case OpKind::abs:
-    case OpKind::sqrt: return in[0].is_zero() ? in[0] : AtRest{};
-    case OpKind::add:
-      if (in[0].is_zero()) return in[1];
-      return in[1].is_zero() ? in[0] : AtRest{};
-    case OpKind::sub: return in[1].is_zero() ? in[0] : AtRest{};
-    case OpKind::mul: return in[0].is_zero() || in[1].is_zero() ? AtRest{0.0} : AtRest{};
-    case OpKind::div: return in[0].is_zero() ? in[0] : AtRest{};
-    case OpKind::max:
-    case OpKind::min:
-      if (!in[0].number || !in[1].number) return in[0] == in[1] ? in[0] : AtRest{};
-      return {kind == OpKind::max ? std::max(*in[0].number, *in[1].number)
-                                  : std::min(*in[0].number, *in[1].number)};
-    case OpKind::select: return in[1] == in[2] ? in[1] : AtRest{};
-    default: return {};
-  }
-}
 
 /// What depends on a gradient of used rows, and whether the rows are all there is to do.
 class RowUpdate {
@@ -104,11 +82,26 @@ class RowUpdate {
     if (op.kind == OpKind::reduce_sum)  // over all: of zeros, but for the rows
       return rest_.at(op.operands[0]).is_zero() && op.attrs.axes.size() == static_cast<size_t>(table_.rank());
     if (def_of(op.kind).cls != OpClass::pointwise) return false;
-    std::vector<AtRest> in;
-    for (Value v : op.operands) in.push_back(rest_of(v));
     dense_[op.result().id] = true;
-    rest_[op.result()] = at_rest(op.kind, in);
+    rest_[op.result()] = at_rest(op);
     return true;
+  }
+
+  AtRest at_rest(const Op& op) const {
+    const OpDef& def = def_of(op.kind);
+    std::vector<AtRest> in;
+    std::vector<double> numbers;
+    for (Value v : op.operands) {
+      in.push_back(rest_of(v));
+      if (in.back().number) numbers.push_back(*in.back().number);
+    }
+    if (numbers.size() == in.size()) return {fold(func_, op, func_.type(op.result()).dtype, numbers)};
+    for (size_t i = 0; i < in.size() && i < def.at_zero.size(); ++i) {
+      if (!in[i].is_zero() || def.at_zero[i] == AtZero::unknown) continue;
+      return def.at_zero[i] == AtZero::zero ? in[i] : in[1 - i];
+    }
+    const bool same = def.chooses && in[in.size() - 2] == in.back();
+    return same ? in.back() : AtRest{};
   }
 
   AtRest rest_of(Value v) const {

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "ir/op_def.h"
 #include "passes/copier.h"
 #include "support/error.h"
 
@@ -157,6 +158,18 @@ class WindowedFunc {
   std::vector<std::string> names_;
 };
 
+/// Windows of a scan are scans, one after the other.
+std::optional<OverWindow> scan_over_windows(const Func& func, const Op& op, const Windows& windows) {
+  if (op.attrs.lengths || op.attrs.window.is_named() || op.attrs.reverse != windows.reverse ||
+      trip_count(func, op) != windows.steps)
+    return std::nullopt;
+  OverWindow scan{op.attrs, {}};
+  for (size_t i = 0; i < op.operands.size(); ++i)
+    scan.stacked.push_back(i >= op.attrs.consts + op.attrs.carries);
+  if (ScanView(op).xs == 0) scan.attrs.dim = windows.window;
+  return scan;
+}
+
 }  // namespace
 
 Windows windows_over(const Func& func, const Dim& steps, const Dim& longest, std::string_view pass) {
@@ -190,15 +203,14 @@ bool has_lengths(const Func& func, const Shape& shape) {
 }
 
 std::optional<OverWindow> over_windows(const Func& func, const Op& op, const Windows& windows) {
-  if (op.kind != OpKind::scan) return over_window(func, op, windows.steps, windows.window);
-  if (op.attrs.lengths || op.attrs.window.is_named() || op.attrs.reverse != windows.reverse ||
-      trip_count(func, op) != windows.steps)
-    return std::nullopt;
-  OverWindow scan{op.attrs, {}};
-  for (size_t i = 0; i < op.operands.size(); ++i)
-    scan.stacked.push_back(i >= op.attrs.consts + op.attrs.carries);
-  if (ScanView(op).xs == 0) scan.attrs.dim = windows.window;
-  return scan;
+  if (op.kind == OpKind::scan) return scan_over_windows(func, op, windows);
+  auto leads = [&](const Shape& shape) { return !shape.empty() && shape[0] == windows.steps; };
+  const ByRowRule rule = def_of(op.kind).by_row;
+  std::optional<ByRow> rows = rule ? rule(func, op) : std::nullopt;
+  if (!rows || !leads(func.type(rows->sums ? op.operands[0] : op.result()).shape)) return std::nullopt;
+  OverWindow over{op.attrs, std::move(rows->stacked), rows->sums};
+  if (leads(over.attrs.type.shape)) over.attrs.type.shape[0] = windows.window;
+  return over;
 }
 
 WindowMembers::WindowMembers(const Func& func, Windows windows, const Flags& wanted)

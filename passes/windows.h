@@ -3,10 +3,10 @@
 #pragma once
 
 #include <map>
+#include <optional>
 
 #include "ir/builder.h"
 #include "passes/activity.h"
-#include "passes/over_window.h"
 
 namespace rondo::passes {
 
@@ -26,7 +26,14 @@ ir::Dim steps_with(const ir::Shape& shape, int64_t rows);
 /// and no others.
 bool has_lengths(const ir::Func& func, const ir::Shape& shape);
 
-/// Whether the op runs for a window, given what its operands are; how, if so.
+/// An op whose result at a step needs its operands at that step only, or that sums over the steps.
+struct OverWindow {
+  ir::Attrs attrs;            // of the op over `window` steps
+  std::vector<char> stacked;  // per operand: has a leading dim of steps, of which a window is enough
+  bool sums = false;          // the result is a sum over the steps
+};
+
+/// The op for a window; none where it mixes steps, or has to do with none of them.
 std::optional<OverWindow> over_windows(const ir::Func& func, const ir::Op& op, const Windows& windows);
 
 /// Which ops run in windows together. No op outside needs one of them and is needed by another.

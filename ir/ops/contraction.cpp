@@ -64,6 +64,12 @@ Values grad_matmul(const GradContext& g) {
   return {dx, dw};
 }
 
+std::optional<ByRow> matmul_by_row(const Func& func, const Op& op) {
+  if (op.attrs.ta) return ByRow{{1, 1}, true};
+  if (func.type(op.operands[0]).rank() < 2) return std::nullopt;
+  return ByRow{{1, 0}};
+}
+
 NodeId lower_matmul(ElementBuilder& e, const Func& func, const Op& op, const Indices& at) {
   const Type& a = func.type(op.operands[0]);
   const Shape lead(a.shape.begin(), a.shape.end() - 1);
@@ -95,6 +101,8 @@ OpDef matmul_op() {
           .grad = grad_matmul,
           // More rows on the left; contracting them would sum over the steps.
           .vectorize = [](AllSteps& s) { return !s.attrs.ta && !s.stacked[1]; },
+          .sum_steps = [](Attrs& a) { return a.ta; },
+          .by_row = matmul_by_row,
           .lower = lower_matmul};
 }
 
@@ -147,25 +155,34 @@ double lowest(DType t) {
 }
 
 OpDef reduce_sum_op() {
-  return {
-      .kind = OpKind::reduce_sum,
-      .name = "reduce_sum",
-      .arity = 1,
-      .cls = OpClass::reduction,
-      .attrs = {Attr::axes},
-      .infer = infer_reduce,
-      .eval =
-          [](const EvalContext& c) {
-            const bool wrap = c.out[0].dtype == DType::i32;
-            fold(c, c.op.attrs.axes, [&](size_t to, double x, const auto&) {
-              double& sum = c.out[0].data[to];
-              sum = wrap ? wrap_i32(static_cast<int64_t>(sum + x)) : sum + x;
-            });
+  return {.kind = OpKind::reduce_sum,
+          .name = "reduce_sum",
+          .arity = 1,
+          .cls = OpClass::reduction,
+          .attrs = {Attr::axes},
+          .infer = infer_reduce,
+          .eval =
+              [](const EvalContext& c) {
+                const bool wrap = c.out[0].dtype == DType::i32;
+                fold(c, c.op.attrs.axes, [&](size_t to, double x, const auto&) {
+                  double& sum = c.out[0].data[to];
+                  sum = wrap ? wrap_i32(static_cast<int64_t>(sum + x)) : sum + x;
+                });
+              },
+          .grad = [](const GradContext& g) -> Values { return {spread(g, g.d[0])}; },
+          .vectorize = with_leading_dim,
+          .sum_steps =
+              [](Attrs& a) {
+                for (int64_t& axis : a.axes) ++axis;
+                a.axes.insert(a.axes.begin(), 0);
+                return true;
+              },
+          .by_row = [](const Func&, const Op& op) -> std::optional<ByRow> {
+            return ByRow{{1}, contains(op.attrs.axes, 0)};
           },
-      .grad = [](const GradContext& g) -> Values { return {spread(g, g.d[0])}; },
-      .vectorize = with_leading_dim,
-      .lower = [](ElementBuilder& e, const Func& func, const Op& op,
-                  const Indices& at) { return lower_fold(e, AccKind::sum, func, op, op.attrs.axes, at); }};
+          .lower = [](ElementBuilder& e, const Func& func, const Op& op,
+                      const Indices& at) { return lower_fold(e, AccKind::sum, func, op, op.attrs.axes, at); },
+          .linear = true};
 }
 
 /// Of no elements: the lowest value of the dtype. The gradient is split equally among equal maxima.
@@ -192,6 +209,9 @@ OpDef reduce_max_op() {
         return {b.mul(ones, spread(g, share))};
       },
       .vectorize = with_leading_dim,
+      .by_row = [](const Func& func, const Op& op) -> std::optional<ByRow> {
+        return contains(op.attrs.axes, 0) ? std::nullopt : row_by_row(func, op);
+      },
       .lower = [](ElementBuilder& e, const Func& func, const Op& op,
                   const Indices& at) { return lower_fold(e, AccKind::max, func, op, op.attrs.axes, at); }};
 }
@@ -221,6 +241,7 @@ OpDef argmax_op() {
               },
           .grad = nullptr,
           .vectorize = with_leading_dim,
+          .by_row = beside_axis,
           .lower =
               [](ElementBuilder& e, const Func& func, const Op& op, const Indices& at) {
                 return lower_fold(e, AccKind::argmax, func, op, {op.attrs.axis}, at);

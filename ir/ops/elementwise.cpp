@@ -5,7 +5,7 @@
 #include "ir/ops/ops.h"
 #include "ir/ops/rules.h"
 
-// One entry an op: what it computes on scalars, its gradient, whether it is cheap. All operands have one
+// One entry an op: what it computes on scalars, its gradient, what is known of it. All operands have one
 // shape; the rest is shared. Arithmetic on i32 wraps. There is no division of i32: by zero it would have no
 // meaning.
 
@@ -15,7 +15,12 @@ namespace {
 using GradRule = std::vector<Value> (*)(const GradContext&);
 enum class On { floats, numbers };
 enum class Yields { operand, pred };
-constexpr bool kCheap = true;
+/// Members of OpDef.
+struct Known {
+  bool cheap = false, linear = false, chooses = false;
+  std::array<AtZero, 2> at_zero = {};
+};
+constexpr Known kCheap{.cheap = true}, kChooses{.cheap = true, .chooses = true};
 
 template <On D>
 void require_domain(const Type& t) {
@@ -62,7 +67,7 @@ NodeId lower_pointwise(ElementBuilder& e, const Func& func, const Op& op, const 
 
 /// f has no captures: it is made anew where it is called.
 template <ScalarOp S, On D, Yields Y = Yields::operand, class F>
-OpDef pointwise(OpKind kind, std::string_view name, F, GradRule grad, bool cheap = false) {
+OpDef pointwise(OpKind kind, std::string_view name, F, GradRule grad, const Known& known = {}) {
   constexpr bool binary = std::is_invocable_v<F, double, double>;
   return {.kind = kind,
           .name = name,
@@ -73,8 +78,12 @@ OpDef pointwise(OpKind kind, std::string_view name, F, GradRule grad, bool cheap
           .eval = [](const EvalContext& c) { eval_pointwise<D>(c, F{}); },
           .grad = grad,
           .vectorize = with_leading_dim,
+          .by_row = row_by_row,
           .lower = lower_pointwise<S>,
-          .cheap = cheap};
+          .cheap = known.cheap,
+          .linear = known.linear,
+          .chooses = known.chooses,
+          .at_zero = known.at_zero};
 }
 
 /// Between all dtypes. To i32: toward zero, out of range to the nearest i32, NaN to 0. To pred: is it not 0.
@@ -107,12 +116,13 @@ OpDef cast_op() {
             return {is_float(from) ? g.b.cast(g.d[0], from) : Value{}};
           },
           .vectorize = with_leading_dim,
+          .by_row = row_by_row,
           .lower = lower_pointwise<ScalarOp::cast>,
-          .cheap = kCheap};
+          .cheap = true};
 }
 
-/// x itself; each element lies in [lo, dim + hi), lo at most 0. Compiled code does not look: elements of an input are
-/// checked before the call, others are taken as they are.
+/// x itself; each element lies in [lo, dim + hi), lo at most 0. Compiled code does not look: elements of an
+/// input are checked before the call, others are taken as they are.
 OpDef in_range_op() {
   return {.kind = OpKind::in_range,
           .name = "in_range",
@@ -137,9 +147,14 @@ OpDef in_range_op() {
               },
           .grad = nullptr,
           .vectorize = with_leading_dim,
+          .by_row = row_by_row,
           .lower = [](ElementBuilder& e, const Func&, const Op& op,
                       const Indices& at) { return e.element(op.operands[0], at); },
-          .cheap = kCheap};
+          .ids = [](const Func&, const Op& op) -> IdRange {
+            return {0, op.attrs.dim, op.attrs.hi, op.attrs.lo};
+          },
+          .elements_of = 0,
+          .cheap = true};
 }
 
 OpDef select_op() {
@@ -164,8 +179,10 @@ OpDef select_op() {
             return {Value{}, g.b.select(g.in(0), g.d[0], zero), g.b.select(g.in(0), zero, g.d[0])};
           },
           .vectorize = with_leading_dim,
+          .by_row = row_by_row,
           .lower = lower_pointwise<ScalarOp::select>,
-          .cheap = kCheap};
+          .cheap = true,
+          .chooses = true};
 }
 
 /// The identity, through which no gradient flows.
@@ -179,9 +196,12 @@ OpDef detach_op() {
           .eval = [](const EvalContext& c) { c.out[0].data = c.in[0]->data; },
           .grad = nullptr,
           .vectorize = with_leading_dim,
+          .by_row = row_by_row,
           .lower = [](ElementBuilder& e, const Func&, const Op& op,
                       const Indices& at) { return e.element(op.operands[0], at); },
-          .cheap = kCheap};
+          .elements_of = 0,
+          .cheap = true,
+          .linear = true};
 }
 
 /// d goes to the first operand, except where `second` holds.
@@ -202,7 +222,7 @@ const std::array<OpDef, kElementwiseOps>& elementwise_ops() {
       cast_op(),
       pointwise<ScalarOp::neg, On::numbers>(
           OpKind::neg, "neg", [](auto x) { return -x; }, [](auto& g) -> Values { return {g.b.neg(g.d[0])}; },
-          kCheap),
+          {.cheap = true, .linear = true}),
       pointwise<ScalarOp::exp, On::floats>(
           OpKind::exp, "exp", [](double x) { return std::exp(x); },
           [](auto& g) -> Values { return {g.b.mul(g.d[0], g.out())}; }),
@@ -252,32 +272,33 @@ const std::array<OpDef, kElementwiseOps>& elementwise_ops() {
           [](auto& g) -> Values {
             return {g.d[0], g.d[0]};
           },
-          kCheap),
+          {.cheap = true, .linear = true, .at_zero = {AtZero::other, AtZero::other}}),
       pointwise<ScalarOp::sub, On::numbers>(
           OpKind::sub, "sub", [](auto x, auto y) { return x - y; },
           [](auto& g) -> Values {
             return {g.d[0], g.b.neg(g.d[0])};
           },
-          kCheap),
+          {.cheap = true, .linear = true, .at_zero = {AtZero::unknown, AtZero::other}}),
       pointwise<ScalarOp::mul, On::numbers>(
           OpKind::mul, "mul", [](auto x, auto y) { return x * y; },
           [](auto& g) -> Values {
             return {g.b.mul(g.d[0], g.in(1)), g.b.mul(g.d[0], g.in(0))};
           },
-          kCheap),
+          {.cheap = true, .at_zero = {AtZero::zero, AtZero::zero}}),
       pointwise<ScalarOp::div, On::floats>(
           OpKind::div, "div", [](double x, double y) { return x / y; },
           [](auto& g) -> Values {
             const Value dx = g.b.div(g.d[0], g.in(1));
             return {dx, g.b.neg(g.b.mul(dx, g.out()))};
-          }),
+          },
+          {.at_zero = {AtZero::zero, AtZero::unknown}}),
       // Where neither is less, NaNs included, value and gradient are x's.
       pointwise<ScalarOp::max, On::numbers>(
           OpKind::max, "max", [](auto x, auto y) { return x < y ? y : x; },
-          [](auto& g) -> Values { return route(g, less(g.b, g.in(0), g.in(1))); }, kCheap),
+          [](auto& g) -> Values { return route(g, less(g.b, g.in(0), g.in(1))); }, kChooses),
       pointwise<ScalarOp::min, On::numbers>(
           OpKind::min, "min", [](auto x, auto y) { return y < x ? y : x; },
-          [](auto& g) -> Values { return route(g, less(g.b, g.in(1), g.in(0))); }, kCheap),
+          [](auto& g) -> Values { return route(g, less(g.b, g.in(1), g.in(0))); }, kChooses),
       pointwise<ScalarOp::less, On::numbers, Yields::pred>(
           OpKind::less, "less", [](auto x, auto y) { return x < y; }, nullptr, kCheap),
       pointwise<ScalarOp::equal, On::numbers, Yields::pred>(

@@ -49,9 +49,12 @@ Types infer_sum_repeated(const Func&, const Op& op, TypeSpan in) {
   return {in[1]};
 }
 
-/// Calls f(row, i) for the i-th id.
+/// Calls f(row, i) for the i-th of the op's ids.
 template <class F>
-void for_each_row(const Array& ids, int64_t rows, F f) {
+void for_each_row(const EvalContext& c, F f) {
+  const IdRange range = def_of(c.op.kind).ids(c.func, c.op);
+  const Array& ids = *c.in[range.operand];
+  const int64_t rows = ir::bind(range.dim, c.dims);
   for (int64_t i = 0; i < ids.count(); ++i) {
     const double id = ids.data[i];
     if (!(id >= 0 && id < static_cast<double>(rows)))
@@ -59,6 +62,21 @@ void for_each_row(const Array& ids, int64_t rows, F f) {
     f(static_cast<int64_t>(id), i);
   }
 }
+
+/// The elements of a row.
+int64_t width_of(const Array& table) { return count_of(std::span(table.shape).subspan(1)); }
+
+/// Adds row i of the updates to a row of the result.
+void add_row(Array& out, int64_t row, const Array& updates, int64_t i, int64_t width) {
+  for (int64_t j = 0; j < width; ++j) {
+    double& sum = out.data[row * width + j];
+    sum += updates.data[i * width + j];
+    if (out.dtype == DType::i32) sum = wrap_i32(static_cast<int64_t>(sum));
+  }
+}
+
+/// Ids of rows of the first operand.
+IdRange ids_of_table(const Func& func, const Op& op) { return {1, func.type(op.operands[0]).shape[0]}; }
 
 /// result[i..., j...] = table[ids[i...], j...].
 OpDef gather_op() {
@@ -70,22 +88,24 @@ OpDef gather_op() {
           .infer = infer_gather,
           .eval =
               [](const EvalContext& c) {
-                const Array& table = *c.in[0];
-                const int64_t width = count_of(std::span(table.shape).subspan(1));
-                for_each_row(*c.in[1], table.shape[0], [&](int64_t row, int64_t i) {
-                  std::copy_n(table.data.begin() + row * width, width, c.out[0].data.begin() + i * width);
+                const int64_t width = width_of(*c.in[0]);
+                for_each_row(c, [&](int64_t row, int64_t i) {
+                  std::copy_n(c.in[0]->data.begin() + row * width, width, c.out[0].data.begin() + i * width);
                 });
               },
           .grad = [](const GradContext& g) -> Values {
             return {g.b.scatter_add(g.in_type(0), g.in(1), g.d[0]), Value{}};
           },
           .vectorize = [](AllSteps& s) { return !s.stacked[0]; },  // more ids of one table
+          .by_row = rows_of_second,
           .lower =
               [](ElementBuilder& e, const Func& func, const Op& op, const Indices& at) {
                 const auto split = at.begin() + func.type(op.operands[1]).rank();
                 const NodeId row = e.element(op.operands[1], Indices(at.begin(), split));
                 return e.row_element(op.operands[0], row, Indices(split, at.end()));
-              }};
+              },
+          .ids = ids_of_table,
+          .elements_of = 0};
 }
 
 /// Zeros, then result[ids[i...], j...] += updates[i..., j...], in row-major order of i.
@@ -98,26 +118,24 @@ OpDef scatter_add_op() {
           .infer = infer_scatter_add,
           .eval =
               [](const EvalContext& c) {
-                Array& out = c.out[0];
-                const int64_t width = count_of(std::span(out.shape).subspan(1));
-                for_each_row(*c.in[0], out.shape[0], [&](int64_t row, int64_t i) {
-                  for (int64_t j = 0; j < width; ++j) {
-                    double& sum = out.data[row * width + j];
-                    sum += c.in[1]->data[i * width + j];
-                    if (out.dtype == DType::i32) sum = wrap_i32(static_cast<int64_t>(sum));
-                  }
-                });
+                const int64_t width = width_of(c.out[0]);
+                for_each_row(c, [&](int64_t row, int64_t i) { add_row(c.out[0], row, *c.in[1], i, width); });
               },
           .grad = [](const GradContext& g) -> Values {
             return {Value{}, g.b.gather(g.d[0], g.in(0))};
           },
           .vectorize = nullptr,  // would sum over the steps
+          .sum_steps = [](Attrs&) { return true; },
+          .by_row = nullptr,  // a sum over rows, but each part of them would make a whole table
           .lower = nullptr,
           .place =
               [](Placer& p, const Func&, const Op& op) {
                 p.fill(0);
                 p.scatter_add(op.operands[0], op.operands[1]);
-              }};
+              },
+          .ids = [](const Func&, const Op& op) -> IdRange {
+            return {0, op.attrs.type.shape[0]};
+          }};
 }
 
 /// The table, then result[ids[i...], j...] = rows[i..., j...], in row-major order of i.
@@ -132,8 +150,8 @@ OpDef scatter_op() {
               [](const EvalContext& c) {
                 Array& out = c.out[0];
                 out.data = c.in[0]->data;
-                const int64_t width = count_of(std::span(out.shape).subspan(1));
-                for_each_row(*c.in[1], out.shape[0], [&](int64_t row, int64_t i) {
+                const int64_t width = width_of(out);
+                for_each_row(c, [&](int64_t row, int64_t i) {
                   std::copy_n(c.in[2]->data.begin() + i * width, width, out.data.begin() + row * width);
                 });
               },
@@ -153,7 +171,8 @@ OpDef scatter_op() {
               [](Placer& p, const Func&, const Op& op) {
                 p.start(op.operands[0]);
                 p.scatter(op.operands[1], op.operands[2]);
-              }};
+              },
+          .ids = ids_of_table};
 }
 
 /// result[i...] = sum of updates[k...] over all k with ids[k] = ids[i], in row-major order of k, if none of
@@ -168,20 +187,13 @@ OpDef sum_repeated_op() {
           .infer = infer_sum_repeated,
           .eval =
               [](const EvalContext& c) {
-                const Array& ids = *c.in[0];
+                const int64_t ids = c.in[0]->count();
                 Array& out = c.out[0];
-                const int64_t rows = ir::bind(c.op.attrs.dim, c.dims);
                 std::map<int64_t, int64_t> last;
-                for_each_row(ids, rows, [&](int64_t row, int64_t i) { last[row] = i; });
-                const int64_t width = ids.count() > 0 ? out.count() / ids.count() : 0;
+                for_each_row(c, [&](int64_t row, int64_t i) { last[row] = i; });
+                const int64_t width = ids > 0 ? out.count() / ids : 0;
                 std::fill(out.data.begin(), out.data.end(), 0.0);
-                for_each_row(ids, rows, [&](int64_t row, int64_t i) {
-                  for (int64_t j = 0; j < width; ++j) {
-                    double& sum = out.data[last[row] * width + j];
-                    sum += c.in[1]->data[i * width + j];
-                    if (out.dtype == DType::i32) sum = wrap_i32(static_cast<int64_t>(sum));
-                  }
-                });
+                for_each_row(c, [&](int64_t row, int64_t i) { add_row(out, last[row], *c.in[1], i, width); });
               },
           .grad = [](const GradContext& g) -> Values {
             const Type &ids = g.in_type(0), &updates = g.in_type(1);
@@ -196,7 +208,10 @@ OpDef sum_repeated_op() {
               [](Placer& p, const Func&, const Op& op) {
                 p.fill(0);
                 p.sum_repeated(op.operands[0], op.operands[1], op.attrs.dim);
-              }};
+              },
+          .ids = [](const Func&, const Op& op) -> IdRange {
+            return {0, op.attrs.dim};
+          }};
 }
 
 }  // namespace

@@ -78,6 +78,7 @@ const std::array<OpDef, kLeafOps>& leaf_ops() {
              std::fill(c.out[0].data.begin(), c.out[0].data.end(), c.op.attrs.number);
            },
        .grad = nullptr,
+       .by_row = row_by_row,
        .lower = [](ElementBuilder& e, const Func&, const Op& op,
                    const Indices&) { return e.constant(op.attrs.type.dtype, op.attrs.number); },
        .cheap = true},
@@ -95,6 +96,7 @@ const std::array<OpDef, kLeafOps>& leaf_ops() {
                             [&](const auto& at) { *out++ = static_cast<double>(at[c.op.attrs.axis]); });
            },
        .grad = nullptr,
+       .by_row = beside_axis,
        .lower = [](ElementBuilder& e, const Func&, const Op& op,
                    const Indices& at) { return e.index(op.attrs.type.dtype, at[op.attrs.axis]); },
        .cheap = true},
@@ -134,6 +136,7 @@ const std::array<OpDef, kLeafOps>& leaf_ops() {
              s.attrs.type.shape.insert(s.attrs.type.shape.begin(), s.steps);
              return !s.stacked[0];
            },
+       .by_row = rows_of_second,
        .lower =
            [](ElementBuilder& e, const Func& func, const Op& op, const Indices& at) {
              const auto counters = static_cast<size_t>(func.type(op.operands[1]).rank());

@@ -133,6 +133,9 @@ bool with_leading_axis(AllSteps& s) {
   return true;
 }
 
+/// Whether dim 0 of the operand is dim 0 of the result.
+bool leading_axis_stays(const Op& op) { return !op.attrs.axes.empty() && op.attrs.axes[0] == 0; }
+
 OpDef reshape_op() {
   return {.kind = OpKind::reshape,
           .name = "reshape",
@@ -147,8 +150,15 @@ OpDef reshape_op() {
           .eval = [](const EvalContext& c) { c.out[0].data = c.in[0]->data; },
           .grad = [](const GradContext& g) -> Values { return {g.b.reshape(g.d[0], g.in_type(0).shape)}; },
           .vectorize = with_leading_dim,
+          .by_row = [](const Func& func, const Op& op) -> std::optional<ByRow> {
+            const Shape &from = func.type(op.operands[0]).shape, &to = op.attrs.type.shape;
+            if (from.empty() || to.empty() || from[0] != to[0]) return std::nullopt;
+            return ByRow{{1}};
+          },
           .lower = lower_reshape,
-          .cheap = true};
+          .elements_of = 0,
+          .cheap = true,
+          .linear = true};
 }
 
 /// Dim i of the result is dim axes[i] of the operand.
@@ -174,13 +184,19 @@ OpDef transpose_op() {
             return {g.b.transpose(g.d[0], inverse)};
           },
           .vectorize = with_leading_axis,
+          .by_row = [](const Func&, const Op& op) -> std::optional<ByRow> {
+            if (!leading_axis_stays(op)) return std::nullopt;
+            return ByRow{{1}};
+          },
           .lower =
               [](ElementBuilder& e, const Func&, const Op& op, const Indices& at) {
                 Indices from(at.size());
                 for (size_t i = 0; i < at.size(); ++i) from[op.attrs.axes[i]] = at[i];
                 return e.element(op.operands[0], from);
               },
-          .cheap = true};
+          .elements_of = 0,
+          .cheap = true,
+          .linear = true};
 }
 
 /// Dim i of the operand becomes dim axes[i] of the result; along the other dims elements repeat. A dim of 1
@@ -205,13 +221,18 @@ OpDef broadcast_op() {
             return {g.b.reduce_sum(g.d[0], other_axes(g.op.attrs.type.rank(), g.op.attrs.axes))};
           },
           .vectorize = with_leading_axis,
+          .by_row = [](const Func&, const Op& op) -> std::optional<ByRow> {
+            return ByRow{{leading_axis_stays(op)}};
+          },
           .lower =
               [](ElementBuilder& e, const Func&, const Op& op, const Indices& at) {
                 Indices from;
                 for (int64_t axis : op.attrs.axes) from.push_back(at[axis]);
                 return e.element(op.operands[0], from);
               },
-          .cheap = true};
+          .elements_of = 0,
+          .cheap = true,
+          .linear = true};
 }
 
 /// Elements [lo, hi) along a numeric axis.
@@ -235,13 +256,16 @@ OpDef slice_op() {
             return {g.b.pad(g.d[0], a.axis, a.lo, g.in_type(0).shape[a.axis].size() - a.hi)};
           },
           .vectorize = with_leading_dim,
+          .by_row = beside_axis,
           .lower =
               [](ElementBuilder& e, const Func&, const Op& op, const Indices& at) {
                 Indices from = at;
                 from[op.attrs.axis] = from[op.attrs.axis] + op.attrs.lo;
                 return e.element(op.operands[0], from);
               },
-          .cheap = true};
+          .elements_of = 0,
+          .cheap = true,
+          .linear = true};
 }
 
 /// lo zeros before and hi zeros after, along a numeric axis.
@@ -258,12 +282,15 @@ OpDef pad_op() {
             return {g.b.slice(g.d[0], a.axis, a.lo, a.lo + g.in_type(0).shape[a.axis].size())};
           },
           .vectorize = with_leading_dim,
+          .by_row = beside_axis,
           .lower = nullptr,
           .place =
               [](Placer& p, const Func&, const Op& op) {
                 p.fill(0);
                 p.copy(op.operands[0], op.attrs.axis, op.attrs.lo);
-              }};
+              },
+          .elements_of = 0,
+          .linear = true};
 }
 
 /// One or more operands one after the other, along a numeric axis.
@@ -294,6 +321,7 @@ OpDef concat_op() {
             return parts;
           },
           .vectorize = with_leading_dim,
+          .by_row = beside_axis,
           .lower = nullptr,
           .place =
               [](Placer& p, const Func& func, const Op& op) {
@@ -302,7 +330,8 @@ OpDef concat_op() {
                   p.copy(part, op.attrs.axis, shift);
                   shift += func.type(part).shape[op.attrs.axis].size();
                 }
-              }};
+              },
+          .linear = true};
 }
 
 }  // namespace

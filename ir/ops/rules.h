@@ -91,6 +91,22 @@ inline bool with_leading_dim(AllSteps& s) {
   return true;
 }
 
+/// How most ops work on rows: all operands have them.
+inline std::optional<ByRow> row_by_row(const Func&, const Op& op) {
+  return ByRow{std::vector<char>(op.operands.size(), 1)};
+}
+
+/// The same for ops along an axis, which must be another one.
+inline std::optional<ByRow> beside_axis(const Func& func, const Op& op) {
+  return op.attrs.axis == 0 ? std::nullopt : row_by_row(func, op);
+}
+
+/// For ops whose leading dims are those of the second of two operands, of which there may be none.
+inline std::optional<ByRow> rows_of_second(const Func& func, const Op& op) {
+  if (func.type(op.operands[1]).rank() == 0) return std::nullopt;
+  return ByRow{{0, 1}};
+}
+
 /// Wraps to 32 bits, as arithmetic on i32 does.
 inline double wrap_i32(int64_t x) { return static_cast<int32_t>(static_cast<uint32_t>(x)); }
 

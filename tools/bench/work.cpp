@@ -4,6 +4,8 @@
 #include <functional>
 #include <set>
 
+#include "ir/op_def.h"
+
 namespace rondo::bench {
 namespace {
 
@@ -46,8 +48,9 @@ double sum_over_products(const Func& func, const DimValues& dims,
 /// Ops that only show elements of their operand.
 bool is_view(const Func& func, Value v) {
   const Op* op = func.def(v);
-  return op && (op->kind == OpKind::slice || op->kind == OpKind::reshape || op->kind == OpKind::transpose ||
-                op->kind == OpKind::broadcast);
+  if (!op) return false;
+  const OpDef& def = def_of(op->kind);
+  return (def.cls == OpClass::slice || def.cls == OpClass::view) && def.elements_of == 0;
 }
 
 Value source_of(const Func& func, Value v) {
