@@ -1,5 +1,5 @@
 # rondo_add_library(NAME FROM model.cpp [FUNCTIONS step run ...] [WEIGHTS file.safetensors | external]
-#                   [WEIGHTS_IN library | pointer | array] [TARGETS ...] [BATCH n | any] [PREFIX p]
+#                   [WEIGHTS_IN library | pointer | array] [TARGETS ...] [BATCH n | any] [BLOCK n] [PREFIX p]
 #                   [EMIT IR LLVM ASSEMBLY HTML])
 #
 # A static library NAME with a C header NAME.h and a C++ header NAME.hpp, made ahead of time of the model in
@@ -17,6 +17,8 @@
 #             the CMake target NAME. Of several, each is NAME_<target>, with x86-64 for the levels and _ for :
 #             and , ; NAME is then the one for the machine that is built for, or the headers alone.
 # BATCH       1 unless told.
+# BLOCK       steps that run walks at a time, 64 unless told. Its scratch memory is for so many, whatever T is;
+#             smaller blocks take less of it, and give the same bits.
 # EMIT        the stages of the code in NAME_library/stages, as text or as one page.
 #
 # All files are in ${CMAKE_CURRENT_BINARY_DIR}/NAME_library; with several archives each is in a folder there,
@@ -29,7 +31,7 @@
 include(${CMAKE_CURRENT_LIST_DIR}/rondo_cross.cmake)
 
 function(rondo_add_library name)
-  cmake_parse_arguments(PARSE_ARGV 1 arg "" "FROM;WEIGHTS;WEIGHTS_IN;BATCH;PREFIX" "FUNCTIONS;TARGETS;EMIT")
+  cmake_parse_arguments(PARSE_ARGV 1 arg "" "FROM;WEIGHTS;WEIGHTS_IN;BATCH;BLOCK;PREFIX" "FUNCTIONS;TARGETS;EMIT")
   if(arg_UNPARSED_ARGUMENTS)
     message(FATAL_ERROR "rondo_add_library(${name}): unknown: ${arg_UNPARSED_ARGUMENTS}")
   endif()
@@ -89,7 +91,7 @@ function(rondo_add_library name)
 
   set(options --output ${directory} --name ${name})
   string(TOLOWER "${arg_EMIT}" arg_EMIT)
-  foreach(key FUNCTIONS TARGETS EMIT WEIGHTS WEIGHTS_IN BATCH PREFIX)
+  foreach(key FUNCTIONS TARGETS EMIT WEIGHTS WEIGHTS_IN BATCH BLOCK PREFIX)
     if(arg_${key})
       string(TOLOWER ${key} option)
       string(REPLACE "_" "-" option ${option})

@@ -17,9 +17,10 @@ struct Options {
   int64_t factor = 0;            // unroll-scan: 0 unrolls fully where the trip count is known
   ir::DimValues dims = {};       // bind-dims
   int64_t chunks = 4;            // linear-scan
-  ir::Dim window = 64;           // recompute: the most steps of a window, or a dim that says it at the call
-  int64_t rows = 0;              // tile-outputs: of a block, for outputs of any width; tile-time: of a
-                                 // block; used-rows: of the smallest table; 0: their own choice
+  ir::Dim window = 64;           // recompute: the most steps of a window, or a dim that says it at the call;
+                                 // tile-time: the most steps of a block
+  int64_t rows = 0;              // tile-outputs: of a block, for outputs of any width; used-rows: of the
+                                 // smallest table; 0: their own choice
 };
 
 /// Appends to func's results the gradients of result 0 (a scalar) with respect to options.wrt, in their

@@ -28,7 +28,7 @@ inline constexpr std::string_view kTraining =
     "used-rows";
 
 /// To be appended to kInference: what is hoisted out of time runs for blocks of steps, so that the memory of
-/// a call does not grow with their number. Needs the batch to be a number (bind-dims).
+/// a call does not grow with their number. Functions of libraries have it.
 inline constexpr std::string_view kTileTime = ",tile-time";
 
 /// To be appended to either, for recurrences  a_t h + b_t  of few elements: their steps run side by side. It

@@ -55,7 +55,7 @@ const Op* long_scan(const Func& func, const Dim& longest) {
 Func recompute(const Func& func, const Options& options) {
   Func now = mask_lengths(func);
   while (const Op* scan = long_scan(now, options.window)) {
-    Windows windows = windows_over(now, trip_count(now, *scan), options.window, "recompute");
+    Windows windows = windows_over(now, trip_count(now, *scan), options.window);
     windows.reverse = scan->attrs.reverse;
     now = run_in_windows(now, WindowMembers(now, windows, wanted_with(now, *scan, windows)));
   }

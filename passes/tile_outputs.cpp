@@ -60,7 +60,7 @@ std::optional<Func> tile(const Func& func, const Shape& shape, int64_t rows) {
   auto has_shape = [&](Value v) { return func.type(v).shape == shape; };
   if (std::ranges::any_of(func.results, has_shape)) return std::nullopt;
   const Flags around = ops_around(func, shape);
-  const WindowMembers members(func, windows_over(func, steps, longest, "tile-outputs"), around);
+  const WindowMembers members(func, windows_over(func, steps, longest), around);
   for (size_t k = 0; k < func.ops.size(); ++k)
     if (around[k] && !members.contains(func.ops[k])) return std::nullopt;
   return run_in_windows(func, members);

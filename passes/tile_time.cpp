@@ -5,14 +5,15 @@
 // becomes  for each block of steps: Z, the scan, Y  of the block. The products stay as large as they have to
 // be, and what they leave for the scan stays in a near cache, and takes memory that does not grow with T.
 //
-// Every step is as it was, to the bit: sums over steps do not take part. For calls of one step, and small cells, there
-// is more to set up; so a function has to ask for it.
+// Every step is as it was, to the bit: sums over steps do not take part. For calls of one step there is more to set
+// up; so a function has to ask for it.
 #include <algorithm>
 
 #include "ir/op_def.h"
 #include "passes/liveness.h"
 #include "passes/passes.h"
 #include "passes/windows.h"
+#include "support/error.h"
 
 namespace rondo::passes {
 
@@ -20,8 +21,15 @@ using namespace ir;
 
 namespace {
 
-/// Rows of a block: as many as make its multiply-adds take far longer than the weights take to pass.
+/// The most rows of a block: as many as make its multiply-adds take far longer than the weights take to pass.
 constexpr int64_t kBlockRows = 512;
+
+/// As many steps as have so many rows, but at most `most`: the recurrent weights pass at each step, so that the
+/// others, which pass once a block, cost little beside them after some dozens.
+Dim steps_of_block(const Shape& product, const Dim& most) {
+  const Dim steps = steps_with(product, kBlockRows);
+  return steps.is_named() ? most : Dim(std::min(steps.size(), most.size()));
+}
 
 bool is_forward(const Op& op) {
   return op.kind == OpKind::scan && !op.attrs.reverse && !op.attrs.lengths && !op.attrs.window.is_named();
@@ -64,13 +72,14 @@ const Op* hoisted_product(const Func& func, const Op& scan) {
   return product;
 }
 
-std::optional<Func> tile(const Func& func, const Op& scan, int64_t rows) {
+std::optional<Func> tile(const Func& func, const Op& scan, const Dim& most) {
   const Op* product = hoisted_product(func, scan);
-  if (!product || has_lengths(func, func.type(product->result()).shape)) return std::nullopt;
-  const Dim steps = trip_count(func, scan), longest = steps_with(func.type(product->result()).shape, rows);
-  if (longest.is_named()) return std::nullopt;  // how much memory a block takes is to be known
-  if (!steps.is_named() && !longest.is_named() && steps.size() <= longest.size()) return std::nullopt;
-  const Windows windows = windows_over(func, steps, longest, "tile-time");
+  if (!product) return std::nullopt;
+  const Shape& shape = func.type(product->result()).shape;
+  if (has_lengths(func, shape)) return std::nullopt;
+  const Dim steps = trip_count(func, scan), longest = steps_of_block(shape, most);
+  if (!steps.is_named() && steps.size() <= longest.size()) return std::nullopt;
+  const Windows windows = windows_over(func, steps, longest);
   const WindowMembers members(func, windows, ops_of_steps(func, windows));
   if (!members.contains(scan) || !members.contains(*product)) return std::nullopt;
   return run_in_windows(func, members);
@@ -79,11 +88,11 @@ std::optional<Func> tile(const Func& func, const Op& scan, int64_t rows) {
 }  // namespace
 
 Func tile_time(const Func& func, const Options& options) {
-  const int64_t rows = options.rows > 0 ? options.rows : kBlockRows;
+  if (options.window.is_named()) throw Error("rondo: tile-time: a block is of a number of steps");
   const Flags live = live_values(func);
   for (const Op& op : func.ops) {
     if (!is_forward(op) || !any_result(op, live)) continue;
-    if (std::optional<Func> tiled = tile(func, op, rows)) return tile_time(*tiled, options);
+    if (std::optional<Func> tiled = tile(func, op, options.window)) return tile_time(*tiled, options);
   }
   return func;
 }

@@ -6,7 +6,6 @@
 
 #include "ir/op_def.h"
 #include "passes/copier.h"
-#include "support/error.h"
 
 namespace rondo::passes {
 
@@ -170,13 +169,20 @@ std::optional<OverWindow> scan_over_windows(const Func& func, const Op& op, cons
   return scan;
 }
 
+/// Also as that of windows.
+bool has_dim(const Func& func, const std::string& name) {
+  const std::vector<std::string> names = named_dims(func);
+  return std::ranges::find(names, name) != names.end() || std::ranges::any_of(func.ops, [&](const Op& op) {
+    return op.attrs.window == Dim(name) || (op.body && has_dim(*op.body, name));
+  });
+}
+
 }  // namespace
 
-Windows windows_over(const Func& func, const Dim& steps, const Dim& longest, std::string_view pass) {
-  const std::string window = fmt::format("window_{}", to_string(steps));
-  for (const std::string& name : named_dims(func))
-    if (name == window)
-      throw Error(fmt::format("rondo: {}: {} has a dim `{}` already", pass, func.name, name));
+Windows windows_over(const Func& func, const Dim& steps, const Dim& longest) {
+  const std::string first = fmt::format("window_{}", to_string(steps));
+  std::string window = first;
+  for (int k = 2; has_dim(func, window); ++k) window = fmt::format("{}_{}", first, k);
   return {steps, longest, window};
 }
 

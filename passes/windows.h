@@ -16,9 +16,7 @@ struct Windows {
   ir::Dim window;  // the name of their number in the body
   bool reverse = false;
 };
-/// Throws Error if func has a dim of the name that they take.
-Windows windows_over(const ir::Func& func, const ir::Dim& steps, const ir::Dim& longest,
-                     std::string_view pass);
+Windows windows_over(const ir::Func& func, const ir::Dim& steps, const ir::Dim& longest);
 
 /// The steps that have about so many rows, of a tensor whose other dims but the last one are rows of a step.
 ir::Dim steps_with(const ir::Shape& shape, int64_t rows);

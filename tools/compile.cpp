@@ -70,6 +70,8 @@ void add_compile(CLI::App& app) {
       ->delimiter(',');
   compile->add_option("--functions", args->functions, "Some of the model's functions")->delimiter(',');
   compile->add_option("--dims", args->dims, "Named dims to fix: B=1")->delimiter(',');
+  compile->add_option("--block", o.block, "Steps that a function walks at a time; fewer take less scratch")
+      ->capture_default_str();
   compile->add_option(
       "--weights-in", args->weights_in,
       "Where weights are at a call: library (read-only data), pointer (and a .bin file), array "

@@ -14,7 +14,6 @@
 namespace {
 
 constexpr int kRate = 48'000;  // the amp is a filter as well, so it has one rate
-constexpr int64_t kMaxBlock = 512;
 
 /// The effect as a plugin has it: all memory is there before the first block.
 class Effect {
@@ -31,7 +30,7 @@ class Effect {
   }
 
  private:
-  amp::Stream stream_{kMaxBlock};
+  amp::Stream stream_;
 };
 
 [[noreturn]] void fail(const std::string& message) {

@@ -26,6 +26,7 @@ constexpr const char* kHelp =
   --targets A,B        host, x86-64-v3, aarch64 ..., or triple[:cpu[:features]]
   --functions A,B      of the model; step,run if not given; train is train_step
   --batch N            rows of a batch, or `any`: known at a call; 1 if not given
+  --block N            steps that run walks at a time, 64 if not given; fewer take less scratch
   --emit A,B           texts of the stages: ir, llvm, assembly, html
 )";
 
@@ -71,13 +72,15 @@ const std::map<std::string, std::string> CommandLine::kDefaults = {{"--output", 
                                                                    {"--targets", "host"},
                                                                    {"--functions", "step,run"},
                                                                    {"--batch", "1"},
+                                                                   {"--block", "64"},
                                                                    {"--emit", ""}};
 
-int64_t parse_batch(const std::string& text) {
+/// A number from 1 on. Throws Error that tells what the text is instead.
+int64_t parse_number(const char* option, const std::string& text, const char* instead) {
   int64_t value = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
   if (error != std::errc() || end != text.data() + text.size() || value < 1)
-    throw Error(fmt::format("rondo: --batch `{}` is neither a number from 1 on nor `any`", text));
+    throw Error(fmt::format("rondo: {} `{}` is {}", option, text, instead));
   return value;
 }
 
@@ -106,7 +109,8 @@ LibraryReport write_library(const CommandLine& line, const ModelExport& model) {
   const std::string in = line.text("--weights-in");
   options.weights = parse_weights_in(!in.empty() ? in : external ? "pointer" : "library");
   const std::vector<Function> functions = trace(model, line.list("--functions"));
-  if (line.text("--batch") != "any") options.dims["B"] = parse_batch(line.text("--batch"));
+  if (line.text("--batch") != "any") options.dims["B"] = parse_number("--batch", line.text("--batch"), "neither a number from 1 on nor `any`");
+  options.block = parse_number("--block", line.text("--block"), "no number from 1 on");
   return export_library(functions, external ? Weights() : Weights::load(line.text("--weights")), options);
 }
 

@@ -104,6 +104,8 @@ class Planner {
   Planner(const Weights& weights, const LibraryOptions& options) : weights_(weights), options_(options) {
     plan_.name = options.name;
     plan_.prefix = options.prefix.empty() ? options.name : options.prefix;
+    if (options.block < 1)
+      throw Error(fmt::format("rondo: blocks of {} steps; a block has 1 or more", options.block));
     for (const std::string& name : {plan_.name, plan_.prefix})
       if (!is_c_identifier(name))
         throw Error(fmt::format("rondo: `{}` is not a name in C, which the library's functions need", name));
@@ -158,8 +160,14 @@ class Planner {
     for (PlannedEntry& e : plan_.entries) {
       hash_.add(ir::print(e.function.func));
       e.traced = e.function.func;
+      if (!updates_weights(e.function)) e.function.pipeline = in_blocks(e.function.pipeline);
       e.function.func = passes::run_pipeline(e.traced, e.function.pipeline);
     }
+  }
+
+  /// Nothing that is hoisted out of time is there for all steps at once. (A training step keeps them anyway.)
+  std::string in_blocks(const std::string& pipeline) const {
+    return fmt::format("{}{}tile-time{{window={}}}", pipeline, pipeline.empty() ? "" : ",", options_.block);
   }
 
   void lay_out() {

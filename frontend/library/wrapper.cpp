@@ -17,11 +17,12 @@ class Wrapper {
   explicit Wrapper(const Plan& plan) : plan_(plan), big_(upper(plan.prefix)) {
     const std::vector<std::string> of_state = plan.state.dims();
     fixed_.insert(of_state.begin(), of_state.end());
-    for (const PlannedEntry& e : plan.entries)
-      for (const CParam& p : e.params) {
-        if (p.role == Role::dim && !fixed_.contains(p.title)) bounded_.insert(p.title);
+    for (const PlannedEntry& e : plan.entries) {
+      for (const std::string& dim : e.scratch_dims())
+        if (!fixed_.contains(dim)) bounded_.insert(dim);
+      for (const CParam& p : e.params)
         if (p.role == Role::weights && p.type == "void*") weights_type_ = "void*";
-      }
+    }
   }
 
   std::string text() const {
@@ -86,7 +87,7 @@ class Stream {{
 }}  // namespace {prefix}
 )";
 
-  /// T is a number of the stream if its state depends on it, else at most max_T.
+  /// T is a number of the stream if its state depends on it, else at most max_T if its scratch does.
   std::string dim_in_scratch(const std::string& dim) const {
     return fixed_.contains(dim) ? dim : "max_" + dim;
   }
@@ -180,7 +181,8 @@ class Stream {{
           args.push_back(p.title + (fixed_.contains(p.title) ? "_" : ""));
           if (fixed_.contains(p.title)) break;
           params.push_back("int64_t " + p.title);
-          checks += fmt::format("    if ({0} < 0 || {0} > max_{0}_) return Status::bad_dim;\n", p.title);
+          checks += fmt::format("    if ({0} < 0{1}) return Status::bad_dim;\n", p.title,
+                                bounded_.contains(p.title) ? fmt::format(" || {0} > max_{0}_", p.title) : "");
           break;
         case Role::input:
         case Role::output:
@@ -211,7 +213,7 @@ class Stream {{
 
   const Plan& plan_;
   std::string big_;
-  std::set<std::string> fixed_, bounded_;  // dims of the state; other dims
+  std::set<std::string> fixed_, bounded_;  // dims of the state; other dims of the scratch
   std::string weights_type_ = "const void*";
 };
 

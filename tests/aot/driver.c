@@ -14,7 +14,7 @@ enum { kSteps = 200, kTestStack = 1 };
 #endif
 
 typedef struct {
-  AMP_ALIGNED unsigned char state[AMP_STATE_BYTES], scratch[AMP_RUN_SCRATCH_BYTES(kSteps)];
+  AMP_ALIGNED unsigned char state[AMP_STATE_BYTES], scratch[AMP_RUN_SCRATCH_BYTES];
   float y[kSteps + 1];
 } Stream;
 
@@ -114,7 +114,7 @@ static void test_stack(void* step, ptrdiff_t promised, const char* what) {
 
 static void test_two_libraries(void) {
   static Stream s;
-  static OTHER_ALIGNED unsigned char state[OTHER_STATE_BYTES], scratch[OTHER_RUN_SCRATCH_BYTES(kSteps)];
+  static OTHER_ALIGNED unsigned char state[OTHER_STATE_BYTES], scratch[OTHER_RUN_SCRATCH_BYTES];
   static float y[kSteps];
   run_steps(&s);
   other_reset(state);

@@ -1,13 +1,12 @@
 // Libraries from end to end: exported, built with a C compiler, run.
 #include <gtest/gtest.h>
 
+#include <limits>
 #include <regex>
 #include <set>
 
 #include "codegen/target.h"
 #include "frontend/function_text.h"
-#include "passes/passes.h"
-#include "passes/pipeline.h"
 #include "tests/aot/amp_model.h"
 
 namespace rondo {
@@ -98,6 +97,7 @@ TEST(Library, HasItsWeightsPacked) {
   for (const int64_t batch : {1, 16}) {
     LibraryOptions options = options_for(dir, "wide");
     options.dims["B"] = batch;
+    options.block = 1;  // so that scratch holds little else
     for (const std::vector<std::string>& targets :
          {std::vector<std::string>{"host"}, {"x86-64-v2", "x86-64-v3"}}) {
       options.targets = targets;
@@ -112,14 +112,16 @@ TEST(Library, HasItsWeightsPacked) {
 TEST(Library, RunsInMemoryThatDoesNotGrowWithTheSteps) {
   TempDir dir;
   Amp amp;
-  Function run = run_function(amp, kSample);
-  run.func = passes::bind_dims(run.func, {{"B", 1}});
-  run.pipeline += passes::kTileTime;
   LibraryOptions options = options_for(dir, "amp");
-  options.dims.clear();
-  const LibraryReport report = export_library({run}, amp.init(1), options);
-  EXPECT_EQ(report.entries[0].scratch.find('T'), std::string::npos) << report.entries[0].scratch;
-  EXPECT_EQ(run_selftest(dir, "amp", exact("AMP")), "");
+  int64_t before = std::numeric_limits<int64_t>::max();
+  for (const int64_t block : {64, 2}) {
+    options.block = block;
+    const LibraryReport report = export_library(streaming(amp), amp.init(1), options);
+    EXPECT_EQ(report.entries.at(1).scratch.find('T'), std::string::npos) << report.entries[1].scratch;
+    EXPECT_LT(constant_scratch(report, 1), before);
+    before = constant_scratch(report, 1);
+    EXPECT_EQ(run_selftest(dir, "amp", exact("AMP")), "");
+  }
 }
 
 TEST(Library, KeepsItsPromises) {
@@ -139,8 +141,9 @@ TEST(Library, HasAWrapperForCpp) {
   TempDir dir;
   Amp amp;
   export_library(streaming(amp), amp.init(1), options_for(dir, "amp"));
+  export_library({training(amp)}, amp.init(1), options_for(dir, "learner"));
   EXPECT_EQ(shell(dir, kCxx + "-fno-exceptions " + RONDO_SAMPLES +
-                           "/wrapper.cpp libamp.a -I. -o wrapper && ./wrapper"),
+                           "/wrapper.cpp libamp.a liblearner.a -I. -o wrapper && ./wrapper"),
             "");
 }
 
