@@ -120,14 +120,14 @@ class Scheduler {
     return terms;
   }
 
-  /// Whether there is enough work, with kTypicalExtent for each named dim, and each right operand is used by
-  /// more than a few rows or can't be read along its columns.
+  /// Whether copies pay: each right operand is used by more than a few rows, and there is enough work, with
+  /// kTypicalExtent for each named dim. What can't be read along its columns is copied even for one row, as a
+  /// vector of it would be gathered element by element.
   bool is_large(const Kernel& kernel) const {
+    if (!right_in_rows(kernel)) return true;
     Poly rows = 1;
     for (size_t d = 0; d + 1 < kernel.dims.size(); ++d) rows = rows * kernel.dims[d];
-    const Poly terms = terms_of(kernel);
-    if (right_in_rows(kernel) && typical(rows) < kFewRows) return false;
-    return typical(rows * kernel.dims.back() * terms) >= kLargeProduct;
+    return typical(rows) >= kFewRows && typical(rows * kernel.dims.back() * terms_of(kernel)) >= kLargeProduct;
   }
 
   /// Whether blocks would do no more for the caches than packed copies of constants do: a panel of those
