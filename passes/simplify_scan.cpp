@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <map>
 
+#include "ir/op_def.h"
 #include "passes/liveness.h"
 
 namespace rondo::passes {
@@ -162,11 +163,16 @@ class Trimmer {
         position[i] = add_result(i, map, body_results, names);
     }
     std::map<Value, uint32_t> known;
+    const std::map<Value, Piece> pieces = pieces_of_ys(body.func(), map);
+    std::map<uint32_t, Piece> cut;  // results that are pieces of others
     for (uint32_t i = scan_.carries; i < scan_.op.result_count; ++i) {
       if (!live_result_[i]) continue;
       const Value y = scan_.body.results[i];
+      const auto piece = pieces.find(map[y.id]);
       if (const Value x = whole_of(y))
         results[i] = x;
+      else if (piece != pieces.end() && only_computed_with(scan_.op.result(i)))
+        cut.emplace(i, piece->second);
       else if (known.contains(map[y.id]))
         position[i] = known[map[y.id]];
       else
@@ -178,7 +184,48 @@ class Trimmer {
                        std::make_shared<Func>(std::move(body).finish(std::move(body_results))), names);
     for (uint32_t i = 0; i < results.size(); ++i)
       if (position[i] != ~0u) results[i] = out[position[i]];
+    for (const auto& [i, piece] : cut)
+      results[i] = r_.slice(results[piece.whole], piece.axis, piece.lo, piece.hi);
     return results;
+  }
+
+  /// What a y is of another result, which is a concat at each step: a slice.
+  struct Piece {
+    uint32_t whole;
+    int64_t axis, lo, hi;
+  };
+
+  /// By the values of the new body. A concat is whole for itself, also where it is part of a larger one.
+  std::map<Value, Piece> pieces_of_ys(const Func& body, const std::vector<Value>& map) const {
+    std::map<Value, Piece> pieces;
+    if (scan_.windows()) return pieces;
+    for (uint32_t i = scan_.carries; i < scan_.op.result_count; ++i) {
+      const Op* op = live_result_[i] ? body.def(map[scan_.body.results[i].id]) : nullptr;
+      if (!op || op->kind != OpKind::concat) continue;
+      const auto axis = static_cast<size_t>(op->attrs.axis);
+      int64_t lo = 0;
+      for (Value part : op->operands) {
+        const int64_t hi = lo + body.type(part).shape[axis].size();
+        const Op* inner = body.def(part);
+        if (!inner || inner->kind != OpKind::concat)
+          pieces.try_emplace(part, Piece{i, op->attrs.axis + 1, lo, hi});
+        lo = hi;
+      }
+    }
+    return pieces;
+  }
+
+  /// Whether all that is done with a result is arithmetic, which reads a slice where it is; others would have
+  /// it copied to a tensor of its own.
+  bool only_computed_with(Value result) const {
+    auto computes = [](const Op& op) {
+      const OpClass c = def_of(op.kind).cls;
+      return c == OpClass::pointwise || c == OpClass::reduction;
+    };
+    return std::ranges::count(func_.results, result) == 0 &&
+           std::ranges::all_of(func_.ops, [&](const Op& op) {
+             return computes(op) || std::ranges::count(op.operands, result) == 0;
+           });
   }
 
   uint32_t add_result(uint32_t i, const std::vector<Value>& map, std::vector<Value>& body_results,
