@@ -54,12 +54,12 @@ class RowEmitter {
   }
 
   /// Lanes of a block of columns, and shorter vectors for what is left: as many as leave registers for
-  /// operands, or, where matrices come from the second cache, the fewest that keep the multipliers busy, so
-  /// that loads of the next block are under way while the nodes are computed.
+  /// operands, or, where matrices come from the second cache in rows that are close, the fewest that keep the
+  /// multipliers busy, so that loads of the next block are under way while the nodes are computed.
   std::vector<unsigned> widths() const {
     size_t gates = 1;
     for (const GemmGroup& g : s_.groups) gates = std::max(gates, g.accs.size());
-    const unsigned sums = !is_near_row(s_.kernel) ? 4 : f_.target.vector_registers >= 32 ? 16 : 12;
+    const unsigned sums = !takes_wide_blocks(s_.kernel) ? 4 : f_.target.vector_registers >= 32 ? 16 : 12;
     const auto columns = static_cast<unsigned>(s_.columns().constant());
     unsigned width = std::bit_floor(std::max(1u, sums / static_cast<unsigned>(gates))) * native_;
     std::vector<unsigned> all = {std::min(width, std::bit_floor(columns))};

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <cstdlib>
 #include <optional>
 
 #include "codegen/simplify_kernel.h"
@@ -18,6 +19,8 @@ constexpr size_t kMaxGroup = 4;
 constexpr int64_t kBlockRows = 768;
 /// Elements of the right operands of a row in the first cache: 32 KB of f32.
 constexpr int64_t kNear = 1 << 13;
+/// Elements from one row of a matrix to the next, beyond which they are far apart: half a page of f32.
+constexpr int64_t kCloseRows = 1 << 9;
 
 /// Whether a load, or the row that it goes by, moves with one of the variables first..end-1.
 bool varies(const Nodes& nodes, const Access& a, size_t first, size_t end) {
@@ -110,6 +113,16 @@ bool is_near_row(const Kernel& kernel) {
   Poly terms = 0;
   for (const Accumulator& acc : kernel.accs) terms = terms + product(acc.dims);
   return (terms * kernel.dims.back()).constant() <= kNear;
+}
+
+bool takes_wide_blocks(const Kernel& kernel) {
+  if (is_near_row(kernel)) return true;
+  for (uint32_t a = 0; a < kernel.accs.size(); ++a) {
+    const size_t k = kernel.dims.size() + kernel.accs[a].dims.size() - 1;
+    const Poly stride = stride_of(*gemm_operands(kernel, a).right, k);
+    if (!stride.is_constant() || std::abs(stride.constant()) > kCloseRows) return true;
+  }
+  return false;
 }
 
 bool is_packed(const Kernel& kernel) {

@@ -37,6 +37,9 @@ bool is_gemm(const ir::Kernel&);
 bool is_row(const ir::Kernel&);
 /// Whether the matrices of a kernel that is_row stay in the first cache from call to call.
 bool is_near_row(const ir::Kernel&);
+/// Whether the row form, which reads matrices where they are, takes wide blocks of columns: where they stay in
+/// the first cache, or where rows are so far apart that each block touches nearly as many pages as all would.
+bool takes_wide_blocks(const ir::Kernel&);
 /// Whether right operands have packed copies, made before a loop.
 bool is_packed(const ir::Kernel&);
 /// The groups of a kernel that is_gemm.

@@ -117,8 +117,9 @@ class Report {
 
   static std::string where_matrices_are(const Kernel& kernel) {
     if (is_packed(kernel)) return "matrices packed before and walked to and fro";
-    return is_near_row(kernel) ? "matrices of the first cache in place, in wide blocks"
-                               : "matrices beyond the first cache in place, in narrow blocks";
+    if (is_near_row(kernel)) return "matrices of the first cache in place, in wide blocks";
+    return takes_wide_blocks(kernel) ? "matrices in place, in wide blocks, as their rows are far apart"
+                                     : "matrices beyond the first cache in place, in narrow blocks";
   }
 
   int64_t lanes(const Kernel& kernel) const {
