@@ -19,8 +19,9 @@ struct TilePlace {
   Values at;         // variables of the outer rows
   llvm::Value* row;  // first row of the tile, first column
   llvm::Value* column;
-  llvm::Value* sums;      // [row][accumulator][column]; in the kernel's output, [row][column] there
+  llvm::Value* sums;      // [row][accumulator][column]
   llvm::Value* next_row;  // elements from one row of sums to the next
+  Values outputs = {};    // or where the sums of each accumulator stand in the kernel's outputs
 };
 
 class GemmEmitter {
@@ -152,9 +153,10 @@ class GemmEmitter {
   /// Where the sums of a row and accumulator stand in the tile.
   llvm::Value* sum_at(FunctionBuilder& f, const TilePlace& place, llvm::Value* row, size_t order,
                       llvm::Value* column) {
-    llvm::Value* at =
-        f.add(f.mul(row, place.next_row), f.i64(static_cast<int64_t>(order) * s_.block_columns()));
-    return f.element(s_.element, place.sums, f.add(at, column));
+    llvm::Value* at = f.add(f.mul(row, place.next_row), column);
+    if (!place.outputs.empty()) return f.element(s_.element, place.outputs[order_[order]], at);
+    return f.element(s_.element, place.sums,
+                     f.add(at, f.i64(static_cast<int64_t>(order) * s_.block_columns())));
   }
 
   size_t first_order(uint32_t group) const {
@@ -256,8 +258,8 @@ class GemmEmitter {
     llvm::Value* packed_left = f_.base(s_.kernel.schedule.workspace);
     llvm::Value* packed_right = f_.element(s_.element, packed_left, f_.poly(s_.workspace.left));
     llvm::Value* sums = f_.element(s_.element, packed_right, f_.poly(s_.workspace.right));
-    const bool in_output = sums_in_output(s_.kernel, f_.target);
-    if (s_.blocks.whole_k && !in_output) sums = f_.stack(s_.element, tile_sums());
+    const bool in_outputs = sums_in_outputs(s_.kernel, f_.target);
+    if (s_.blocks.whole_k && !in_outputs) sums = f_.stack(s_.element, tile_sums());
     for (uint32_t group = 0; group < s_.groups.size(); ++group) {
       const GemmGroup& g = s_.groups[group];
       llvm::Value* extent = f_.poly(s_.k_dims(g)[0]);
@@ -272,15 +274,15 @@ class GemmEmitter {
             RightPacker(f_, s_, g, packed_right, n, f_.b.CreateNSWSub(k1, k0))
                 .run_block(n, variables(at), k0, k1, f_.i64(0));
             for_tiles(at, first, end, n, sums, [&](const TilePlace& place) {
-              if (s_.blocks.whole_k || in_output) prefetch(place);
+              if (s_.blocks.whole_k || in_outputs) prefetch(place);
               blocked_tile(place, group, {first, end, k0, k1}, packed_left, packed_right);
-              if (s_.blocks.whole_k && !in_output) finish_tile(place, end);
+              if (s_.blocks.whole_k && !in_outputs) finish_tile(place, end);
             });
           });
         });
       });
     }
-    if (s_.blocks.whole_k || in_output) return;
+    if (s_.blocks.whole_k || in_outputs) return;
     for_columns([&](llvm::Value* n) {
       for_tiles(at, f_.i64(0), f_.poly(rows_), n, sums,
                 [&](const TilePlace& place) { finish_tile(place, f_.poly(rows_)); });
@@ -291,19 +293,22 @@ class GemmEmitter {
     f_.for_each(f_.i64(0), f_.poly(s_.columns()), s_.block_columns(), visit);
   }
 
-  /// The tiles of rows [first, end) and the block of columns at n. Their sums stand in the output, if the
+  /// The tiles of rows [first, end) and the block of columns at n. Their sums stand in the outputs, if the
   /// kernel does no more than to store them; else in `sums`: of all of k those of one tile, of a block of k
   /// those of all tiles, as [column block][row][accumulator][column].
   void for_tiles(const Values& at, llvm::Value* first, llvm::Value* end, llvm::Value* n, llvm::Value* sums,
                  const std::function<void(const TilePlace&)>& visit) {
     f_.for_each(first, end, s_.tile.rows, [&](llvm::Value* row) {
       TilePlace place = in_tile(at, row, n, sums);
-      if (sums_in_output(s_.kernel, f_.target)) {
-        const Access& output = s_.kernel.stores[0].access;
+      if (sums_in_outputs(s_.kernel, f_.target)) {
         Values where = variables(at);
         where[s_.column()] = n;
         if (s_.column() > 0) where[s_.column() - 1] = row;
-        place.sums = f_.element(s_.element, f_.base(output.buffer), affine_index(f_, output, where));
+        place.outputs.resize(accs_);
+        for (const Store& s : s_.kernel.stores)
+          place.outputs[s_.kernel.nodes[s.value].acc] =
+              f_.element(s_.element, f_.base(s.access.buffer), affine_index(f_, s.access, where));
+        const Access& output = s_.kernel.stores[0].access;
         place.next_row = f_.poly(s_.column() > 0 ? stride_of(output, s_.column() - 1) : Poly(0));
       } else if (!s_.blocks.whole_k) {
         llvm::Value* line = f_.add(f_.mul(n, f_.poly(rows_)), f_.mul(row, f_.i64(s_.block_columns())));

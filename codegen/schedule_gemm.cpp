@@ -227,14 +227,25 @@ GemmBlocks gemm_blocks(const Kernel& kernel, const Target& target) {
   return blocks;
 }
 
-bool sums_in_output(const Kernel& kernel, const Target& target) {
-  if (kernel.accs.size() != 1 || kernel.stores.size() != 1) return false;
-  const Store& store = kernel.stores[0];
-  const Node& value = kernel.nodes[store.value];
+bool sums_in_outputs(const Kernel& kernel, const Target& target) {
   const Poly& columns = kernel.dims.back();
-  return value.op == ScalarOp::acc && store.access.row == kNone &&
-         stride_of(store.access, kernel.dims.size() - 1) == Poly(1) && columns.is_constant() &&
-         columns.constant() % panel_columns(kernel, target) == 0;
+  const int64_t block = gemm_tile(kernel, target).vectors * static_cast<int64_t>(gemm_lanes(kernel, target));
+  if (!columns.is_constant() || columns.constant() % block != 0) return false;
+  auto strides = [&](const Store& s) {
+    std::vector<Poly> all;
+    for (size_t d = 0; d < kernel.dims.size(); ++d) all.push_back(stride_of(s.access, d));
+    return all;
+  };
+  std::vector<uint32_t> stored;
+  for (const Store& s : kernel.stores) {
+    const Node& value = kernel.nodes[s.value];
+    if (value.op != ScalarOp::acc || s.access.row != kNone || strides(s) != strides(kernel.stores[0]))
+      return false;
+    stored.push_back(value.acc);
+  }
+  std::ranges::sort(stored);
+  return stored.size() == kernel.accs.size() && std::ranges::adjacent_find(stored) == stored.end() &&
+         stride_of(kernel.stores[0].access, kernel.dims.size() - 1) == Poly(1);
 }
 
 GemmWorkspace gemm_workspace(const Kernel& kernel, const Target& target) {
@@ -245,7 +256,7 @@ GemmWorkspace gemm_workspace(const Kernel& kernel, const Target& target) {
   GemmWorkspace workspace{0, Poly(blocks.k * panel_columns(kernel, target)), 0};
   // Each region starts on a cache line, since columns are whole vectors and the left block is rounded.
   if (packs_left) workspace.left = Poly((blocks.rows * blocks.k + 63) / 64 * 64);
-  if (!blocks.whole_k && !sums_in_output(kernel, target))
+  if (!blocks.whole_k && !sums_in_outputs(kernel, target))
     workspace.sums =
         padded_columns(kernel, target) * row_count(kernel) * Poly(static_cast<int64_t>(kernel.accs.size()));
   return workspace;

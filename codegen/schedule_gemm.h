@@ -70,8 +70,9 @@ struct GemmBlocks {
   bool whole_k = false;  // one block holds every k: sums need no memory between blocks
 };
 GemmBlocks gemm_blocks(const ir::Kernel&, const Target&);
-/// Whether sums between blocks of k may stand in the output: it is nothing but these sums, in whole tiles.
-bool sums_in_output(const ir::Kernel&, const Target&);
+/// Whether sums between blocks of k may stand in the outputs: each is nothing but one of these sums, in whole
+/// tiles.
+bool sums_in_outputs(const ir::Kernel&, const Target&);
 
 /// The regions of Schedule::workspace, in elements: packed blocks of the left and right operands, and the sums
 /// between blocks of k, where they need a place.
