@@ -132,11 +132,7 @@ class GemmEmitter {
     };
   }
 
-  Poly k_extent(const GemmGroup& g) const {
-    Poly extent = 1;
-    for (const Poly& d : s_.k_dims(g)) extent = extent * d;
-    return extent;
-  }
+  Poly k_extent(const GemmGroup& g) const { return extent_of(s_.k_dims(g)); }
 
   /// The kernel's variables with those of the tile still open.
   Values variables(const Values& outer) {

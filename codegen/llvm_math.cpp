@@ -191,15 +191,22 @@ llvm::Value* VectorMath::log(llvm::Value* x) {
   return b_.CreateSelect(b_.CreateFCmpOLT(x, number(x, 0)), nan, y);
 }
 
-llvm::Value* VectorMath::log32(llvm::Value* x) {
-  // x = 2^e * (1 + f) with 1 + f in [sqrt(1/2), sqrt(2)); log x = e ln 2 + f - f^2/2 + f^3 p(f).
-  llvm::Value* denormal = b_.CreateFCmpOLT(x, number(x, 0x1p-126));
-  llvm::Value* scaled = b_.CreateSelect(denormal, b_.CreateFMul(x, number(x, 0x1p25)), x);
+VectorMath::Split VectorMath::split(llvm::Value* x) {
+  const bool wide = is_double(x);
+  const int64_t digits = wide ? 52 : 23, sqrt_half = wide ? 0x3fe6a09e667f3bcd : 0x3f3504f3;
+  llvm::Value* denormal = b_.CreateFCmpOLT(x, number(x, wide ? 0x1p-1022 : 0x1p-126));
+  llvm::Value* scaled = b_.CreateSelect(denormal, b_.CreateFMul(x, number(x, wide ? 0x1p54 : 0x1p25)), x);
   llvm::Value* bits = b_.CreateBitCast(scaled, integer_type(x));
-  llvm::Value* e = b_.CreateAShr(b_.CreateSub(bits, integer(x, 0x3f3504f3)), integer(x, 23));
-  llvm::Value* mantissa = b_.CreateBitCast(b_.CreateSub(bits, b_.CreateShl(e, integer(x, 23))), x->getType());
+  llvm::Value* e = b_.CreateAShr(b_.CreateSub(bits, integer(x, sqrt_half)), integer(x, digits));
+  llvm::Value* mantissa =
+      b_.CreateBitCast(b_.CreateSub(bits, b_.CreateShl(e, integer(x, digits))), x->getType());
   llvm::Value* f = b_.CreateFSub(mantissa, number(x, 1));
-  e = b_.CreateSelect(denormal, b_.CreateSub(e, integer(x, 25)), e);
+  return {b_.CreateSelect(denormal, b_.CreateSub(e, integer(x, digits + 2)), e), f};
+}
+
+llvm::Value* VectorMath::log32(llvm::Value* x) {
+  // log x = e ln 2 + f - f^2/2 + f^3 p(f).
+  const auto [e, f] = split(x);
   llvm::Value* exponent = b_.CreateSIToFP(e, x->getType());
   llvm::Value* p =
       polynomial(f, {0.33333316445350647, -0.25000810623168945, 0.2000228613615036, -0.16624553501605988,
@@ -211,15 +218,8 @@ llvm::Value* VectorMath::log32(llvm::Value* x) {
 }
 
 llvm::Value* VectorMath::log64(llvm::Value* x) {
-  // x = 2^e * (1 + f) as for f32; with s = f / (2 + f), log(1 + f) = 2 atanh s = f - f^2/2 + s (f^2/2 + s^2
-  // p(s^2)).
-  llvm::Value* denormal = b_.CreateFCmpOLT(x, number(x, 0x1p-1022));
-  llvm::Value* scaled = b_.CreateSelect(denormal, b_.CreateFMul(x, number(x, 0x1p54)), x);
-  llvm::Value* bits = b_.CreateBitCast(scaled, integer_type(x));
-  llvm::Value* e = b_.CreateAShr(b_.CreateSub(bits, integer(x, 0x3fe6a09e667f3bcd)), integer(x, 52));
-  llvm::Value* mantissa = b_.CreateBitCast(b_.CreateSub(bits, b_.CreateShl(e, integer(x, 52))), x->getType());
-  llvm::Value* f = b_.CreateFSub(mantissa, number(x, 1));
-  e = b_.CreateSelect(denormal, b_.CreateSub(e, integer(x, 54)), e);
+  // With s = f / (2 + f), log(1 + f) = 2 atanh s = f - f^2/2 + s (f^2/2 + s^2 p(s^2)).
+  const auto [e, f] = split(x);
   // From 32 bits, which every machine can; from 64, some need a library.
   llvm::Type* narrow = e->getType()->getWithNewBitWidth(32);
   llvm::Value* exponent = b_.CreateSIToFP(b_.CreateTrunc(e, narrow), x->getType());

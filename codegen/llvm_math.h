@@ -43,6 +43,12 @@ class VectorMath {
   /// The same in the fewest operations, each of which waits for the one before.
   llvm::Value* horner(llvm::Value* x, std::initializer_list<double> c);
   llvm::Value* cos64(llvm::Value* x);
+  struct Split {
+    llvm::Value* exponent;  // an integer e
+    llvm::Value* fraction;  // f, with 1 + f in [sqrt(1/2), sqrt(2))
+  };
+  /// x = 2^e (1 + f), of a positive number, which may be denormal.
+  Split split(llvm::Value* x);
   llvm::Value* log32(llvm::Value* x);
   llvm::Value* log64(llvm::Value* x);
 

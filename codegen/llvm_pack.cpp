@@ -202,8 +202,7 @@ void emit_pack(FunctionBuilder& f, const Pack& pack) {
   const GemmGroup& g = s.groups.at(pack.group);
   std::vector<Poly> outer = s.k_dims(g);
   Values at(s.kernel.dims.size(), f.i64(0));
-  Poly extent = 1;
-  for (const Poly& d : outer) extent = extent * d;
+  const Poly extent = extent_of(outer);
   const BufferId packed = pack.kernel->schedule.packed.at(pack.group);
   const Share share = share_over(s.columns(), {0, s.block_columns(), false});
   f.define(share);

@@ -103,8 +103,7 @@ class Scheduler {
   /// A tile is told as a whole; the sums of a group share its vectors. One row has nothing to choose.
   void follow_choice(Kernel& kernel, const std::vector<GemmGroup>& groups) const {
     if (choice_.panel_kb > 0) kernel.schedule.panel_kb = choice_.panel_kb;
-    Poly rows = 1;
-    for (size_t d = 0; d + 1 < kernel.dims.size(); ++d) rows = rows * kernel.dims[d];
+    const Poly rows = row_count(kernel);
     const int64_t most = rows.is_constant() ? rows.constant() : choice_.rows;
     if (choice_.rows == 0 || most < 2) return;
     size_t sums = 1;
@@ -114,19 +113,14 @@ class Scheduler {
         static_cast<uint32_t>(std::max<int64_t>(choice_.vectors / static_cast<int64_t>(sums), 1));
   }
 
-  static Poly terms_of(const Kernel& kernel, uint32_t acc = 0) {
-    Poly terms = 1;
-    for (const Poly& d : kernel.accs[acc].dims) terms = terms * d;
-    return terms;
-  }
+  static Poly terms_of(const Kernel& kernel, uint32_t acc = 0) { return extent_of(kernel.accs[acc].dims); }
 
   /// Whether copies pay: each right operand is used by more than a few rows, and there is enough work, with
   /// kTypicalExtent for each named dim. What can't be read along its columns is copied even for one row, as a
   /// vector of it would be gathered element by element.
   bool is_large(const Kernel& kernel) const {
     if (!right_in_rows(kernel)) return true;
-    Poly rows = 1;
-    for (size_t d = 0; d + 1 < kernel.dims.size(); ++d) rows = rows * kernel.dims[d];
+    const Poly rows = row_count(kernel);
     return typical(rows) >= kFewRows && typical(rows * kernel.dims.back() * terms_of(kernel)) >= kLargeProduct;
   }
 

@@ -60,12 +60,6 @@ uint32_t rows_of(uint32_t columns, const Target& target) {
   return rows;
 }
 
-Poly row_count(const Kernel& kernel) {
-  Poly rows = 1;
-  for (size_t i = 0; i + 1 < kernel.dims.size(); ++i) rows = rows * kernel.dims[i];
-  return rows;
-}
-
 /// The columns rounded up to whole blocks; for a named extent, room for one more block than needed.
 Poly padded_columns(const Kernel& kernel, const Target& target) {
   int64_t block = gemm_tile(kernel, target).vectors * gemm_lanes(kernel, target);
@@ -81,13 +75,19 @@ int64_t panel_columns(const Kernel& kernel, const Target& target) {
   return gates * static_cast<int64_t>(gemm_tile(kernel, target).vectors * gemm_lanes(kernel, target));
 }
 
-Poly product(const std::vector<Poly>& dims) {
-  Poly p = 1;
-  for (const Poly& d : dims) p = p * d;
-  return p;
+}  // namespace
+
+Poly extent_of(const std::vector<Poly>& dims) {
+  Poly points = 1;
+  for (const Poly& d : dims) points = points * d;
+  return points;
 }
 
-}  // namespace
+Poly row_count(const Kernel& kernel) {
+  Poly rows = 1;
+  for (size_t i = 0; i + 1 < kernel.dims.size(); ++i) rows = rows * kernel.dims[i];
+  return rows;
+}
 
 bool is_gemm(const Kernel& kernel) {
   if (kernel.dims.empty() || kernel.accs.empty()) return false;
@@ -105,13 +105,13 @@ bool right_in_rows(const Kernel& kernel) {
 
 bool is_row(const Kernel& kernel) {
   const bool constant = std::ranges::all_of(
-      kernel.accs, [](const Accumulator& acc) { return product(acc.dims).is_constant(); });
+      kernel.accs, [](const Accumulator& acc) { return extent_of(acc.dims).is_constant(); });
   return row_count(kernel) == Poly(1) && kernel.dims.back().is_constant() && constant;
 }
 
 bool is_near_row(const Kernel& kernel) {
   Poly terms = 0;
-  for (const Accumulator& acc : kernel.accs) terms = terms + product(acc.dims);
+  for (const Accumulator& acc : kernel.accs) terms = terms + extent_of(acc.dims);
   return (terms * kernel.dims.back()).constant() <= kNear;
 }
 
@@ -198,7 +198,7 @@ GemmTile gemm_tile(const Kernel& kernel, const Target& target) {
 
 Poly packed_size(const Kernel& kernel, uint32_t group, const Target& target) {
   GemmGroup g = gemm_groups(kernel).at(group);
-  return product(kernel.accs[g.accs[0]].dims) * padded_columns(kernel, target) *
+  return extent_of(kernel.accs[g.accs[0]].dims) * padded_columns(kernel, target) *
          Poly(static_cast<int64_t>(g.accs.size()));
 }
 

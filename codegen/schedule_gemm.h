@@ -48,6 +48,11 @@ GemmOperands gemm_operands(const ir::Kernel&, uint32_t acc);
 /// The operand as an expression of its own: the last node.
 ir::Nodes operand_nodes(const ir::Kernel&, uint32_t acc, const ir::Access& operand);
 
+/// How many points several dims have together.
+ir::Poly extent_of(const std::vector<ir::Poly>& dims);
+/// Rows of the output: all dims but the last one.
+ir::Poly row_count(const ir::Kernel&);
+
 /// Lanes of a vector of the kernel's accumulators: a native one, or a shorter one for few columns.
 uint32_t gemm_lanes(const ir::Kernel&, const Target&);
 /// The tile that all groups of the kernel share: its rows, and vectors such that it spans vectors * lanes
@@ -74,8 +79,8 @@ GemmBlocks gemm_blocks(const ir::Kernel&, const Target&);
 /// tiles.
 bool sums_in_outputs(const ir::Kernel&, const Target&);
 
-/// The regions of Schedule::workspace, in elements: packed blocks of the left and right operands, and the sums
-/// between blocks of k, where they need a place.
+/// The regions of Schedule::workspace, in elements: packed blocks of the left and right operands, and the
+/// sums between blocks of k, where they need a place.
 struct GemmWorkspace {
   ir::Poly left, right, sums;
 };

@@ -17,12 +17,6 @@ namespace {
 /// Vectors of multiply-adds, and of loads, that a core begins in a cycle.
 constexpr int64_t kVectorsACycle = 2;
 
-Poly product(const std::vector<Poly>& dims) {
-  Poly p = 1;
-  for (const Poly& d : dims) p = p * d;
-  return p;
-}
-
 /// The elements that an access reaches: the extents of the variables that it moves with.
 Poly reach(const Access& access, const std::vector<Poly>& extents) {
   Poly elements = 1;
@@ -129,7 +123,7 @@ class Report {
 
   static Poly multiply_adds(const Kernel& kernel) {
     Poly sum;
-    for (const Accumulator& acc : kernel.accs) sum += product(kernel.dims) * product(acc.dims);
+    for (const Accumulator& acc : kernel.accs) sum += extent_of(kernel.dims) * extent_of(acc.dims);
     return sum;
   }
 

@@ -218,9 +218,7 @@ class Splitter {
 
   /// Whether there are more columns than rows.
   static bool is_wide(const Kernel& kernel) {
-    Poly rows = 1;
-    for (size_t d = 0; d + 1 < kernel.dims.size(); ++d) rows = rows * kernel.dims[d];
-    const Poly& columns = kernel.dims.back();
+    const Poly rows = row_count(kernel), columns = kernel.dims.back();
     return rows.is_constant() && columns.is_constant() && columns.constant() > rows.constant();
   }
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "ir/op_def.h"
+#include "passes/copier.h"
 #include "passes/liveness.h"
 
 namespace rondo::passes {
@@ -20,7 +21,8 @@ std::vector<Value> emit_scan_with(Builder& b, const Func& func, const Op& op,
   const Flags live = live_values(wanted);
 
   Builder body(scan.body.name);
-  std::vector<Value> map(scan.body.values.size()), kept_operands;
+  ValueMap map(scan.body);
+  std::vector<Value> kept_operands;
   Attrs attrs = op.attrs;
   attrs.carries = 0;
   for (uint32_t i = 0; i < operands.size(); ++i) {
@@ -28,22 +30,17 @@ std::vector<Value> emit_scan_with(Builder& b, const Func& func, const Op& op,
     const bool is_carry = i >= scan.consts && i < scan.consts + scan.carries;
     if (is_carry && !keep_results[i - scan.consts]) continue;
     attrs.carries += is_carry;
-    map[v.id] = body.param(scan.body.type(v), scan.body.value_name(v));
+    map[v] = body.param(scan.body.type(v), scan.body.value_name(v));
     kept_operands.push_back(operands[i]);
   }
-  for (const Op& inner : scan.body.ops) {
-    if (!any_result(inner, live)) continue;
-    std::vector<Value> in;
-    for (Value v : inner.operands) in.push_back(map[v.id]);
-    const std::vector<Value> out = body.copy(scan.body, inner, std::move(in));
-    for (uint32_t i = 0; i < inner.result_count; ++i) map[inner.result(i).id] = out[i];
-  }
+  for (const Op& inner : scan.body.ops)
+    if (any_result(inner, live)) map.copy(body, inner);
   std::vector<Value> results(op.result_count + further_ys.size()), body_results;
   std::vector<size_t> kept;
   std::vector<std::string> names;
   auto keep = [&](size_t result, Value v, const std::string& name) {
     kept.push_back(result);
-    body_results.push_back(map[v.id]);
+    body_results.push_back(map[v]);
     names.push_back(name);
   };
   for (uint32_t i = 0; i < op.result_count; ++i)

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "ir/op_def.h"
+#include "passes/copier.h"
 #include "passes/liveness.h"
 #include "passes/passes.h"
 #include "passes/rewrite_scans.h"
@@ -118,9 +119,10 @@ class Hoister {
 
   std::vector<Value> emit() {
     Builder body(scan_.body.name);
-    std::vector<Value> map(scan_.body.values.size()), operands;
+    ValueMap map(scan_.body);
+    std::vector<Value> operands;
     auto add_param = [&](Value v, Value operand) {
-      map[v.id] = body.param(scan_.body.type(v), scan_.body.value_name(v));
+      map[v] = body.param(scan_.body.type(v), scan_.body.value_name(v));
       operands.push_back(operand);
     };
     auto add_hoisted = [&](Needs kind) {
@@ -139,18 +141,12 @@ class Hoister {
       if (inside_[scan_.x_param(i).id]) add_param(scan_.x_param(i), operands_[carries_end() + i]);
     add_hoisted(Needs::xs);
     if (!scan_.windows()) attrs.dim = operands.size() == attrs.consts + attrs.carries ? steps_ : Dim();
-    for (const Op& op : scan_.body.ops) {
-      if (!any_result(op, inside_) || !stays(op)) continue;
-      std::vector<Value> in;
-      for (Value v : op.operands) in.push_back(map[v.id]);
-      const std::vector<Value> out = body.copy(scan_.body, op, std::move(in));
-      for (uint32_t i = 0; i < op.result_count; ++i) map[op.result(i).id] = out[i];
-    }
+    for (const Op& op : scan_.body.ops)
+      if (any_result(op, inside_) && stays(op)) map.copy(body, op);
     return emit_scan(std::move(body), map, std::move(operands), std::move(attrs));
   }
 
-  std::vector<Value> emit_scan(Builder body, const std::vector<Value>& map, std::vector<Value> operands,
-                               Attrs attrs) {
+  std::vector<Value> emit_scan(Builder body, const ValueMap& map, std::vector<Value> operands, Attrs attrs) {
     std::vector<Value> body_results, results(scan_.op.result_count);
     std::vector<uint32_t> kept;
     std::vector<std::string> names;
@@ -161,7 +157,7 @@ class Hoister {
         continue;
       }
       kept.push_back(i);
-      body_results.push_back(map[v.id]);
+      body_results.push_back(map[v]);
       names.push_back(func_.value_name(scan_.op.result(i)));
     }
     if (kept.empty()) return results;

@@ -4,6 +4,7 @@
 #include <map>
 
 #include "ir/op_def.h"
+#include "passes/copier.h"
 #include "passes/liveness.h"
 
 namespace rondo::passes {
@@ -140,15 +141,10 @@ class Trimmer {
 
   std::vector<Value> emit_results(Builder& body, const std::vector<Value>& args, std::vector<Value> operands,
                                   Attrs attrs) {
-    std::vector<Value> map(scan_.body.values.size());
-    for (size_t i = 0; i < args.size(); ++i) map[scan_.body.params[i].id] = args[i];
-    for (const Op& op : scan_.body.ops) {
-      if (!any_result(op, live_value_)) continue;
-      std::vector<Value> in;
-      for (Value v : op.operands) in.push_back(map[v.id]);
-      const std::vector<Value> out = body.copy(scan_.body, op, std::move(in));
-      for (uint32_t i = 0; i < op.result_count; ++i) map[op.result(i).id] = out[i];
-    }
+    ValueMap map(scan_.body);
+    for (size_t i = 0; i < args.size(); ++i) map[scan_.body.params[i]] = args[i];
+    for (const Op& op : scan_.body.ops)
+      if (any_result(op, live_value_)) map.copy(body, op);
     std::vector<Value> body_results;
     std::vector<std::string> names;
     std::vector<Value> results(scan_.op.result_count);           // known outside
@@ -168,15 +164,15 @@ class Trimmer {
     for (uint32_t i = scan_.carries; i < scan_.op.result_count; ++i) {
       if (!live_result_[i]) continue;
       const Value y = scan_.body.results[i];
-      const auto piece = pieces.find(map[y.id]);
+      const auto piece = pieces.find(map[y]);
       if (const Value x = whole_of(y))
         results[i] = x;
       else if (piece != pieces.end() && only_computed_with(scan_.op.result(i)))
         cut.emplace(i, piece->second);
-      else if (known.contains(map[y.id]))
-        position[i] = known[map[y.id]];
+      else if (known.contains(map[y]))
+        position[i] = known[map[y]];
       else
-        known[map[y.id]] = position[i] = add_result(i, map, body_results, names);
+        known[map[y]] = position[i] = add_result(i, map, body_results, names);
     }
     if (body_results.empty()) return results;
     const std::vector<Value> out =
@@ -196,11 +192,11 @@ class Trimmer {
   };
 
   /// By the values of the new body. A concat is whole for itself, also where it is part of a larger one.
-  std::map<Value, Piece> pieces_of_ys(const Func& body, const std::vector<Value>& map) const {
+  std::map<Value, Piece> pieces_of_ys(const Func& body, const ValueMap& map) const {
     std::map<Value, Piece> pieces;
     if (scan_.windows()) return pieces;
     for (uint32_t i = scan_.carries; i < scan_.op.result_count; ++i) {
-      const Op* op = live_result_[i] ? body.def(map[scan_.body.results[i].id]) : nullptr;
+      const Op* op = live_result_[i] ? body.def(map[scan_.body.results[i]]) : nullptr;
       if (!op || op->kind != OpKind::concat) continue;
       const auto axis = static_cast<size_t>(op->attrs.axis);
       int64_t lo = 0;
@@ -228,9 +224,9 @@ class Trimmer {
            });
   }
 
-  uint32_t add_result(uint32_t i, const std::vector<Value>& map, std::vector<Value>& body_results,
+  uint32_t add_result(uint32_t i, const ValueMap& map, std::vector<Value>& body_results,
                       std::vector<std::string>& names) const {
-    body_results.push_back(map[scan_.body.results[i].id]);
+    body_results.push_back(map[scan_.body.results[i]]);
     names.push_back(func_.value_name(scan_.op.result(i)));
     return static_cast<uint32_t>(body_results.size() - 1);
   }

@@ -1,5 +1,6 @@
 // Layers by oneDNN 2: the library chooses the layout of the weights, and their conversion to it is not timed.
 #include <cstring>
+#include <tuple>
 #include <unordered_map>
 
 #include <oneapi/dnnl/dnnl.hpp>
@@ -40,11 +41,11 @@ class Layer : public compare::Work {
     bias_ = type({L, 1, row.cell == "gru" ? G + 1 : G, H}, tag::ldgo);
     wx_any_ = type({L, 1, I, G, H}, tag::any), wh_any_ = type({L, 1, H, G, H}, tag::any);
     if (row.cell == "lstm") {
-      lstm();
+      make<lstm_forward, lstm_backward>(std::tie(state_, state_));
     } else if (row.cell == "gru") {
-      without_memory<lbr_gru_forward, lbr_gru_backward>();
+      make<lbr_gru_forward, lbr_gru_backward>(std::tie(state_));
     } else {
-      without_memory<vanilla_rnn_forward, vanilla_rnn_backward>(algorithm::eltwise_tanh);
+      make<vanilla_rnn_forward, vanilla_rnn_backward>(std::tie(state_), algorithm::eltwise_tanh);
     }
     fill();
   }
@@ -77,55 +78,26 @@ class Layer : public compare::Work {
   }
 
  private:
-  void lstm() {
+  /// states: what the cell hands on, as descriptions: its output, and an LSTM's memory.
+  template <class Forward, class Backward, class States, class... Algorithm>
+  void make(const States& states, Algorithm... algorithm) {
+    const auto layer =
+        std::tuple_cat(std::tie(src_), states, std::tie(wx_any_, wh_any_, bias_, dst_), states);
     const auto kind = train_ ? prop_kind::forward_training : prop_kind::forward_inference;
-    lstm_forward::primitive_desc forward(
-        {kind, kForward, src_, state_, state_, wx_any_, wh_any_, bias_, dst_, state_, state_}, engine_);
-    forward_ = lstm_forward(forward);
-    add_forward(forward);
-    forward_args_[DNNL_ARG_SRC_ITER_C] = zeros(state_);
-    forward_args_[DNNL_ARG_DST_ITER_C] = zeros(state_);
-    if (!train_) return;
-    lstm_backward::primitive_desc backward({prop_kind::backward,
-                                            kForward,
-                                            src_,
-                                            state_,
-                                            state_,
-                                            wx_any_,
-                                            wh_any_,
-                                            bias_,
-                                            dst_,
-                                            state_,
-                                            state_,
-                                            src_,
-                                            state_,
-                                            state_,
-                                            wx_any_,
-                                            wh_any_,
-                                            bias_,
-                                            dst_,
-                                            state_,
-                                            state_},
-                                           engine_, forward);
-    backward_ = lstm_backward(backward);
-    add_backward(backward);
-    backward_args_[DNNL_ARG_DIFF_SRC_ITER_C] = zeros(state_);
-    backward_args_[DNNL_ARG_DIFF_DST_ITER_C] = zeros(state_);
-  }
-
-  /// Cells whose state is their output.
-  template <class Forward, class Backward, class... Algorithm>
-  void without_memory(Algorithm... algorithm) {
-    const auto kind = train_ ? prop_kind::forward_training : prop_kind::forward_inference;
-    typename Forward::primitive_desc forward(
-        {kind, algorithm..., kForward, src_, state_, wx_any_, wh_any_, bias_, dst_, state_}, engine_);
+    const auto forward = std::apply(
+        [&](const auto&... descs) {
+          return typename Forward::primitive_desc({kind, algorithm..., kForward, descs...}, engine_);
+        },
+        layer);
     forward_ = Forward(forward);
     add_forward(forward);
     if (!train_) return;
-    typename Backward::primitive_desc backward(
-        {prop_kind::backward, algorithm..., kForward, src_, state_, wx_any_, wh_any_, bias_, dst_, state_,
-         src_, state_, wx_any_, wh_any_, bias_, dst_, state_},
-        engine_, forward);
+    const auto backward = std::apply(
+        [&](const auto&... descs) {
+          return typename Backward::primitive_desc({prop_kind::backward, algorithm..., kForward, descs...},
+                                                   engine_, forward);
+        },
+        std::tuple_cat(layer, layer));
     backward_ = Backward(backward);
     add_backward(backward);
   }
@@ -140,6 +112,9 @@ class Layer : public compare::Work {
                      {DNNL_ARG_DST_LAYER, zeros(dst_)},
                      {DNNL_ARG_DST_ITER, zeros(state_)}};
     if (train_) forward_args_[DNNL_ARG_WORKSPACE] = zeros(d.workspace_desc());
+    if (row_.cell != "lstm") return;
+    forward_args_[DNNL_ARG_SRC_ITER_C] = zeros(state_);
+    forward_args_[DNNL_ARG_DST_ITER_C] = zeros(state_);
   }
 
   template <class Desc>
@@ -154,6 +129,9 @@ class Layer : public compare::Work {
     backward_args_[DNNL_ARG_DIFF_BIAS] = zeros(bias_);
     backward_args_[DNNL_ARG_DIFF_DST_LAYER] = zeros(dst_);
     backward_args_[DNNL_ARG_DIFF_DST_ITER] = zeros(state_);
+    if (row_.cell != "lstm") return;
+    backward_args_[DNNL_ARG_DIFF_SRC_ITER_C] = zeros(state_);
+    backward_args_[DNNL_ARG_DIFF_DST_ITER_C] = zeros(state_);
   }
 
   memory zeros(const memory::desc& desc) {
