@@ -9,21 +9,15 @@
 #include <vector>
 
 #include "rondo/rondo.h"
+#include "tests/frontend/models.h"
 #include "tests/runtime/util.h"
 
 namespace rondo::test {
 
 using testing::TempDir;
 
-struct Amp : Model {
-  Lstm lstm{*this, "lstm", 1, 16};
-  Linear head{*this, "head", 16, 1};
-
-  Lstm::State initial(const Dim& batch) const { return lstm.initial(batch); }
-  std::pair<Lstm::State, Tensor> step(Lstm::State s, Tensor x) const {
-    s = lstm(s, x);
-    return {s, head(s.h)};
-  }
+struct Amp : CellModel<Lstm> {
+  Amp() : CellModel(f32, 1, [](Model& m) { return Lstm(m, "lstm", 1, 16); }) {}
 };
 inline const StepInput kSample{f32, {1}};
 

@@ -18,15 +18,8 @@ using testing::TempDir;
 using namespace test;
 
 /// Reads and writes characters.
-struct Speaker : Model {
-  Gru gru{*this, "gru", 11, 12};
-  Linear head{*this, "head", 12, 11};
-
-  Gru::State initial(const Dim& batch) const { return gru.initial(batch); }
-  std::pair<Gru::State, Tensor> step(Gru::State s, Tensor id) const {
-    s = gru(s, id);
-    return {s, head(s.h)};
-  }
+struct Speaker : CellModel<Gru> {
+  Speaker() : CellModel(f32, 11, [](Model& m) { return Gru(m, "gru", 11, 12); }) {}
 };
 
 std::string exact(const std::string& prefix) {

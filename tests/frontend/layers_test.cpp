@@ -4,6 +4,7 @@
 #include <rondo/rondo.h>
 #include <cmath>
 
+#include "tests/frontend/models.h"
 #include "tests/frontend/reference.h"
 
 namespace rondo::test {
@@ -96,14 +97,16 @@ TEST(RnnWithoutOutputs, HasTheGradientOfItsLastStateWithAnyActivation) {
       const HiddenState last = scan(rnn.initial("B"), t.input("x", {"T", "B", 3}), rnn);
       t.output("loss", sum(square(last.h)));
     });
-    const GradientCheck check = check_gradients(loss, m.init(1), {.dims = {{"T", 5}, {"B", 2}}, .elements = 100});
+    const GradientCheck check =
+        check_gradients(loss, m.init(1), {.dims = {{"T", 5}, {"B", 2}}, .elements = 100});
     EXPECT_TRUE(check.passed()) << to_string(check);
     EXPECT_EQ(check.rows.size(), 3u);
   }
 }
 
 TEST_P(Cells, LstmFollowsItsEquations) {
-  OneStep<Lstm> step([](Model& m) { return Lstm(m, "cell", kIn, kHidden, {.gates = GetParam(), .forget_bias = {}}); });
+  OneStep<Lstm> step(
+      [](Model& m) { return Lstm(m, "cell", kIn, kHidden, {.gates = GetParam(), .forget_bias = {}}); });
   for (int b = 0; b < kBatch; ++b)
     for (int j = 0; j < kHidden; ++j) {
       auto gate = [&](int g) {
@@ -179,18 +182,11 @@ TEST(Layers, LinearAndEmbedding) {
 }
 
 /// A character model of three layers of different kinds and sizes.
-struct Tower : Model {
-  Stack stack;
-  Linear head;
-  Tower() : Model(f64) {
-    stack.layers = {Lstm(*this, "a", 5, 4), Gru(*this, "b", 4, 3), Rnn(*this, "c", 3, 2)};
-    head = Linear(*this, "head", 2, 5);
-  }
-  Stack::State initial(Dim batch) const { return stack.initial(batch); }
-  std::pair<Stack::State, Tensor> step(const Stack::State& s, Tensor id) const {
-    auto [next, h] = stack(s, id);
-    return {next, head(h)};
-  }
+struct Tower : StackModel {
+  Tower()
+      : StackModel(f64, 2, 5, [](Model& m) -> std::vector<Layer> {
+          return {Lstm(m, "a", 5, 4), Gru(m, "b", 4, 3), Rnn(m, "c", 3, 2)};
+        }) {}
 };
 
 TEST(Programs, StepManyTimesIsRunOnce) {

@@ -7,6 +7,7 @@
 #include <cmath>
 
 #include "support/error.h"
+#include "tests/frontend/models.h"
 #include "tests/frontend/reference.h"
 #include "tests/runtime/util.h"
 #include "tests/support/environment.h"
@@ -15,21 +16,6 @@ namespace rondo::test {
 namespace {
 
 using Numbers = std::vector<double>;
-
-/// A character model of one cell and a head.
-template <class Cell>
-struct CharModel : Model {
-  Cell cell;
-  Linear head;
-  explicit CharModel(DType dtype, const std::function<Cell(Model&)>& make) : Model(dtype), cell(make(*this)) {
-    head = Linear(*this, "head", cell.out, 5);
-  }
-  typename Cell::State initial(Dim batch) const { return cell.initial(batch); }
-  std::pair<typename Cell::State, Tensor> step(const typename Cell::State& s, Tensor id) const {
-    auto next = cell(s, id);
-    return {next, head(next.h)};
-  }
-};
 
 std::vector<int32_t> random_ids(int64_t n, uint64_t seed) {
   Random random(seed);
@@ -66,18 +52,19 @@ void expect_step_is_run(const M& model) {
 }
 
 TEST(Native, StepManyTimesIsRunOnceToTheBit) {
-  expect_step_is_run(CharModel<Lstm>(f32, [](Model& m) { return Lstm(m, "cell", 5, 24); }));
-  expect_step_is_run(CharModel<Rnn>(f32, [](Model& m) { return Rnn(m, "cell", 5, 24); }));
-  expect_step_is_run(CharModel<Gru>(f32, [](Model& m) { return Gru(m, "cell", 5, 24); }));
-  expect_step_is_run(CharModel<Gru>(f32, [](Model& m) { return Gru(m, "cell", 5, 24, Gru::Reset::after); }));
+  expect_step_is_run(CellModel<Lstm>(f32, 5, [](Model& m) { return Lstm(m, "cell", 5, 24); }));
+  expect_step_is_run(CellModel<Rnn>(f32, 5, [](Model& m) { return Rnn(m, "cell", 5, 24); }));
+  expect_step_is_run(CellModel<Gru>(f32, 5, [](Model& m) { return Gru(m, "cell", 5, 24); }));
+  expect_step_is_run(
+      CellModel<Gru>(f32, 5, [](Model& m) { return Gru(m, "cell", 5, 24, Gru::Reset::after); }));
 }
 
-/// For one row, matrices in the first cache, in the second, and in columns that fill no whole block: packed in
-/// the loop, in place in a step, and tiles where B is a name.
+/// For one row, matrices in the first cache, in the second, and in columns that fill no whole block: packed
+/// in the loop, in place in a step, and tiles where B is a name.
 TEST(Native, OneRowIsTheSameInAllFormsToTheBit) {
   for (int64_t hidden : {24, 70, 96}) {
     SCOPED_TRACE("H = " + std::to_string(hidden));
-    CharModel<Lstm> model(f32, [&](Model& m) { return Lstm(m, "cell", 5, hidden); });
+    CellModel<Lstm> model(f32, 5, [&](Model& m) { return Lstm(m, "cell", 5, hidden); });
     const Weights weights = model.init(3);
     const BuildOptions one_row{.dims = {{"B", 1}}};
     Program named = compile(run_function(model, {}), weights);
@@ -106,14 +93,14 @@ TEST(Native, OptionsKeepStepAndRunTheSame) {
       {.gates = {.layer_norm = true}},
       {.coupled = true, .activations = {.g = relu, .h = square}}};
   for (const LstmOptions& options : variants)
-    expect_step_is_run(CharModel<Lstm>(f32, [&](Model& m) { return Lstm(m, "cell", 5, 24, options); }));
-  expect_step_is_run(CharModel<Gru>(f32, [](Model& m) {
+    expect_step_is_run(CellModel<Lstm>(f32, 5, [&](Model& m) { return Lstm(m, "cell", 5, 24, options); }));
+  expect_step_is_run(CellModel<Gru>(f32, 5, [](Model& m) {
     return Gru(m, "cell", 5, 24, Gru::Reset::after, {.gates = {.layer_norm = true, .clip = 1}});
   }));
 }
 
 TEST(Native, NoStepsLeaveTheState) {
-  CharModel<Lstm> model(f32, [](Model& m) { return Lstm(m, "cell", 5, 24); });
+  CellModel<Lstm> model(f32, 5, [](Model& m) { return Lstm(m, "cell", 5, 24); });
   Program run = compile(run_function(model, {}), model.init(3));
   run.resize({{"T", 3}, {"B", 2}});
   run.set("x", random_ids(6, 1));
@@ -156,10 +143,10 @@ double training_difference(const M& model, const O& optimizer) {
 
 TEST(Native, TrainingFollowsTheEvaluator) {
   auto lstm = [](DType dtype) {
-    return CharModel<Lstm>(dtype, [](Model& m) { return Lstm(m, "cell", 5, 24); });
+    return CellModel<Lstm>(dtype, 5, [](Model& m) { return Lstm(m, "cell", 5, 24); });
   };
   auto gru = [](DType dtype) {
-    return CharModel<Gru>(dtype, [](Model& m) { return Gru(m, "cell", 5, 24); });
+    return CellModel<Gru>(dtype, 5, [](Model& m) { return Gru(m, "cell", 5, 24); });
   };
   EXPECT_LT(training_difference(lstm(f64), Adam{.lr = 0.01, .clip_norm = 1}), 1e-10);
   EXPECT_LT(training_difference(gru(f64), RmsProp{.lr = 0.01, .clip_value = 0.01}), 1e-10);
@@ -167,7 +154,7 @@ TEST(Native, TrainingFollowsTheEvaluator) {
 }
 
 TEST(Native, GradientsAreOutputs) {
-  CharModel<Gru> model(f64, [](Model& m) { return Gru(m, "cell", 5, 24); });
+  CellModel<Gru> model(f64, 5, [](Model& m) { return Gru(m, "cell", 5, 24); });
   const Function function = gradient(loss_function(model, {}, {}, softmax_cross_entropy));
   const Weights weights = model.init(6);
   Program native = compile(function, weights);
@@ -190,7 +177,7 @@ TEST(Native, GradientsAreOutputs) {
 }
 
 TEST(Native, LearnsAToyTask) {
-  CharModel<Lstm> model(f32, [](Model& m) { return Lstm(m, "cell", 5, 24); });
+  CellModel<Lstm> model(f32, 5, [](Model& m) { return Lstm(m, "cell", 5, 24); });
   const Weights weights = model.init(1);
   Program train =
       compile_training(loss_function(model, {}, {}, softmax_cross_entropy), Adam{.lr = 0.02}, weights);
@@ -216,7 +203,7 @@ TEST(Native, LearnsAToyTask) {
 }
 
 TEST(Native, GenerateIsSeededAndFollowsTheEvaluator) {
-  CharModel<Gru> model(f64, [](Model& m) { return Gru(m, "cell", 5, 24); });
+  CellModel<Gru> model(f64, 5, [](Model& m) { return Gru(m, "cell", 5, 24); });
   const Weights weights = model.init(1);
   Program native = compile(generate_function(model), weights);
   Reference reference(generate_function(model), weights);
@@ -238,7 +225,7 @@ TEST(Native, GenerateIsSeededAndFollowsTheEvaluator) {
 }
 
 TEST(Native, DimsBoundAtCompileTimeSpecialise) {
-  CharModel<Rnn> model(f32, [](Model& m) { return Rnn(m, "cell", 5, 24); });
+  CellModel<Rnn> model(f32, 5, [](Model& m) { return Rnn(m, "cell", 5, 24); });
   const Weights weights = model.init(1);
   Program any = compile(run_function(model, {}), weights);
   Program bound = compile(run_function(model, {}), weights, {.dims = {{"T", 4}, {"B", 2}}});
@@ -252,7 +239,7 @@ TEST(Native, DimsBoundAtCompileTimeSpecialise) {
 }
 
 TEST(Native, RefusesWeightsThatDoNotFit) {
-  CharModel<Rnn> model(f32, [](Model& m) { return Rnn(m, "cell", 5, 24); });
+  CellModel<Rnn> model(f32, 5, [](Model& m) { return Rnn(m, "cell", 5, 24); });
   auto refuse = [&](const Weights& weights) {
     try {
       compile(run_function(model, {}), weights);
@@ -261,14 +248,14 @@ TEST(Native, RefusesWeightsThatDoNotFit) {
     }
     return std::string("no error");
   };
-  CharModel<Rnn> other(f64, [](Model& m) { return Rnn(m, "cell", 5, 24); });
+  CellModel<Rnn> other(f64, 5, [](Model& m) { return Rnn(m, "cell", 5, 24); });
   EXPECT_EQ(refuse(other.init(1)),
             "rondo: run: parameter `cell.wx` is f32[5,24], and f64[5,24] in the weights");
   EXPECT_NE(refuse(Weights()).find("cell.wx"), std::string::npos);
 }
 
 TEST(Native, CompileTimesArePrinted) {
-  CharModel<Rnn> model(f32, [](Model& m) { return Rnn(m, "cell", 5, 24); });
+  CellModel<Rnn> model(f32, 5, [](Model& m) { return Rnn(m, "cell", 5, 24); });
   BuildTimes times;
   compile_training(loss_function(model, {}, {}, softmax_cross_entropy), Sgd{}, model.init(1),
                    {.times = &times});
@@ -281,7 +268,7 @@ TEST(Native, CompileTimesArePrinted) {
 TEST(Native, CodeFromTheCacheIsTheSameTrainingStep) {
   const rondo::testing::TempDir dir;
   const Environment cache("RONDO_CACHE", dir.file("cache"));
-  CharModel<Rnn> model(f32, [](Model& m) { return Rnn(m, "cell", 5, 24); });
+  CellModel<Rnn> model(f32, 5, [](Model& m) { return Rnn(m, "cell", 5, 24); });
   auto train = [&](BuildTimes& times) {
     Weights weights = model.init(1);
     Program step = compile_training(loss_function(model, {}, {}, softmax_cross_entropy), Adam{}, weights,

@@ -7,6 +7,7 @@
 
 #include "ir/text.h"
 #include "support/error.h"
+#include "tests/frontend/models.h"
 #include "tests/frontend/reference.h"
 
 namespace rondo::test {
@@ -216,21 +217,10 @@ TEST(Random, ZoneoutOfACellHasARateForItsOutputAndOneForItsMemory) {
 }
 
 TEST(Random, NoisyCellsAreLayers) {
-  struct Chars : Model {
-    Stack stack;
-    Linear head;
-    Chars() : Model(f64) {
-      stack.layers = {RecurrentDropout<Gru>{Gru(*this, "gru", 4, 6), 0.3}, Dropout{0.2},
-                      Zoneout<Lstm>{Lstm(*this, "lstm", 6, 5)}};
-      head = Linear(*this, "head", 5, 4);
-    }
-    Stack::State initial(Dim batch) const { return stack.initial(batch); }
-    std::pair<Stack::State, Tensor> step(const Stack::State& s, Tensor id) const {
-      auto [next, h] = stack(s, id);
-      return {next, head(h)};
-    }
-  };
-  const Chars model;
+  const StackModel model(f64, 5, 4, [](Model& m) -> std::vector<Layer> {
+    return {RecurrentDropout<Gru>{Gru(m, "gru", 4, 6), 0.3}, Dropout{0.2},
+            Zoneout<Lstm>{Lstm(m, "lstm", 6, 5)}};
+  });
   const GradientCheck check = check_gradients(loss_function(model, {}, {}, softmax_cross_entropy),
                                               model.init(1), {.dims = {{"T", 4}, {"B", 2}}});
   EXPECT_TRUE(check.passed()) << to_string(check);

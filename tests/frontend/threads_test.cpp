@@ -10,27 +10,12 @@
 #include "passes/passes.h"
 #include "passes/pipeline.h"
 #include "support/error.h"
+#include "tests/frontend/models.h"
 #include "tests/support/execute.h"
 #include "tests/support/together.h"
 
 namespace rondo::test {
 namespace {
-
-/// A cell over numbers, and a head.
-template <class Cell>
-struct Net : Model {
-  Cell cell;
-  Linear head;
-  template <class Make>
-  Net(DType dtype, Make make) : Model(dtype), cell(make(*this)) {
-    head = Linear(*this, "head", cell.out, 3);
-  }
-  typename Cell::State initial(Dim batch) const { return cell.initial(batch); }
-  std::pair<typename Cell::State, Tensor> step(const typename Cell::State& s, Tensor x) const {
-    auto next = cell(s, x);
-    return {next, head(next.h)};
-  }
-};
 
 constexpr int64_t kIn = 3;
 
@@ -82,27 +67,28 @@ void expect_same_bits_for_all(const M& model) {
 }
 
 TEST(Threads, LstmsGiveTheBitsOfOneThread) {
-  expect_same_bits_for_all(Net<Lstm>(f32, [](Model& m) { return Lstm(m, "cell", kIn, 48); }));
+  expect_same_bits_for_all(CellModel<Lstm>(f32, 3, [](Model& m) { return Lstm(m, "cell", kIn, 48); }));
   const LstmOptions options{.gates = {.layer_norm = true}, .peepholes = true, .projection = 20};
-  expect_same_bits_for_all(Net<Lstm>(f32, [&](Model& m) { return Lstm(m, "cell", kIn, 37, options); }));
+  expect_same_bits_for_all(
+      CellModel<Lstm>(f32, 3, [&](Model& m) { return Lstm(m, "cell", kIn, 37, options); }));
 }
 
 TEST(Threads, GrusGiveTheBitsOfOneThread) {
-  expect_same_bits_for_all(Net<Gru>(f32, [](Model& m) { return Gru(m, "cell", kIn, 33); }));
+  expect_same_bits_for_all(CellModel<Gru>(f32, 3, [](Model& m) { return Gru(m, "cell", kIn, 33); }));
 }
 
 TEST(Threads, RnnsOfDoublesGiveTheBitsOfOneThread) {
-  expect_same_bits_for_all(Net<Rnn>(f64, [](Model& m) { return Rnn(m, "cell", kIn, 48); }));
+  expect_same_bits_for_all(CellModel<Rnn>(f64, 3, [](Model& m) { return Rnn(m, "cell", kIn, 48); }));
 }
 
 TEST(Threads, KnownBatchesGiveTheBitsOfOneThread) {
-  const Net<Lstm> model(f32, [](Model& m) { return Lstm(m, "cell", kIn, 40); });
+  const CellModel<Lstm> model(f32, 3, [](Model& m) { return Lstm(m, "cell", kIn, 40); });
   for (const int64_t batch : {2, 7, 16})
     expect_same_bits(training(model), {{"T", 3}, {"B", batch}}, {{"B", batch}});
 }
 
 TEST(Threads, RowsOfDifferentLengthsGiveTheBitsOfOneThread) {
-  const Net<Lstm> model(f32, [](Model& m) { return Lstm(m, "cell", kIn, 24); });
+  const CellModel<Lstm> model(f32, 3, [](Model& m) { return Lstm(m, "cell", kIn, 24); });
   for (const int64_t batch : {1, 9})
     expect_same_bits(training(model, {.lengths = true}), {{"T", 6}, {"B", batch}});
 }
@@ -123,7 +109,7 @@ struct Gated {
 };
 
 TEST(Threads, RecurrencesByPointsGiveTheBitsOfOneThread) {
-  const Net<Gated> model(f32, [](Model& m) { return Gated(m); });
+  const CellModel<Gated> model(f32, 3, [](Model& m) { return Gated(m); });
   expect_same_bits_for_all(model);
   Function chunks = training(model);
   chunks.pipeline += passes::kLinear;
@@ -156,8 +142,8 @@ int64_t waits_in_loops(const std::vector<ir::Stmt>& stmts, bool in_loop = false)
 }
 
 TEST(Threads, WaitInNoStepWhereEachHasRowsOfItsOwn) {
-  const Net<Lstm> lstm(f32, [](Model& m) { return Lstm(m, "cell", kIn, 64); });
-  const Net<Gru> gru(f32, [](Model& m) { return Gru(m, "cell", kIn, 64); });
+  const CellModel<Lstm> lstm(f32, 3, [](Model& m) { return Lstm(m, "cell", kIn, 64); });
+  const CellModel<Gru> gru(f32, 3, [](Model& m) { return Gru(m, "cell", kIn, 64); });
   const std::pair<Function, ir::DimValues> cases[] = {
       {training(lstm), {}},
       {training(lstm), {{"B", 16}}},
@@ -171,13 +157,13 @@ TEST(Threads, WaitInNoStepWhereEachHasRowsOfItsOwn) {
 }
 
 TEST(Threads, WaitOnceAStepWhereAllNeedTheWholeState) {
-  const Net<Lstm> lstm(f32, [](Model& m) { return Lstm(m, "cell", kIn, 64); });
+  const CellModel<Lstm> lstm(f32, 3, [](Model& m) { return Lstm(m, "cell", kIn, 64); });
   const ir::LoopProgram loops = Compiled(run_function(lstm, {f32, {kIn}}), {{"B", 1}}).loops(2);
   EXPECT_EQ(waits_in_loops(loops.stmts), 1) << to_string(loops);
 }
 
 TEST(Threads, LongCallsOfAProgramRunOnThem) {
-  const Net<Lstm> model(f32, [](Model& m) { return Lstm(m, "cell", kIn, 64); });
+  const CellModel<Lstm> model(f32, 3, [](Model& m) { return Lstm(m, "cell", kIn, 64); });
   const Weights weights = model.init(1);
   const Function function = run_function(model, {f32, {kIn}});
   Program one = compile(function, weights), two = compile(function, weights, {.threads = 2});
@@ -192,7 +178,7 @@ TEST(Threads, LongCallsOfAProgramRunOnThem) {
 }
 
 TEST(Threads, CountsAreChecked) {
-  const Net<Rnn> model(f32, [](Model& m) { return Rnn(m, "cell", kIn, 8); });
+  const CellModel<Rnn> model(f32, 3, [](Model& m) { return Rnn(m, "cell", kIn, 8); });
   for (const int64_t threads : {-1, 0, 257}) {
     try {
       compile(run_function(model, {f32, {kIn}}), model.init(1), {.threads = threads});

@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "support/error.h"
+#include "tests/frontend/models.h"
 #include "tests/frontend/reference.h"
 
 namespace rondo::test {
@@ -13,19 +14,12 @@ namespace {
 using Numbers = std::vector<double>;
 
 /// A character model with a stack of all cells.
-struct Tiny : Model {
-  Stack stack;
-  Linear head;
-  Tiny() : Model(f64) {
-    stack.layers = {Lstm(*this, "a", 3, 8), Gru(*this, "b", 8, 6), Gru(*this, "c", 6, 7, Gru::Reset::after),
-                    Rnn(*this, "d", 7, 8)};
-    head = Linear(*this, "head", 8, 3);
-  }
-  Stack::State initial(Dim batch) const { return stack.initial(batch); }
-  std::pair<Stack::State, Tensor> step(const Stack::State& s, Tensor id) const {
-    auto [next, h] = stack(s, id);
-    return {next, head(h)};
-  }
+struct Tiny : StackModel {
+  Tiny()
+      : StackModel(f64, 8, 3, [](Model& m) -> std::vector<Layer> {
+          return {Lstm(m, "a", 3, 8), Gru(m, "b", 8, 6), Gru(m, "c", 6, 7, Gru::Reset::after),
+                  Rnn(m, "d", 7, 8)};
+        }) {}
 };
 
 TEST(Gradient, OfAStackIsTheCentralDifference) {

@@ -5,6 +5,7 @@
 
 #include "codegen/schedule_choice.h"
 #include "rondo/rondo.h"
+#include "tests/frontend/models.h"
 #include "tests/runtime/util.h"
 #include "tests/support/environment.h"
 
@@ -17,15 +18,8 @@ using rondo::testing::read_text;
 using rondo::testing::TempDir;
 
 /// Large enough for blocks and for more than one tile of rows, with rows and columns that are left over.
-struct Net : Model {
-  Lstm lstm{*this, "lstm", 40, 37};
-  Linear head{*this, "head", 37, 5};
-
-  Lstm::State initial(const Dim& batch) const { return lstm.initial(batch); }
-  std::pair<Lstm::State, Tensor> step(Lstm::State s, Tensor x) const {
-    s = lstm(s, x);
-    return {s, head(s.h)};
-  }
+struct Net : CellModel<Lstm> {
+  Net() : CellModel(f32, 5, [](Model& m) { return Lstm(m, "lstm", 40, 37); }) {}
 };
 
 Function training(const Net& net) {

@@ -3,15 +3,15 @@
 
 #include <gtest/gtest.h>
 
-#include <functional>
-
 #include "ir/text.h"
 #include "support/error.h"
 #include "support/threefry.h"
+#include "tests/runtime/util.h"
 
 namespace rondo::ir {
 namespace {
 
+using rondo::testing::error_of;
 using Data = std::vector<double>;
 
 Array f64(std::vector<int64_t> shape, Data data) { return {DType::f64, std::move(shape), std::move(data)}; }
@@ -109,15 +109,6 @@ TEST(Threefry, MatchesThePublishedVectors) {
   EXPECT_EQ(threefry(0, 0, 0, 0), 0x6b200159u);
   EXPECT_EQ(threefry(~0u, ~0u, ~0u, ~0u), 0x1cb996fcu);
   EXPECT_EQ(threefry(0x13198a2e, 0x03707344, 0x243f6a88, 0x85a308d3), 0xc4923a9cu);
-}
-
-std::string error_of(const std::function<void()>& f) {
-  try {
-    f();
-  } catch (const Error& e) {
-    return e.what();
-  }
-  return "no error";
 }
 
 TEST(Evaluator, SaysWhichInputDoesNotFit) {

@@ -4,10 +4,12 @@
 #include "ir/evaluator.h"
 #include "ir/text.h"
 #include "support/error.h"
+#include "tests/runtime/util.h"
 
 namespace rondo::ir {
 namespace {
 
+using rondo::testing::error_of;
 using Data = std::vector<double>;
 
 Array f64(std::vector<int64_t> shape, Data data) { return {DType::f64, std::move(shape), std::move(data)}; }
@@ -56,16 +58,6 @@ TEST(Lengths, TheBodyReadsZerosBeyondWhereItSumsOverRows) {
   EXPECT_EQ(out[0].data, (Data{11, 11, 0, 2, 0, 0, 3, 0, 0}));
 }
 
-template <class F>
-std::string error_of(F f) {
-  try {
-    f();
-  } catch (const Error& e) {
-    return e.what();
-  }
-  return "no error";
-}
-
 TEST(Lengths, OutOfRangeAreErrors) {
   const auto run = [&](Data lengths) {
     return error_of([&] {
@@ -81,28 +73,29 @@ TEST(Lengths, OutOfRangeAreErrors) {
 struct Refused {
   std::string scan, why;
 };
-class LengthRules : public testing::TestWithParam<Refused> {};
+class LengthRules : public ::testing::TestWithParam<Refused> {};
 
 TEST_P(LengthRules, SayWhy) {
   const std::string text =
       "func @f(%s: f64[B], %t: f64[2], %x: f64[T,B], %u: f64[T,2], %L: i32[B], %M: f64[B])"
       " -> () { " +
       GetParam().scan + " return }";
-  EXPECT_EQ(error_of([&] { parse(text, "m"); }).find("rondo"), std::string::npos);
-  EXPECT_NE(error_of([&] { parse(text, "m"); }).find("scan: " + GetParam().why), std::string::npos)
-      << error_of([&] { parse(text, "m"); });
+  const std::string error = error_of([&] { parse(text, "m"); });
+  EXPECT_EQ(error.find("rondo"), std::string::npos);
+  EXPECT_NE(error.find("scan: " + GetParam().why), std::string::npos) << error;
 }
 
 INSTANTIATE_TEST_SUITE_P(
     All, LengthRules,
-    testing::Values(Refused{"%r = scan lengths(%M) carry(%s) xs(%x) { yield carry(%s) } : f64[B]",
-                            "lengths are i32[B], not f64[B]"},
-                    Refused{"%r = scan lengths(%L) carry(%t) xs(%x) { yield carry(%t) } : f64[2]",
-                            "lengths are i32[B], so carry 0 has B as its leading dim; it is f64[2]"},
-                    Refused{"%r = scan lengths(%L) carry(%s) xs(%x, %u) { yield carry(%s) } : f64[B]",
-                            "lengths are i32[B], so the slice of x 1 has B as its leading dim; it is f64[2]"},
-                    Refused{"%r = scan lengths(%L) consts(%t) xs(%x) { yield ys(%t) } : f64[T,2]",
-                            "lengths are i32[B], so y 0 has B as its leading dim; it is f64[2]"}));
+    ::testing::Values(Refused{"%r = scan lengths(%M) carry(%s) xs(%x) { yield carry(%s) } : f64[B]",
+                              "lengths are i32[B], not f64[B]"},
+                      Refused{"%r = scan lengths(%L) carry(%t) xs(%x) { yield carry(%t) } : f64[2]",
+                              "lengths are i32[B], so carry 0 has B as its leading dim; it is f64[2]"},
+                      Refused{
+                          "%r = scan lengths(%L) carry(%s) xs(%x, %u) { yield carry(%s) } : f64[B]",
+                          "lengths are i32[B], so the slice of x 1 has B as its leading dim; it is f64[2]"},
+                      Refused{"%r = scan lengths(%L) consts(%t) xs(%x) { yield ys(%t) } : f64[T,2]",
+                              "lengths are i32[B], so y 0 has B as its leading dim; it is f64[2]"}));
 
 }  // namespace
 }  // namespace rondo::ir
