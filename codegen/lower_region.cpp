@@ -1,11 +1,10 @@
 #include "codegen/lower_region.h"
 
-#include <algorithm>
 #include <optional>
-#include <set>
 
 #include "codegen/in_place.h"
 #include "codegen/placement.h"
+#include "codegen/region_order.h"
 #include "codegen/split_kernels.h"
 #include "ir/op_def.h"
 #include "support/error.h"
@@ -76,27 +75,25 @@ class RegionLowering {
         f_(region),
         plan_(place(region, in_loop)),
         views_(region.values.size()),
-        destinations_(region.values.size()) {
+        destinations_(region.values.size()),
+        roots_(plan_.kernels),
+        pieces_(plan_.kernels) {
     for (size_t i = 0; i < params.size(); ++i) views_[f_.params[i].id] = params[i];
     for (size_t i = 0; i < f_.results.size(); ++i)
       if (destinations[i]) destinations_[f_.results[i].id].push_back(destinations[i]);
+    for (const Op& op : f_.ops)
+      if (const Value v = op.result(); plan_.root[v.id]) roots_[plan_.kernel[v.id]].push_back(v);
+    for (const Piece& piece : plan_.pieces) pieces_[piece.kernel].push_back(&piece);
   }
 
   std::vector<Stmt> run() {
     for (uint32_t i = 0; i < f_.ops.size(); ++i) find_home(i);
-    order();
+    for (uint32_t node : order_of(f_, plan_)) emit(node);
     for (uint32_t i = 0; i < f_.values.size(); ++i) copy_to_destinations({i});
     return std::move(stmts_);
   }
 
  private:
-  /// One thing to emit: a kernel, or a scan or placed op.
-  struct Node {
-    uint32_t rank = 0;  // the last op of it: program order
-    std::vector<uint32_t> before;
-    std::vector<Stmt> stmts;
-  };
-
   /// A carry of a scan lives in one buffer that is overwritten, or, when ys hold its values too, in one row a
   /// step of a stacked buffer.
   struct Carry {
@@ -335,91 +332,7 @@ class RegionLowering {
     return {std::make_shared<Kernel>(std::move(kernel).finish(name)), nullptr, nullptr};
   }
 
-  // --- order
-
-  uint32_t op_node(uint32_t op) const { return plan_.kernels + op; }
-
-  /// The nodes that must be done before v's buffer holds it.
-  void sources(Value v, std::vector<uint32_t>& out) const {
-    const Op* op = f_.def(v);
-    if (!op) return;
-    OpClass c = cls(*op);
-    uint32_t i = static_cast<uint32_t>(op - f_.ops.data());
-    if (c == OpClass::scan || c == OpClass::placed) {
-      out.push_back(op_node(i));
-      for (const Piece* piece : pieces_of_op_[i]) out.push_back(piece->kernel);
-    } else if (plan_.root[v.id]) {
-      out.push_back(static_cast<uint32_t>(plan_.kernel[v.id]));
-    } else if (plan_.kernel[v.id] < 0) {
-      for (Value u : op->operands) sources(u, out);
-    }
-  }
-
-  void order() {
-    roots_.resize(plan_.kernels);
-    pieces_.resize(plan_.kernels);
-    pieces_of_op_.resize(f_.ops.size());
-    for (const Piece& piece : plan_.pieces) {
-      pieces_[piece.kernel].push_back(&piece);
-      pieces_of_op_[piece.op].push_back(&piece);
-    }
-    std::vector<Node> nodes(plan_.kernels + f_.ops.size());
-    for (uint32_t i = 0; i < f_.ops.size(); ++i) add_edges(nodes, i);
-    for (const Piece& piece : plan_.pieces) {
-      Node& node = nodes[piece.kernel];
-      node.rank = std::max(node.rank, piece.op);
-      node.before.push_back(op_node(piece.op));
-      sources(f_.ops[piece.op].operands[piece.operand], node.before);
-    }
-    emit_in_order(nodes);
-  }
-
-  void add_edges(std::vector<Node>& nodes, uint32_t i) {
-    const Op& op = f_.ops[i];
-    OpClass c = cls(op);
-    Value v = op.result();
-    nodes[op_node(i)].rank = i;
-    if (c == OpClass::placed) {
-      if (pieces_of_op_[i].empty())
-        for (Value u : op.operands) sources(u, nodes[op_node(i)].before);
-      return;
-    }
-    if (c == OpClass::scan) {
-      for (Value u : op.operands) sources(u, nodes[op_node(i)].before);
-      return;
-    }
-    if (plan_.kernel[v.id] < 0) return;
-    Node& node = nodes[plan_.kernel[v.id]];
-    node.rank = std::max(node.rank, i);
-    if (plan_.root[v.id]) roots_[plan_.kernel[v.id]].push_back(v);
-    for (Value u : op.operands) sources(u, node.before);
-  }
-
-  void emit_in_order(std::vector<Node>& nodes) {
-    std::vector<uint32_t> waiting(nodes.size());
-    std::vector<std::vector<uint32_t>> after(nodes.size());
-    for (uint32_t n = 0; n < nodes.size(); ++n) {
-      auto& before = nodes[n].before;
-      std::sort(before.begin(), before.end());
-      before.erase(std::unique(before.begin(), before.end()), before.end());
-      std::erase(before, n);
-      waiting[n] = static_cast<uint32_t>(before.size());
-      for (uint32_t b : before) after[b].push_back(n);
-    }
-    std::set<std::pair<uint32_t, uint32_t>> ready;
-    for (uint32_t n = 0; n < nodes.size(); ++n)
-      if (!waiting[n]) ready.emplace(nodes[n].rank, n);
-    size_t done = 0;
-    while (!ready.empty()) {
-      uint32_t n = ready.begin()->second;
-      ready.erase(ready.begin());
-      ++done;
-      emit(n);
-      for (uint32_t a : after[n])
-        if (--waiting[a] == 0) ready.emplace(nodes[a].rank, a);
-    }
-    RONDO_CHECK(done == nodes.size(), "kernels of " + f_.name + " depend on each other in a circle");
-  }
+  // --- statements
 
   void emit(uint32_t n) {
     if (n < plan_.kernels) {
@@ -453,7 +366,6 @@ class RegionLowering {
   std::map<uint32_t, PlacedParts> placed_;
   std::vector<std::vector<Value>> roots_;          // per kernel
   std::vector<std::vector<const Piece*>> pieces_;  // per kernel
-  std::vector<std::vector<const Piece*>> pieces_of_op_;
   std::vector<Stmt> stmts_;
 };
 

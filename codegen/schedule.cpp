@@ -121,7 +121,8 @@ class Scheduler {
   bool is_large(const Kernel& kernel) const {
     if (!right_in_rows(kernel)) return true;
     const Poly rows = row_count(kernel);
-    return typical(rows) >= kFewRows && typical(rows * kernel.dims.back() * terms_of(kernel)) >= kLargeProduct;
+    return typical(rows) >= kFewRows &&
+           typical(rows * kernel.dims.back() * terms_of(kernel)) >= kLargeProduct;
   }
 
   /// Whether blocks would do no more for the caches than packed copies of constants do: a panel of those

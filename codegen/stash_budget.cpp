@@ -5,10 +5,9 @@
 #include <algorithm>
 #include <array>
 #include <cstdio>
-#include <cstdlib>
-#include <string_view>
 
 #include "ir/type.h"
+#include "support/environment.h"
 #include "support/error.h"
 
 namespace rondo::codegen {
@@ -70,8 +69,6 @@ std::string told(const StashBudget& budget, const int64_t* dims) {
 class WithinBudget : public Executable {
  public:
   explicit WithinBudget(StashBudget budget) : budget_(std::move(budget)) {
-    const char* time = std::getenv("RONDO_TIME");
-    tells_ = time && std::string_view(time) == "1";
     RONDO_CHECK(budget_.windows->signature().dims.size() <= kMostDims, "dims of " + signature().name);
   }
 
@@ -115,7 +112,7 @@ class WithinBudget : public Executable {
   }
 
   StashBudget budget_;
-  bool tells_ = false;
+  bool tells_ = environment("RONDO_TIME") == "1";
 };
 
 }  // namespace

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "frontend/library/c_text.h"
 #include "frontend/library/plan.h"
 #include "support/error.h"
 

@@ -7,6 +7,7 @@
 #include <set>
 
 #include "codegen/library.h"
+#include "frontend/library/c_text.h"
 #include "frontend/library/output_files.h"
 #include "frontend/library/plan.h"
 #include "ir/text.h"

@@ -4,12 +4,11 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
-#include <array>
-#include <cctype>
 #include <cstring>
 #include <set>
 #include <string_view>
 
+#include "frontend/library/c_text.h"
 #include "ir/text.h"
 #include "passes/passes.h"
 #include "support/error.h"
@@ -30,29 +29,13 @@ constexpr const char* kVersion = RONDO_VERSION;
 const std::set<std::string> kOwnNames = {"version", "model_hash", "cpu_level", "constants", "init",
                                          "reset",   "save",       "restore",   "selftest"};
 
-constexpr std::array kKeywords = {
-    // C99, C11, and what the header's readers in C++ would stumble over
-    "auto",   "break",    "case",     "char",     "const",   "continue",  "default",  "do",       "double",
-    "else",   "enum",     "extern",   "float",    "for",     "goto",      "if",       "inline",   "int",
-    "long",   "register", "restrict", "return",   "short",   "signed",    "sizeof",   "static",   "struct",
-    "switch", "typedef",  "union",    "unsigned", "void",    "volatile",  "while",    "asm",      "bool",
-    "catch",  "class",    "delete",   "explicit", "export",  "false",     "friend",   "mutable",  "namespace",
-    "new",    "noexcept", "nullptr",  "operator", "private", "protected", "public",   "template", "this",
-    "throw",  "true",     "try",      "typename", "using",   "virtual",   "and",      "or",       "not",
-    "xor",    "concept",  "requires", "alignas",  "alignof", "constexpr", "decltype", "typeid",   "main"};
-
-/// What an entry or a parameter is called in C: other characters become underscores.
-std::string c_name(const std::string& name, const std::set<std::string>& taken) {
-  std::string result;
-  for (char c : name) result += std::isalnum(static_cast<unsigned char>(c)) ? c : '_';
-  if (result.empty() || std::isdigit(static_cast<unsigned char>(result[0]))) result = "a" + result;
-  while (taken.contains(result) || !is_c_identifier(result)) result += '_';
-  return result;
+Poly exact_bytes(const Type& type) {
+  return ir::element_count(type.shape) * Poly(static_cast<int64_t>(size_of(type.dtype)));
 }
 
 /// At least as many bytes as a tensor takes, and a multiple of 64 for all dims: each coefficient rounds up.
 Poly padded_bytes(const Type& type) {
-  const Poly exact = ir::element_count(type.shape) * Poly(static_cast<int64_t>(size_of(type.dtype)));
+  const Poly exact = exact_bytes(type);
   Poly padded;
   for (const auto& [names, coefficient] : exact.terms()) {
     Poly product = (coefficient + kAlign - 1) / kAlign * kAlign;
@@ -60,10 +43,6 @@ Poly padded_bytes(const Type& type) {
     padded += product;
   }
   return padded;
-}
-
-Poly exact_bytes(const Type& type) {
-  return ir::element_count(type.shape) * Poly(static_cast<int64_t>(size_of(type.dtype)));
 }
 
 /// FNV-1a.
@@ -416,38 +395,6 @@ std::vector<std::string> dims_of(const Poly& p) {
   std::set<std::string> names;
   for (const auto& [term, coefficient] : p.terms()) names.insert(term.begin(), term.end());
   return {names.begin(), names.end()};
-}
-
-std::string upper(std::string text) {
-  std::ranges::transform(text, text.begin(), [](unsigned char c) { return std::toupper(c); });
-  return text;
-}
-
-bool is_c_identifier(const std::string& name) {
-  const bool word = std::ranges::all_of(
-      name, [](char c) { return c == '_' || (std::isalnum(static_cast<unsigned char>(c)) && c > 0); });
-  const bool starts = !name.empty() && !std::isdigit(static_cast<unsigned char>(name[0])) && name[0] != '_';
-  return word && starts && std::ranges::find(kKeywords, name) == kKeywords.end();
-}
-
-std::string in_c(const Poly& p) {
-  std::string sum;
-  for (const auto& [names, coefficient] : p.terms()) {
-    std::string product = names.empty() || coefficient != 1 ? fmt::to_string(coefficient) : "";
-    for (const std::string& name : names) product += (product.empty() ? "" : " * ") + name;
-    sum += (sum.empty() ? "" : " + ") + product;
-  }
-  return sum.empty() ? "0" : sum;
-}
-
-std::string c_type(DType dtype) {
-  switch (dtype) {
-    case DType::f32: return "float";
-    case DType::f64: return "double";
-    case DType::i32: return "int32_t";
-    case DType::pred: return "uint8_t";
-  }
-  RONDO_CHECK(false, "no dtype");
 }
 
 Plan plan_library(const std::vector<Function>& functions, const Weights& weights,

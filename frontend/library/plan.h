@@ -63,15 +63,6 @@ struct Plan {
 Plan plan_library(const std::vector<Function>& functions, const Weights& weights,
                   const LibraryOptions& options);
 
-/// Whether a name is one in C, and no keyword.
-bool is_c_identifier(const std::string& name);
-/// As macros are written.
-std::string upper(std::string text);
-/// In C: "64 * T + 128".
-std::string in_c(const ir::Poly&);
-/// "float", "int32_t" ...
-std::string c_type(DType);
-
 /// The files' texts.
 std::string c_header(const Plan&);
 std::string cpp_wrapper(const Plan&);

@@ -7,6 +7,7 @@
 #include <random>
 
 #include "frontend/compile.h"
+#include "frontend/library/c_text.h"
 #include "frontend/library/plan.h"
 #include "support/error.h"
 

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "frontend/library/c_text.h"
 #include "frontend/library/plan.h"
 #include "frontend/library/wasm_runtime.h"
 

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <set>
 
+#include "frontend/library/c_text.h"
 #include "frontend/library/plan.h"
 
 namespace rondo::library {

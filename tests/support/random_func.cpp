@@ -1,12 +1,12 @@
 #include "tests/support/random_func.h"
 
 #include <algorithm>
-#include <functional>
 #include <optional>
 #include <random>
 
 #include "ir/arrays.h"
 #include "ir/builder.h"
+#include "tests/support/random_values.h"
 
 namespace rondo::test {
 namespace {
@@ -19,31 +19,13 @@ using ir::Shape;
 using ir::Type;
 using ir::Value;
 
-constexpr DType F = DType::f64;
-constexpr int64_t kIds = 3;         // inputs of i32 are in [0, kIds)
-constexpr double kTame = 8;         // larger values are squashed before they are used
-constexpr int64_t kMaxCount = 600;  // elements of a value
 constexpr int kMaxDepth = 2;
 
-struct Item {
-  Value v;
-  double bound = 1;    // of the absolute value, roughly
-  bool exact = false;  // computed without rounding: may be compared, floored, cast to i32
-  bool ids = false;    // i32 in [0, kIds)
-};
-
-using Random = std::mt19937_64;
-
-/// Builds one function or body.
-class Generator {
+/// Builds one function or body, op by op.
+class Generator : public RandomValues {
  public:
   Generator(Random& random, const ir::DimValues& dims, int depth)
-      : random_(random), dims_(dims), depth_(depth), b_("random") {}
-
-  void param(Type type, Item like, std::string name = "") {
-    like.v = b_.param(std::move(type), std::move(name));
-    pool_.push_back(like);
-  }
+      : RandomValues(random, dims), depth_(depth) {}
 
   void grow(int ops) {
     using Step = void (Generator::*)();
@@ -65,74 +47,7 @@ class Generator {
     return b_.unary(OpKind::tanh, b_.add(carry.v, other->v));
   }
 
-  const Item* pick(const std::function<bool(const Item&)>& fits) {
-    std::vector<const Item*> found;
-    for (const Item& i : pool_)
-      if (fits(i)) found.push_back(&i);
-    // Half of the time one of the newest, so that functions grow deep.
-    if (found.size() > 3 && below(2)) found.erase(found.begin(), found.end() - 3);
-    return found.empty() ? nullptr : found[below(found.size())];
-  }
-
-  const std::vector<Item>& pool() const { return pool_; }
-  Builder& builder() { return b_; }
-  size_t below(size_t n) { return random_() % n; }
-
  private:
-  const Shape& shape(Value v) const { return b_.type(v).shape; }
-  int64_t extent(const Dim& d) const { return ir::bind(d, dims_); }
-
-  int64_t count(const Shape& s) const {
-    int64_t n = 1;
-    for (const Dim& d : s) n *= extent(d);
-    return n;
-  }
-
-  Dim any_dim() {
-    static const Dim kDims[] = {"T", "B", "N", 1, 2, 3, 4, 5, 8, 17};
-    return kDims[below(std::size(kDims))];
-  }
-
-  void add(Value v, double bound, bool exact = false, bool ids = false) {
-    if (count(shape(v)) <= kMaxCount) pool_.push_back({v, bound, exact, ids});
-  }
-
-  bool is_float_item(const Item& i) const { return b_.type(i.v).dtype == F; }
-
-  /// A float of at least that rank, squashed if it is large.
-  std::optional<Item> pick_float(int rank = 0) {
-    const Item* i = pick([&](const Item& x) { return is_float_item(x) && b_.type(x.v).rank() >= rank; });
-    if (!i) return std::nullopt;
-    return i->bound <= kTame ? *i : Item{b_.unary(OpKind::tanh, i->v)};
-  }
-
-  /// Another value of the type.
-  Item partner(Type type) {  // by value: building moves the types of values
-    const Item* i = pick([&](const Item& x) { return b_.type(x.v) == type && x.bound <= kTame; });
-    return i && below(4) ? *i : fresh(std::move(type));
-  }
-
-  Item fresh(Type type) {
-    const Value key = b_.scalar(DType::i32, static_cast<double>(below(100)));
-    return {b_.random(key, key, std::move(type)), 1, true};
-  }
-
-  /// The axes with a numeric extent.
-  std::vector<int64_t> numeric_axes(Value v) const {
-    std::vector<int64_t> axes;
-    for (size_t i = 0; i < shape(v).size(); ++i)
-      if (!shape(v)[i].is_named()) axes.push_back(static_cast<int64_t>(i));
-    return axes;
-  }
-
-  /// Any value with a numeric axis, and such an axis.
-  std::optional<std::pair<Item, int64_t>> pick_numeric_axis() {
-    const Item* i = pick([&](const Item& x) { return !numeric_axes(x.v).empty(); });
-    if (!i) return std::nullopt;
-    const auto axes = numeric_axes(i->v);
-    return std::pair(*i, axes[below(axes.size())]);
-  }
-
   void unary() {
     const auto x = pick_float();
     if (!x) return;
@@ -255,10 +170,6 @@ class Generator {
         x.exact && y.exact);
   }
 
-  const Item* pick_ids() {
-    return pick([](const Item& i) { return i.ids; });
-  }
-
   /// i32[B] of numbers from 0 to the number of steps.
   Value lengths(const Dim& steps) {
     const Type type{F, {"B"}};
@@ -366,11 +277,7 @@ class Generator {
 
   void scan();
 
-  Random& random_;
-  const ir::DimValues& dims_;
   int depth_;
-  Builder b_;
-  std::vector<Item> pool_;
 };
 
 void Generator::scan() {

@@ -1,0 +1,16 @@
+// The order of what a region is lowered to.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "codegen/placement.h"
+#include "ir/func.h"
+
+namespace rondo::codegen {
+
+/// The statements of a region, each after those that it reads, and else as the ops stand: k is the kernel of
+/// that number, plan.kernels + i is op i if it is a scan or placed, and nothing if not.
+std::vector<uint32_t> order_of(const ir::Func& region, const Placement& plan);
+
+}  // namespace rondo::codegen
