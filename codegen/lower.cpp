@@ -7,6 +7,7 @@
 #include "codegen/nest_buffers.h"
 #include "codegen/plan_memory.h"
 #include "codegen/schedule.h"
+#include "codegen/share_columns.h"
 #include "codegen/split_kernels.h"
 #include "codegen/sync_threads.h"
 #include "ir/index_bounds.h"
@@ -43,6 +44,7 @@ class FunctionLowering {
     program.stmts = lower_region(p_, f_, inputs_, destinations);
     for (const Signature::Alias& alias : options_.aliases) finish_update(alias, destinations[alias.output]);
     if (options_.bound_rows) bound_rows(p_);
+    if (!is_skipped("share-columns")) share_columns(p_);
     if (!is_skipped("nest-buffers")) nest_buffers(program);
     const Target target = target_for(options_.cpu, options_.features, options_.triple);
     schedule(p_, target, options_.constants, parse_schedule(options_.schedule));

@@ -1,12 +1,15 @@
 #include "codegen/nest_buffers.h"
 
 #include <algorithm>
+#include <array>
+#include <functional>
+#include <iterator>
 #include <map>
 #include <optional>
 
 #include "codegen/plan_memory.h"
 #include "codegen/point_loops.h"
-#include "codegen/split_kernels.h"
+#include "codegen/touches.h"
 
 namespace rondo::codegen {
 
@@ -14,72 +17,14 @@ using namespace ir;
 
 namespace {
 
-/// What a named dim (T, B) is taken for to compare sizes.
-constexpr int64_t kTypicalExtent = 16;
-
-/// One access to a buffer.
-struct Touch {
-  /// The statement at each depth, from the program down to the kernel.
-  struct Step {
-    size_t index;
-    const Loop* loop;  // null for the kernel
-  };
-  std::vector<Step> path;
-  const Kernel* kernel;
-  Access* access;
-  std::vector<Poly> extents;  // of the access's variables, at most
-  bool store, in_accumulator;
-};
-using Touches = std::vector<Touch>;
-
-/// Columns of the rows of a host: element q * width + c stands at q * host_width + column + c.
-struct Place {
-  int64_t width, host_width, column;
-};
+/// What named dims (T, B) are taken for to compare sizes: few rows in all, and more than blocks of them have.
+constexpr int64_t kTypicalExtents[] = {16, 3, 64};
 
 /// The same access with all touches in the host's terms.
 struct Placed {
   const Touch* touch;
   Access access;
 };
-
-std::optional<Poly> quotient(const Poly& p, int64_t by) {
-  Poly result;
-  for (const auto& [names, coefficient] : p.terms()) {
-    if (coefficient % by != 0) return std::nullopt;
-    result += product(names, coefficient / by);
-  }
-  return result;
-}
-
-/// The access in the host, if it is plain which variables count rows and which columns.
-std::optional<Access> placed(const Touch& t, const Place& place) {
-  Access a = *t.access;
-  if (place.width == place.host_width) return a;
-  bool fits = true;
-  auto scale = [&](Poly& stride) {
-    const std::optional<Poly> rows = quotient(stride, place.width);
-    fits = fits && rows;
-    if (rows) stride = *rows * Poly(place.host_width);
-  };
-  const int64_t column = (a.offset.constant() % place.width + place.width) % place.width;
-  int64_t last = column;
-  for (size_t v = 0; v < a.strides.size(); ++v) {
-    Poly& stride = a.strides[v];
-    if (quotient(stride, place.width)) {
-      scale(stride);
-    } else {
-      if (!stride.is_constant() || !t.extents[v].is_constant() || stride.constant() < 0) return std::nullopt;
-      last += stride.constant() * std::max<int64_t>(t.extents[v].constant() - 1, 0);
-    }
-  }
-  for (auto& [loop, stride] : a.outer) scale(stride);
-  if (a.row != kNone) scale(a.row_stride);
-  a.offset = a.offset - Poly(column);
-  scale(a.offset);
-  a.offset += Poly(place.column + column);
-  return fits && last < place.width ? std::optional(a) : std::nullopt;
-}
 
 bool not_negative(const Poly& p) {
   return std::ranges::all_of(p.terms(), [](const auto& term) { return term.second >= 0; });
@@ -88,20 +33,31 @@ bool not_negative(const Poly& p) {
 class Nester {
  public:
   explicit Nester(LoopProgram& program)
-      : program_(program), fixed_(program.buffers.size()), hosts_(program.buffers.size()) {
-    for (const std::string& dim : program.dims) typical_[dim] = kTypicalExtent;
+      : program_(program),
+        fixed_(program.buffers.size()),
+        hosts_(program.buffers.size()),
+        touches_(touches_of(program)),
+        trips_(trips_of(program)) {
+    for (size_t i = 0; i < std::size(kTypicalExtents); ++i)
+      for (const std::string& dim : program.dims) typical_[i][dim] = kTypicalExtents[i];
     for (BufferId b = 0; b < hosts_.size(); ++b) {
       hosts_[b] = b;
       fixed_[b] = program.buffers[b].kind != Buffer::Kind::scratch;
     }
     for (const Count& c : program.counts)
       if (c.buffer != kNone) fixed_[c.buffer] = true;
-    collect(program.stmts, {}, false);
+    std::map<const Loop*, bool> by_points = {{nullptr, false}};
+    for (const auto& [buffer, touches] : touches_)
+      for (const Touch& t : touches) {
+        const auto [loop, is_new] = by_points.try_emplace(t.loop());
+        if (is_new) loop->second = carried_elements(*t.loop()).has_value();
+        fixed_[buffer] |= loop->second;
+      }
   }
 
   void run() {
     for (BufferId host : all_candidates())
-      if (is_candidate(host)) fill(host);
+      if (is_candidate(host) && !is_of_a_step(host)) fill(host);
   }
 
  private:
@@ -114,39 +70,16 @@ class Nester {
 
   // --- what there is
 
-  void collect(std::vector<Stmt>& stmts, const std::vector<Touch::Step>& outer, bool by_points) {
-    for (size_t i = 0; i < stmts.size(); ++i) {
-      std::vector<Touch::Step> path = outer;
-      path.push_back({i, stmts[i].loop.get()});
-      if (const auto& loop = stmts[i].loop) {
-        trips_[loop->id] = at_most(program_, loop->trip);
-        collect(loop->body, path, carried_elements(*loop).has_value());
-      }
-      if (stmts[i].kernel) collect(*stmts[i].kernel, path, by_points);
-    }
-  }
-
-  void collect(Kernel& k, const std::vector<Touch::Step>& path, bool by_points) {
-    std::vector<Poly> extents;
-    for (const Poly& d : k.dims) extents.push_back(at_most(program_, d));
-    auto note = [&](Access& a, const std::vector<Poly>& scope, bool store, bool in_accumulator) {
-      if (by_points) fixed_[a.buffer] = true;
-      touches_[a.buffer].push_back({path, &k, &a, scope, store, in_accumulator});
-    };
-    for (Accumulator& acc : k.accs) {
-      std::vector<Poly> scope = extents;
-      for (const Poly& d : acc.dims) scope.push_back(at_most(program_, d));
-      for (Node& n : acc.nodes)
-        if (n.op == ScalarOp::load) note(n.access, scope, false, true);
-    }
-    for (Node& n : k.nodes)
-      if (n.op == ScalarOp::load) note(n.access, extents, false, false);
-    for (Store& s : k.stores) note(s.access, extents, true, false);
-  }
-
-  int64_t typical_size(BufferId b) const { return program_.buffers[b].size.evaluate(typical_); }
+  int64_t typical_size(BufferId b) const { return program_.buffers[b].size.evaluate(typical_[0]); }
 
   bool is_candidate(BufferId b) const { return !fixed_[b] && hosts_[b] == b && touches_.contains(b); }
+
+  /// Whether all steps of a loop use the same elements: there is little to save.
+  bool is_of_a_step(BufferId b) const {
+    return std::ranges::any_of(touches_.at(b), [](const Touch& t) {
+      return t.loop() && !t.loop()->windows && t.access->outer.empty();
+    });
+  }
 
   std::vector<BufferId> all_candidates() const {
     std::vector<BufferId> result;
@@ -267,7 +200,7 @@ class Nester {
 
   // --- groups
 
-  /// What hands over to the host, or it to them, at the points of a kernel; then to these, and so on.
+  /// What hands over to the host, or it to them; then to these, and so on.
   std::vector<BufferId> linked(BufferId host) {
     std::vector<Member> open, found = {*member(host, host, program_.buffers[host].row, 0)};
     for (BufferId b : all_candidates())
@@ -275,7 +208,7 @@ class Nester {
         if (std::optional<Member> m = member(b, host, width, 0)) open.push_back(std::move(*m));
     for (size_t next = 0; next < found.size(); ++next)
       for (size_t i = 0; i < open.size();) {
-        if (share_kernel(found[next].buffer, open[i].buffer) && fits({found[next]}, open[i])) {
+        if (fits({found[next]}, open[i])) {
           found.push_back(std::move(open[i]));
           open.erase(open.begin() + static_cast<int64_t>(i));
         } else {
@@ -288,12 +221,6 @@ class Nester {
     std::ranges::stable_sort(result,
                              [&](BufferId x, BufferId y) { return typical_size(x) > typical_size(y); });
     return result;
-  }
-
-  bool share_kernel(BufferId a, BufferId b) const {
-    return std::ranges::any_of(touches_.at(a), [&](const Touch& x) {
-      return std::ranges::any_of(touches_.at(b), [&](const Touch& y) { return x.kernel == y.kernel; });
-    });
   }
 
   /// What fits into the host, each where there is room first.
@@ -312,22 +239,38 @@ class Nester {
     return group;
   }
 
-  int64_t arena(const Group& group) const {
+  using Bytes = std::array<int64_t, std::size(kTypicalExtents)>;
+
+  /// Of the arena, for each of the typical extents.
+  Bytes arena(const Group& group) const {
     std::vector<BufferId> hosts = hosts_;
     for (const Member& m : group) hosts[m.buffer] = group.front().buffer;
-    return arena_bytes(plan_slots(program_, hosts).slots, typical_);
+    const std::vector<Poly> slots = plan_slots(program_, hosts).slots;
+    Bytes bytes;
+    std::ranges::transform(typical_, bytes.begin(),
+                           [&](const DimValues& dims) { return arena_bytes(slots, dims); });
+    return bytes;
   }
 
-  /// Nests into the host what makes the arena smallest: with the small ones first, or the large ones.
+  static bool is_less(const Bytes& a, const Bytes& b) {
+    return a != b && std::ranges::equal(a, b, std::less_equal());
+  }
+
+  /// Nests into the host what makes the arena smallest: with the large ones first, or the small ones.
   void fill(BufferId host) {
     std::vector<BufferId> candidates = linked(host);
     auto size = [&](BufferId b) { return typical_size(b); };
+    Group best = grouped(host, {});
+    Bytes least = arena(best);
+    auto try_in_order = [&] {
+      const Group group = grouped(host, candidates);
+      if (const Bytes bytes = arena(group); is_less(bytes, least)) best = group, least = bytes;
+    };
     std::ranges::stable_sort(candidates, std::greater(), size);
-    const Group large_first = grouped(host, candidates);
+    try_in_order();
     std::ranges::stable_sort(candidates, std::less(), size);
-    const Group small_first = grouped(host, candidates);
-    const Group& best = arena(large_first) < arena(small_first) ? large_first : small_first;
-    if (arena(best) >= arena({*member(host, host, program_.buffers[host].row, 0)})) return;
+    try_in_order();
+    if (best.size() == 1) return;
     for (const Member& m : best) {
       for (const Placed& p : m.accesses) {
         *p.touch->access = p.access;
@@ -339,7 +282,7 @@ class Nester {
   }
 
   LoopProgram& program_;
-  DimValues typical_;
+  std::array<DimValues, std::size(kTypicalExtents)> typical_;
   std::vector<char> fixed_;      // per buffer: keeps its place
   std::vector<BufferId> hosts_;  // per buffer: where it stands
   std::map<BufferId, Touches> touches_;

@@ -6,7 +6,7 @@
 namespace rondo {
 
 /// Whether the environment's RONDO_SKIP names it: a pass, a way to run loops ("by-points"), or where buffers
-/// stand ("nest-buffers"). Names are parted by commas.
+/// stand ("share-columns", "nest-buffers"). Names are parted by commas.
 bool is_skipped(std::string_view name);
 
 }  // namespace rondo
