@@ -1,5 +1,6 @@
 #include "codegen/placement.h"
 
+#include <algorithm>
 #include <map>
 #include <numeric>
 #include <optional>
@@ -29,13 +30,7 @@ class UnionFind {
 class Placer {
  public:
   Placer(const Func& f, bool in_loop)
-      : f_(f),
-        in_loop_(in_loop),
-        uses_(use_counts(f)),
-        forced_(f.values.size()),
-        level_(f.values.size()),
-        demand_(f.values.size()),
-        conflict_(f.values.size()) {
+      : f_(f), in_loop_(in_loop), uses_(use_counts(f)), forced_(f.values.size()), level_(f.values.size()) {
     plan_.root.assign(f.values.size(), 0);
     plan_.kernel.assign(f.values.size(), -1);
   }
@@ -44,6 +39,7 @@ class Placer {
     force_roots();
     find_levels();
     choose_roots();
+    if (compute_early()) choose_roots();
     connect();
     return std::move(plan_);
   }
@@ -169,6 +165,8 @@ class Placer {
   }
 
   void choose_roots() {
+    demand_.assign(f_.values.size(), std::nullopt);
+    conflict_.assign(f_.values.size(), false);
     for (size_t i = f_.ops.size(); i-- > 0;) {
       const Op& op = f_.ops[i];
       Value v = op.result();
@@ -192,6 +190,41 @@ class Placer {
           if (inline_term(op, u)) demand(u, Space{f_.type(u).shape, level_[v.id], static_cast<int>(i)});
       }
     }
+  }
+
+  /// Where a value is in a buffer only for an op of a later kernel that could be computed beside it, as u is
+  /// for  u * z  of a buffer z, that op goes to the buffer instead, and the later kernel reads neither u nor
+  /// z. Whether there are such.
+  bool compute_early() {
+    bool any = false;
+    for (const Op& op : f_.ops) {
+      if (cls(op) != OpClass::pointwise || plan_.root[op.result().id] || !may_be_early(op)) continue;
+      forced_[op.result().id] = true;
+      any = true;
+    }
+    return any;
+  }
+
+  bool may_be_early(const Op& op) const {
+    const std::optional<Space> space = space_of(op);
+    const Space own{f_.type(op.result()).shape, level_[op.result().id], -1};
+    if (!space || space->dims != own.dims || space->level <= own.level || space->reduction >= 0) return false;
+    const bool reads_buffers = std::ranges::all_of(
+        op.operands, [&](Value u) { return has_own_buffer(u) || plan_.root[u.id] || !computes(cls(u)); });
+    return reads_buffers && std::ranges::any_of(op.operands, [&](Value u) {
+             return !has_own_buffer(u) && plan_.root[u.id] && !forced_[u.id] && is_root_for(u, op, own);
+           });
+  }
+
+  /// Whether u is computed in `own` and op is its only user elsewhere.
+  bool is_root_for(Value u, const Op& op, const Space& own) const {
+    if (f_.type(u).shape != own.dims || level_[u.id] != own.level || cls(u) != OpClass::pointwise)
+      return false;
+    return std::ranges::all_of(f_.ops, [&](const Op& user) {
+      if (&user == &op || std::ranges::find(user.operands, u) == user.operands.end()) return true;
+      return cls(user) == OpClass::placed ? !scatters(user)
+                                          : cls(user) == OpClass::pointwise && space_of(user) == own;
+    });
   }
 
   /// Where v is at hand without a load when computing in `space`: v is computed there too.
