@@ -15,3 +15,6 @@ rondo_test(passes_fuzz_test
 rondo_test(ragged_fuzz_test
   SOURCES fuzz/ragged_fuzz_test.cpp
   LIBS rondo_passes rondo_codegen rondo_test_support)
+rondo_test(training_fuzz_test
+  SOURCES fuzz/training_fuzz_test.cpp
+  LIBS rondo_passes rondo_codegen rondo_test_support)

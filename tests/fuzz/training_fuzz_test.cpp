@@ -1,0 +1,140 @@
+// Training steps of random cells: the loop program, whose sequences stand in the rows of others and share
+// columns, agrees with the evaluator.
+#include <gtest/gtest.h>
+
+#include <fmt/format.h>
+
+#include <random>
+
+#include "codegen/compile.h"
+#include "codegen/interpreter.h"
+#include "codegen/plan_memory.h"
+#include "ir/text.h"
+#include "passes/pipeline.h"
+#include "tests/support/arrays.h"
+#include "tests/support/environment.h"
+
+namespace rondo::test {
+namespace {
+
+constexpr int kSeeds = 300;
+constexpr double kTolerance = 1e-10;
+
+/// A scan over products of its inputs, with two to four gates, some with lengths, and the loss of what it
+/// gives: as text.
+class RandomCell {
+ public:
+  explicit RandomCell(uint64_t seed) : random_(seed) {}
+
+  std::string text() {
+    const int gates = 2 + below(3), wide = 4 * gates;
+    const bool lengths = below(3) == 0;
+    std::string text = fmt::format(R"(
+func @cell(%x: f64[T,B,3], %dy: f64[T,B,4], %w: f64[3,{0}], %u: f64[4,{0}], %v: f64[4,4], %p: f64[4]{1}) -> (f64[]) {{
+  %0 = const {{value=0}} : f64[B,4]
+  %z = matmul %x, %w : f64[T,B,{0}]
+  %hT, %cT, %hs = scan {2}consts(%u, %v, %p) carry(%h = %0, %c = %0) xs(%zt = %z) {{
+    %zh = matmul %h, %u : f64[B,{0}]
+    %zs = add %zt, %zh : f64[B,{0}]
+    %pb = broadcast %p {{axes=[1]}} : f64[B,4]
+)",
+                                   wide, lengths ? ", %L: i32[B]" : "", lengths ? "lengths(%L) " : "");
+    pool_ = {"%h", "%c", "%pb"};
+    body_.clear();
+    for (int g = 0; g < gates; ++g) gate(g);
+    for (int i = 0; i < 8; ++i) grow();
+    const std::string h = add("tanh " + late()), c = late();
+    return text + body_ +
+           fmt::format(R"(    yield carry({0}, {1}) ys({2})
+  }} : f64[B,4], f64[B,4], f64[T,B,4]
+  %l = mul %hs, %dy : f64[T,B,4]
+  %loss = reduce_sum %l {{axes=[0,1,2]}} : f64[]
+  return %loss
+}}
+)",
+                       h, c, below(2) ? h : late());
+  }
+
+ private:
+  int below(int n) { return static_cast<int>(random_() % static_cast<uint64_t>(n)); }
+
+  std::string add(const std::string& op) {
+    const std::string name = fmt::format("%a{}", pool_.size());
+    body_ += fmt::format("    {} = {} : f64[B,4]\n", name, op);
+    pool_.push_back(name);
+    return name;
+  }
+
+  std::string any() { return pool_[static_cast<size_t>(below(static_cast<int>(pool_.size())))]; }
+  std::string late() {
+    const int n = static_cast<int>(pool_.size());
+    return pool_[static_cast<size_t>(std::max(below(n), below(n)))];
+  }
+
+  /// Of the sum of both products, as an LSTM's, or of the two apart, as a GRU's candidate.
+  void gate(int g) {
+    auto part = [&](const char* of) {
+      return add(fmt::format("slice {} {{axis=1, lo={}, hi={}}}", of, 4 * g, 4 * g + 4));
+    };
+    std::string z;
+    if (below(3)) {
+      z = part("%zs");
+    } else {
+      const std::string zt = part("%zt"), zh = part("%zh");
+      z = add(fmt::format("add {}, {}", zt, add(fmt::format("mul {}, {}", zh, any()))));
+    }
+    add((below(2) ? "sigmoid " : "tanh ") + z);
+  }
+
+  void grow() {
+    switch (below(6)) {
+      case 0: return void(add("tanh " + late()));
+      case 1: return void(add(fmt::format("add {}, {}", late(), any())));
+      case 2: return void(add(fmt::format("sub {}, {}", late(), any())));
+      case 3: return void(add(fmt::format("matmul {}, %v", late())));
+      default: return void(add(fmt::format("mul {}, {}", late(), any())));
+    }
+  }
+
+  std::mt19937_64 random_;
+  std::vector<std::string> pool_;  // [B,4]
+  std::string body_;
+};
+
+ir::LoopProgram without(const char* pass, const ir::Func& func) {
+  const Environment skip("RONDO_SKIP", pass);
+  return codegen::lower(func);
+}
+
+TEST(TrainingFuzz, LoopProgramsAgreeWithTheEvaluator) {
+  std::string pipeline(passes::kTraining);
+  pipeline.replace(pipeline.find(",grad,"), 6, ",grad{wrt=w|u|v|p},");
+  int nested = 0, shared = 0;
+  for (int seed = 0; seed < kSeeds; ++seed) {
+    const std::string text = RandomCell(static_cast<uint64_t>(seed)).text();
+    SCOPED_TRACE(fmt::format("seed {}\n{}", seed, text));
+    const ir::Func func = ir::parse(text);
+    const ir::Func plain = passes::run_pipeline(func, "grad{wrt=w|u|v|p}"),
+                   training = passes::run_pipeline(func, pipeline);
+    const ir::LoopProgram program = codegen::lower(training);
+    const ir::DimValues dims = {{"T", seed % 5}, {"B", 1 + seed % 3}};
+    const std::vector<ir::Array> inputs =
+                                     random_inputs(func, dims, static_cast<uint64_t>(seed), 1 + seed % 5),
+                                 want = ir::evaluate(plain, inputs, dims);
+    const std::vector<ir::Array> got = codegen::interpret(program, inputs, shapes_of(want), dims);
+    ASSERT_LT(difference(got, want), kTolerance) << ir::print(training) << to_string(program);
+    codegen::CompileOptions options;
+    options.threads = 2 + seed % 2;
+    const ir::LoopProgram together = codegen::lower(training, options);
+    ASSERT_EQ(difference(codegen::interpret(together, inputs, shapes_of(want), dims), got), 0)
+        << to_string(together);
+    auto bytes = [&](const ir::LoopProgram& p) { return codegen::scratch_bytes(p, {{"T", 16}, {"B", 2}}); };
+    nested += bytes(program) < bytes(without("nest-buffers", training));
+    shared += bytes(program) < bytes(without("share-columns", training));
+  }
+  EXPECT_GT(nested, kSeeds / 2);
+  EXPECT_GT(shared, kSeeds / 10);
+}
+
+}  // namespace
+}  // namespace rondo::test
