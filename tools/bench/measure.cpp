@@ -5,6 +5,7 @@
 
 #include "frontend/arrays.h"
 #include "ir/evaluator.h"
+#include "passes/passes.h"
 #include "tools/bench/machine.h"
 #include "tools/bench/work.h"
 
@@ -146,7 +147,8 @@ Memory memory_of(const Spec& spec) {
   if (train) {
     m.gradients = m.weights;
     m.optimizer = all_weights - m.weights;
-    m.stash = stash_bytes(passes::run_pipeline(function.func, function.pipeline), dims_of(spec));
+    const ir::Func func = passes::bind_dims(function.func, build_options(spec).dims);
+    m.stash = stash_bytes(passes::run_pipeline(func, function.pipeline), dims_of(spec));
   }
   m.arguments = argument_bytes(program);
   m.whole = static_cast<double>(program.memory_bytes()) + all_weights;

@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <functional>
+#include <optional>
 #include <set>
+#include <utility>
 
 #include "ir/op_def.h"
 
@@ -45,17 +47,31 @@ double sum_over_products(const Func& func, const DimValues& dims,
   return sum;
 }
 
-/// Ops that only show elements of their operand.
-bool is_view(const Func& func, Value v) {
-  const Op* op = func.def(v);
-  if (!op) return false;
-  const OpDef& def = def_of(op->kind);
-  return (def.cls == OpClass::slice || def.cls == OpClass::view) && def.elements_of == 0;
+/// Ops that only show elements of their operands.
+bool is_view(const Op& op) {
+  const OpDef& def = def_of(op.kind);
+  return op.kind == OpKind::concat ||
+         ((def.cls == OpClass::slice || def.cls == OpClass::view) && def.elements_of == 0);
 }
 
-Value source_of(const Func& func, Value v) {
-  while (is_view(func, v)) v = func.def(v)->operands[0];
-  return v;
+/// Their number is named.
+bool grows_with_steps(const Type& type) {
+  return std::ranges::any_of(type.shape, [](const Dim& d) { return d.is_named(); });
+}
+
+/// The first loop after the loss, which is the first result; the number of ops if there is none.
+int32_t first_backward(const Func& func) {
+  const auto loss = func.ops.begin() + func.values[func.results[0].id].op;
+  const auto is_loop = [](const Op& op) { return op.kind == OpKind::scan; };
+  return static_cast<int32_t>(std::find_if(loss + 1, func.ops.end(), is_loop) - func.ops.begin());
+}
+
+/// The carry that a y holds the values of, before or after each step: both are windows of one tensor.
+std::optional<uint32_t> carry_of(const ScanView& scan, Value y) {
+  for (uint32_t i = 0; i < scan.ys; ++i)
+    for (uint32_t c = 0; scan.y(i) == y && c < scan.carries; ++c)
+      if (scan.y_value(i) == scan.carry_param(c) || scan.y_value(i) == scan.next(c)) return c;
+  return std::nullopt;
 }
 
 }  // namespace
@@ -75,16 +91,27 @@ double weight_bytes(const Func& func, const DimValues& dims) {
 }
 
 double stash_bytes(const Func& func, const DimValues& dims) {
-  const auto backward = std::ranges::find_if(func.ops, [](const Op& op) { return op.attrs.reverse; });
-  const auto first = static_cast<int32_t>(backward - func.ops.begin());
+  const int32_t first = first_backward(func);
   std::set<Value> kept;
-  for (auto op = backward; op != func.ops.end(); ++op)
-    for (Value operand : op->operands) {
-      const Value v = source_of(func, operand);
-      if (func.values[v.id].op >= 0 && func.values[v.id].op < first) kept.insert(v);
-    }
+  const std::function<void(Value)> keep = [&](Value v) {
+    const int32_t at = func.values[v.id].op;
+    if (at < 0) return;
+    const Op& op = func.ops[static_cast<size_t>(at)];
+    if (is_view(op))
+      std::ranges::for_each(op.operands, keep);
+    else if (at < first && grows_with_steps(func.type(v)))
+      kept.insert(v);
+  };
+  for (auto i = static_cast<size_t>(first); i < func.ops.size(); ++i)
+    std::ranges::for_each(func.ops[i].operands, keep);
   double sum = 0;
-  for (Value v : kept) sum += bytes(func.type(v), dims);
+  std::set<std::pair<int32_t, uint32_t>> carries;
+  for (Value v : kept) {
+    const Op& op = *func.def(v);
+    const std::optional<uint32_t> carry = op.kind == OpKind::scan ? carry_of(ScanView(op), v) : std::nullopt;
+    const bool is_known = carry && !carries.emplace(func.values[v.id].op, *carry).second;
+    sum += bytes(func.type(is_known ? op.result(*carry) : v), dims);
+  }
   return sum;
 }
 

@@ -12,8 +12,9 @@ double matmul_flops(const ir::Func& func, const ir::DimValues& dims);
 /// step. Of a function after its passes, which take products out of time.
 double weight_bytes(const ir::Func& func, const ir::DimValues& dims);
 
-/// Bytes that are computed before the first loop backward in time and read in it or after: what the gradient
-/// keeps of the walk forward. Of a training step after its passes.
+/// Bytes of sequences that are computed before the first loop after the loss, and read in it or later: what
+/// the gradient needs of the walk forward, and the gradient that enters the loop. Of a training step after
+/// its passes, whose first result is the loss.
 double stash_bytes(const ir::Func& func, const ir::DimValues& dims);
 
 }  // namespace rondo::bench
