@@ -205,6 +205,13 @@ class GemmEmitter {
     prefetch_tile(f_, s_.kernel, at, s_.tile.rows, s_.block_columns());
   }
 
+  /// Starts the traffic of the next tile of rows, which begins with its sums.
+  void prefetch_next(TilePlace place) {
+    llvm::Value* last = f_.b.CreateNSWSub(f_.poly(rows_), f_.i64(1));
+    place.row = f_.minimum(f_.add(place.row, f_.i64(s_.tile.rows)), last);
+    prefetch(place);
+  }
+
   /// The kernel's own nodes and stores for `rows` rows whose sums are complete. In a function of its own, as
   /// LLVM would keep the constants of exp and tanh in registers that the tile needs, all through the loops
   /// over k; a tile of one row has registers to spare.
@@ -270,7 +277,10 @@ class GemmEmitter {
             RightPacker(f_, s_, g, packed_right, n, f_.b.CreateNSWSub(k1, k0))
                 .run_block(n, variables(at), k0, k1, f_.i64(0));
             for_tiles(at, first, end, n, sums, [&](const TilePlace& place) {
-              if (s_.blocks.whole_k || in_outputs) prefetch(place);
+              if (in_outputs)
+                prefetch_next(place);
+              else if (s_.blocks.whole_k)
+                prefetch(place);
               blocked_tile(place, group, {first, end, k0, k1}, packed_left, packed_right);
               if (s_.blocks.whole_k && !in_outputs) finish_tile(place, end);
             });

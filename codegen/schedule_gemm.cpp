@@ -15,8 +15,8 @@ using namespace ir;
 namespace {
 
 constexpr size_t kMaxGroup = 4;
-/// Rows that pass a panel of right operands; whose left operands are packed at a time.
-constexpr int64_t kBlockRows = 768;
+/// Rows that pass a panel of right operands: whose left operands are packed at a time, or read in place.
+constexpr int64_t kPackedRows = 768, kRowsInPlace = 1536;
 /// Elements of the right operands of a row in the first cache: 32 KB of f32.
 constexpr int64_t kNear = 1 << 13;
 /// Elements from one row of a matrix to the next, beyond which they are far apart: half a page of f32.
@@ -73,6 +73,11 @@ int64_t panel_columns(const Kernel& kernel, const Target& target) {
   int64_t gates = 1;
   for (const GemmGroup& g : gemm_groups(kernel)) gates = std::max(gates, static_cast<int64_t>(g.accs.size()));
   return gates * static_cast<int64_t>(gemm_tile(kernel, target).vectors * gemm_lanes(kernel, target));
+}
+
+bool packs_left(const Kernel& kernel) {
+  return std::ranges::any_of(gemm_groups(kernel),
+                             [&](const GemmGroup& g) { return !left_in_runs(kernel, g); });
 }
 
 }  // namespace
@@ -222,7 +227,8 @@ GemmBlocks gemm_blocks(const Kernel& kernel, const Target& target) {
   }
   const int64_t rows = gemm_tile(kernel, target).rows;
   const Poly all = kernel.dims.size() > 1 ? kernel.dims[kernel.dims.size() - 2] : Poly(1);
-  const int64_t most = all.is_constant() ? std::clamp<int64_t>(all.constant(), 1, kBlockRows) : kBlockRows;
+  int64_t most = packs_left(kernel) ? kPackedRows : kRowsInPlace;
+  if (all.is_constant()) most = std::clamp<int64_t>(all.constant(), 1, most);
   blocks.rows = (most + rows - 1) / rows * rows;
   return blocks;
 }
@@ -251,11 +257,9 @@ bool sums_in_outputs(const Kernel& kernel, const Target& target) {
 GemmWorkspace gemm_workspace(const Kernel& kernel, const Target& target) {
   const GemmBlocks blocks = gemm_blocks(kernel, target);
   const std::vector<GemmGroup> groups = gemm_groups(kernel);
-  const bool packs_left =
-      std::ranges::any_of(gemm_groups(kernel), [&](const GemmGroup& g) { return !left_in_runs(kernel, g); });
   GemmWorkspace workspace{0, Poly(blocks.k * panel_columns(kernel, target)), 0};
   // Each region starts on a cache line, since columns are whole vectors and the left block is rounded.
-  if (packs_left) workspace.left = Poly((blocks.rows * blocks.k + 63) / 64 * 64);
+  if (packs_left(kernel)) workspace.left = Poly((blocks.rows * blocks.k + 63) / 64 * 64);
   if (!blocks.whole_k && !sums_in_outputs(kernel, target))
     workspace.sums =
         padded_columns(kernel, target) * row_count(kernel) * Poly(static_cast<int64_t>(kernel.accs.size()));
