@@ -38,11 +38,22 @@ ir::DimValues parse_dims(const std::vector<std::string>& texts) {
       if (error != std::errc() || last != end) value = -1;
     }
     if (value < 0) throw Error(fmt::format("--dims: `{}` is not NAME=NUMBER", text));
-    dims[text.substr(0, equals)] = value;
+    if (!dims.emplace(text.substr(0, equals), value).second)
+      throw Error(fmt::format("--dims: {} twice", text.substr(0, equals)));
   }
   return dims;
 }
 
+namespace {
+
+/// What is wrong with the arguments, in one line.
+std::string usage_error(const CLI::App* app, const CLI::Error& error) {
+  if (!app->get_subcommands().empty() || app->remaining().empty())
+    return fmt::format("rondo: {}; --help tells more\n", error.what());
+  return fmt::format("rondo: no command `{}`; --help lists those there are\n", app->remaining().front());
+}
+
+}  // namespace
 }  // namespace rondo::tools
 
 // Exit codes: 0, 1 for an error in what was asked, 2 for wrong usage.
@@ -54,6 +65,7 @@ int main(int argc, char** argv) {
   rondo::tools::add_compile(app);
   rondo::tools::add_bench(app);
   rondo::tools::add_tune(app);
+  app.failure_message(rondo::tools::usage_error);
   std::signal(SIGXFSZ, SIG_IGN);  // a file beyond the limit is an error as a full disk is
   try {
     app.parse(argc, argv);

@@ -30,24 +30,21 @@ struct Group {
 std::vector<Group> group_targets(const std::vector<std::string>& names) {
   if (names.empty()) throw Error("rondo: a library for no target");
   std::vector<Group> groups;
+  std::set<std::string> known;
   for (const std::string& name : names) {
     Target target = codegen::parse_target(name);
-    const auto levels = std::ranges::find_if(
-        groups, [](const Group& g) { return codegen::x86_level(g.targets.front()) > 0; });
-    if (codegen::x86_level(target) > 0 && levels != groups.end()) {
-      levels->targets.push_back(std::move(target));
-    } else {
-      std::string folder = codegen::x86_level(target) > 0 ? "x86-64" : name;
-      std::ranges::replace(folder, ':', '_');
-      std::ranges::replace(folder, ',', '_');
-      groups.push_back({std::move(folder), {std::move(target)}});
-    }
+    std::string own = name;
+    std::ranges::replace(own, ':', '_');
+    std::ranges::replace(own, ',', '_');
+    if (!known.insert(own).second) throw Error(fmt::format("rondo: target {} twice", name));
+    const std::string folder = codegen::x86_level(target) > 0 ? "x86-64" : own;
+    const auto group = std::ranges::find(groups, folder, &Group::folder);
+    if (group != groups.end())
+      group->targets.push_back(std::move(target));
+    else
+      groups.push_back({folder, {std::move(target)}});
   }
   for (Group& g : groups) std::ranges::sort(g.targets, {}, codegen::x86_level);
-  for (size_t i = 0; i < groups.size(); ++i)
-    for (size_t k = 0; k < i; ++k)
-      if (groups[i].folder == groups[k].folder)
-        throw Error(fmt::format("rondo: target {} twice", groups[i].targets.front().name));
   return groups;
 }
 
@@ -69,6 +66,7 @@ class Exporter {
 
   LibraryReport run() {
     check_emit(options_.emit);
+    if (options_.directory.empty()) throw Error("rondo: the folder for the library has no name");
     for (const Group& group : groups_) compile(group);
     add_texts();
     report_.files = files_.write();

@@ -78,13 +78,18 @@ bool updates_weights(const Function& f) {
   });
 }
 
+void check_number(const std::string& what, int64_t value) {
+  if (value < 1 || value > codegen::kMaxDim)
+    throw Error(fmt::format("rondo: {} is {}; a library takes numbers from 1 to {}", what, value, codegen::kMaxDim));
+}
+
 class Planner {
  public:
   Planner(const Weights& weights, const LibraryOptions& options) : weights_(weights), options_(options) {
     plan_.name = options.name;
     plan_.prefix = options.prefix.empty() ? options.name : options.prefix;
-    if (options.block < 1)
-      throw Error(fmt::format("rondo: blocks of {} steps; a block has 1 or more", options.block));
+    check_number("a block", options.block);
+    for (const auto& [name, value] : options.dims) check_number(fmt::format("dim {}", name), value);
     for (const std::string& name : {plan_.name, plan_.prefix})
       if (!is_c_identifier(name))
         throw Error(fmt::format("rondo: `{}` is not a name in C, which the library's functions need", name));

@@ -167,6 +167,8 @@ TEST(Compile, SaysWhatIsWrongAndLeavesNothing) {
   expect_error(good + rnn_weights(dir) + " --weights-in heaven",
                "weights in `heaven`: library, pointer or array");
   expect_error(good + rnn_weights(dir) + " --dims B", "--dims: `B` is not NAME=NUMBER");
+  expect_error(good + rnn_weights(dir) + " --dims B=1,B=2", "--dims: B twice");
+  expect_error("compile rnn.rondo --name rnn -o ''" + rnn_weights(dir), "the folder for the library has no name");
   expect_error(
       good + " --target x86-64-v3,warp",
       "unknown target `warp`: a triple[:cpu[:features]], or one of host, "
@@ -216,8 +218,11 @@ TEST(Errors, AreOneLineEach) {
 
 TEST(Errors, WrongUsageHasACodeOfItsOwn) {
   EXPECT_EQ(rondo("").code, 2);
-  EXPECT_EQ(rondo("walk").code, 2);
-  EXPECT_EQ(rondo("opt").code, 2);
+  const Outcome command = rondo("walk"), file = rondo("opt");
+  EXPECT_EQ(command.code, 2);
+  EXPECT_EQ(command.text, "rondo: no command `walk`; --help lists those there are\n");
+  EXPECT_EQ(file.code, 2);
+  EXPECT_EQ(file.text, "rondo: file is required; --help tells more\n");
   EXPECT_EQ(rondo("run lstm.rondo --inputs a --random 1").code, 2);
   EXPECT_EQ(rondo("--help").code, 0);
 }
