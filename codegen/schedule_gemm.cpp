@@ -17,8 +17,11 @@ namespace {
 constexpr size_t kMaxGroup = 4;
 /// Rows that pass a panel of right operands: whose left operands are packed at a time, or read in place.
 constexpr int64_t kPackedRows = 768, kRowsInPlace = 1536;
-/// Elements of the right operands of a row in the first cache: 32 KB of f32.
+/// Elements of the right operands of a row, or of sums, in the first cache: 32 KB of f32.
 constexpr int64_t kNear = 1 << 13;
+/// Terms of a block of k where its length costs nothing: the workspace is for so many, however few a call
+/// has.
+constexpr int64_t kShortTerms = 256;
 /// Elements from one row of a matrix to the next, beyond which they are far apart: half a page of f32.
 constexpr int64_t kCloseRows = 1 << 9;
 
@@ -78,6 +81,12 @@ int64_t panel_columns(const Kernel& kernel, const Target& target) {
 bool packs_left(const Kernel& kernel) {
   return std::ranges::any_of(gemm_groups(kernel),
                              [&](const GemmGroup& g) { return !left_in_runs(kernel, g); });
+}
+
+/// Whether the sums stay in the first cache, so that they pass between blocks of k for nothing.
+bool has_near_sums(const Kernel& kernel) {
+  const Poly sums = row_count(kernel) * kernel.dims.back() * Poly(static_cast<int64_t>(kernel.accs.size()));
+  return sums.is_constant() && sums.constant() <= kNear;
 }
 
 }  // namespace
@@ -185,8 +194,10 @@ GemmTile gemm_tile(const Kernel& kernel, const Target& target) {
   for (const GemmGroup& g : gemm_groups(kernel))
     gates = std::max(gates, static_cast<uint32_t>(g.accs.size()));
   // Four vectors a row where there are 32 registers, two where there are 16: the fewest loads for each
-  // multiply-add.
+  // multiply-add. A single row of short vectors takes two for one: it has the registers, and so has the
+  // panels of vectors of twice the length, which levels of x86-64 in one library then share.
   uint32_t vectors = std::max(1u, (target.vector_registers >= 32 ? 4u : 2u) / gates);
+  if (row_count(kernel) == Poly(1) && target.vector_bytes <= 16) vectors *= 2;
   const Poly& columns = kernel.dims.back();
   if (columns.is_constant()) {
     int64_t lanes = gemm_lanes(kernel, target);
@@ -213,10 +224,11 @@ bool left_in_runs(const Kernel& kernel, const GemmGroup& group) {
 
 GemmBlocks gemm_blocks(const Kernel& kernel, const Target& target) {
   // A panel of right operands, k x one tile's columns, is read once for each tile of rows: it is meant for a
-  // good quarter of the second-level cache (Schedule::panel_kb). The left operands pass once for each panel of right ones, and may
-  // come from further out.
-  const int64_t most_k = (kernel.schedule.panel_kb << 10) / (panel_columns(kernel, target) *
-                                                 static_cast<int64_t>(size_of(kernel.accs[0].dtype)));
+  // good quarter of the second-level cache (Schedule::panel_kb). The left operands pass once for each panel
+  // of right ones, and may come from further out.
+  const int64_t most_k =
+      (kernel.schedule.panel_kb << 10) /
+      (panel_columns(kernel, target) * static_cast<int64_t>(size_of(kernel.accs[0].dtype)));
   GemmBlocks blocks{0, most_k, false};
   const std::vector<GemmGroup> groups = gemm_groups(kernel);
   const std::vector<Poly>& k = kernel.accs[groups[0].accs[0]].dims;
@@ -225,6 +237,7 @@ GemmBlocks gemm_blocks(const Kernel& kernel, const Target& target) {
         k[0].is_constant() ? std::max<int64_t>(k[0].constant(), 1) : kernel.schedule.most_terms;
     if (terms > 0 && terms <= 2 * most_k) blocks = {0, terms, true};
   }
+  if (!blocks.whole_k && has_near_sums(kernel)) blocks.k = std::min(blocks.k, kShortTerms);
   const int64_t rows = gemm_tile(kernel, target).rows;
   const Poly all = kernel.dims.size() > 1 ? kernel.dims[kernel.dims.size() - 2] : Poly(1);
   int64_t most = packs_left(kernel) ? kPackedRows : kRowsInPlace;

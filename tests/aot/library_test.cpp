@@ -114,6 +114,16 @@ TEST(Library, HasItsWeightsPacked) {
   }
 }
 
+TEST(Library, SharesPackedWeightsAmongLevels) {
+  TempDir dir;
+  Wide wide;
+  auto data_bytes = [&](std::vector<std::string> targets) {
+    LibraryOptions options = options_for(dir, "wide", std::move(targets));
+    return export_library({step_function(wide, {f32, {70}})}, wide.init(1), options).data_bytes;
+  };
+  EXPECT_LT(data_bytes({"x86-64-v2", "x86-64-v3"}), 1.1 * static_cast<double>(data_bytes({"x86-64-v3"})));
+}
+
 TEST(Library, RunsInMemoryThatDoesNotGrowWithTheSteps) {
   TempDir dir;
   Amp amp;
@@ -127,6 +137,14 @@ TEST(Library, RunsInMemoryThatDoesNotGrowWithTheSteps) {
     before = constant_scratch(report, 1);
     EXPECT_EQ(run_selftest(dir, "amp", exact("AMP")), "");
   }
+}
+
+TEST(Library, TrainsSmallModelsInLittleMemoryOfAConstantSize) {
+  TempDir dir;
+  Amp amp;
+  LibraryOptions options = options_for(dir, "amp", {"x86-64-v2", "x86-64-v3", "x86-64-v4"});
+  options.dims.clear();
+  EXPECT_LT(constant_scratch(export_library({training(amp)}, amp.init(1), options), 0), 100'000);
 }
 
 TEST(Library, KeepsItsPromises) {
