@@ -80,7 +80,8 @@ bool updates_weights(const Function& f) {
 
 void check_number(const std::string& what, int64_t value) {
   if (value < 1 || value > codegen::kMaxDim)
-    throw Error(fmt::format("rondo: {} is {}; a library takes numbers from 1 to {}", what, value, codegen::kMaxDim));
+    throw Error(
+        fmt::format("rondo: {} is {}; a library takes numbers from 1 to {}", what, value, codegen::kMaxDim));
 }
 
 class Planner {

@@ -268,10 +268,15 @@ TEST_F(LibraryErrors, AreOneLineEachAndLeaveNothing) {
   expect_error([](auto& o) { o.targets = {"aarch64-linux-gnu:generic:+neon,+warp"}; },
                "rondo: aarch64-unknown-linux-gnu has no feature +warp; they are written +name or -name");
   expect_error([](auto& o) { o.targets = {"aarch64", "aarch64"}; }, "rondo: target aarch64 twice");
-  expect_error([](auto& o) { o.targets = {"x86-64-v3", "x86-64-v2", "x86-64-v3"}; },
-               "rondo: target x86-64-v3 twice");
-  expect_error([](auto& o) { o.dims["B"] = 0; }, "rondo: dim B is 0; a library takes numbers from 1 to 2147483647");
-  expect_error([](auto& o) { o.block = 0; }, "rondo: a block is 0; a library takes numbers from 1 to 2147483647");
+  expect_error(
+      [](auto& o) {
+        o.targets = {"x86-64-v3", "x86-64-v2", "x86-64-v3"};
+      },
+      "rondo: target x86-64-v3 twice");
+  expect_error([](auto& o) { o.dims["B"] = 0; },
+               "rondo: dim B is 0; a library takes numbers from 1 to 2147483647");
+  expect_error([](auto& o) { o.block = 0; },
+               "rondo: a block is 0; a library takes numbers from 1 to 2147483647");
   expect_error([](auto& o) { o.name = "2amps"; },
                "rondo: `2amps` is not a name in C, which the library's functions need");
   expect_error([](auto& o) { o.prefix = "while"; },

@@ -168,7 +168,8 @@ TEST(Compile, SaysWhatIsWrongAndLeavesNothing) {
                "weights in `heaven`: library, pointer or array");
   expect_error(good + rnn_weights(dir) + " --dims B", "--dims: `B` is not NAME=NUMBER");
   expect_error(good + rnn_weights(dir) + " --dims B=1,B=2", "--dims: B twice");
-  expect_error("compile rnn.rondo --name rnn -o ''" + rnn_weights(dir), "the folder for the library has no name");
+  expect_error("compile rnn.rondo --name rnn -o ''" + rnn_weights(dir),
+               "the folder for the library has no name");
   expect_error(
       good + " --target x86-64-v3,warp",
       "unknown target `warp`: a triple[:cpu[:features]], or one of host, "
@@ -176,7 +177,8 @@ TEST(Compile, SaysWhatIsWrongAndLeavesNothing) {
   expect_error("compile rnn.rondo --name no-name" + to,
                "`no-name` is not a name in C, which the library's functions need");
   expect_error(good + rnn_weights(dir, {1, 5}), "parameter `wx` is f32[1,4], and f32[1,5] in the weights");
-  expect_error(good + rnn_weights(dir, {1, 4}, false), "parameter `wh`, f32[4,4], is not in the weights; there are: wx");
+  expect_error(good + rnn_weights(dir, {1, 4}, false),
+               "parameter `wh`, f32[4,4], is not in the weights; there are: wx");
   expect_error(good + " --weights nowhere", "nowhere: cannot open: No such file or directory");
   expect_error("compile nowhere.rondo --name rnn" + to,
                "nowhere.rondo: cannot open: No such file or directory");
