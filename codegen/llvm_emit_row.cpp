@@ -34,9 +34,9 @@ class RowEmitter {
         emit_columns(scope);
       };
       if (!is_packed(s_.kernel)) return for_lanes(f_, s_.columns(), widths(), visit);
-      const auto lanes = static_cast<unsigned>(s_.block_columns());
-      to_and_fro(f_, f_.poly(s_.columns()), lanes, [&](llvm::Value* n) {
-        visit(n, lanes, s_.ragged() ? f_.lanes_below(n, f_.poly(s_.columns()), lanes) : nullptr);
+      to_and_fro(f_, s_, [&](const ColumnBlock& block) {
+        const auto lanes = static_cast<unsigned>(block.width);
+        visit(block.first, lanes, mask_of(f_, s_, block, {0, lanes}));
       });
     });
   }
@@ -62,9 +62,19 @@ class RowEmitter {
     const unsigned sums = !takes_wide_blocks(s_.kernel) ? 4 : f_.target.vector_registers >= 32 ? 16 : 12;
     const auto columns = static_cast<unsigned>(s_.columns().constant());
     unsigned width = std::bit_floor(std::max(1u, sums / static_cast<unsigned>(gates))) * native_;
-    std::vector<unsigned> all = {std::min(width, std::bit_floor(columns))};
-    while (all.back() > 4) all.push_back(all.back() / 2);
+    std::vector<unsigned> all;
+    for (unsigned left = columns; left > 0; left %= all.back()) {
+      all.push_back(std::min(width, std::max(fitting(left), 4u)));
+      if (all.back() > left) break;
+    }
     return all;
+  }
+
+  /// Lanes for so many columns: each block is a chain of sums more to wait for, so that a mask over a quarter
+  /// of the lanes costs less.
+  static unsigned fitting(unsigned columns) {
+    const unsigned above = std::bit_ceil(columns);
+    return 4 * columns >= 3 * above ? above : above / 2;
   }
 
   void emit_columns(const Scope& scope) {
@@ -76,7 +86,7 @@ class RowEmitter {
     // Two vectors at a time hide each other's latency, and leave registers for what the nodes compute.
     const unsigned width = std::min(scope.lanes, 2 * native_);
     for (unsigned first = 0; first < scope.lanes; first += width) {
-      auto cut = [&](llvm::Value* v) { return !v || width == scope.lanes ? v : part(v, first, width); };
+      auto cut = [&](llvm::Value* v) { return !v || width == scope.lanes ? v : f_.part(v, first, width); };
       Scope piece{scope.variables, scope.lane_variable, width, cut(scope.mask)};
       piece.variables[s_.column()] = f_.add(scope.variables[s_.column()], f_.i64(first));
       Values accs;
@@ -84,12 +94,6 @@ class RowEmitter {
       const NodeValues values(f_, s_.kernel.nodes, piece, accs);
       for (const Store& s : s_.kernel.stores) values.store(s);
     }
-  }
-
-  llvm::Value* part(llvm::Value* v, unsigned first, unsigned width) {
-    std::vector<int> picks(width);
-    for (unsigned l = 0; l < width; ++l) picks[l] = static_cast<int>(first + l);
-    return f_.b.CreateShuffleVector(v, picks);
   }
 
   /// The sums of a group, each one chain over its terms.
@@ -155,10 +159,10 @@ class RowEmitter {
     }
     const auto gates = static_cast<int64_t>(g.accs.size());
     llvm::Value* run = f_.add(f_.mul(scope.variables[s_.column()], f_.i64(terms(g))),
-                              f_.mul(term.number, f_.i64(s_.block_columns())));
+                              f_.mul(term.number, f_.i64(s_.cut.width)));
     llvm::Value* block =
         f_.element(s_.element, f_.base(s_.kernel.schedule.packed[term.group]), f_.mul(run, f_.i64(gates)));
-    const int64_t inside = (term.more * gates + static_cast<int64_t>(i)) * s_.block_columns();
+    const int64_t inside = (term.more * gates + static_cast<int64_t>(i)) * s_.cut.width;
     return f_.b.CreateAlignedLoad(f_.type(s_.dtype(), scope.lanes),
                                   f_.element(s_.element, block, f_.i64(inside)), s_.align);
   }

@@ -201,8 +201,8 @@ class VectorEmitter {
     for (unsigned width = kSumLanes / 2; width > 0; width /= 2) {
       Values low, high;
       for (llvm::Value* v : state) {
-        low.push_back(half(v, 0, width));
-        high.push_back(half(v, width, width));
+        low.push_back(f_.part(v, 0, width));
+        high.push_back(f_.part(v, width, width));
       }
       if (acc.kind == AccKind::sum) {
         state = {plus(acc.dtype, low[0], high[0])};
@@ -217,13 +217,7 @@ class VectorEmitter {
       }
       state[0] = f_.b.CreateSelect(better, high[0], low[0]);
     }
-    return f_.b.CreateExtractElement(state.back(), uint64_t{0});
-  }
-
-  llvm::Value* half(llvm::Value* v, unsigned first, unsigned width) {
-    std::vector<int> picks(width);
-    for (unsigned l = 0; l < width; ++l) picks[l] = static_cast<int>(first + l);
-    return f_.b.CreateShuffleVector(v, picks);
+    return state.back();
   }
 
   FunctionBuilder& f_;

@@ -220,13 +220,11 @@ llvm::Value* NodeValues::load(const Node& n) {
   } else {
     auto* type = llvm::FixedVectorType::get(element, scope_.lanes);
     bool row_varies = access.row != kNone && values_[access.row]->getType()->isVectorTy();
-    auto* none = llvm::Constant::getNullValue(type);
     if (!contiguous(access, scope_.lane_variable, row_varies)) {
-      loaded = b.CreateMaskedGather(type, pointers(access, element), align, scope_.mask, none);
+      loaded = b.CreateMaskedGather(type, pointers(access, element), align, scope_.mask,
+                                    llvm::Constant::getNullValue(type));
     } else {
-      llvm::Value* at = address(access, element);
-      loaded = scope_.mask ? static_cast<llvm::Value*>(b.CreateMaskedLoad(type, at, align, scope_.mask, none))
-                           : b.CreateAlignedLoad(type, at, align);
+      loaded = f_.load(type, address(access, element), align, scope_.mask);
     }
   }
   return n.dtype == DType::pred ? b.CreateIsNotNull(loaded) : loaded;
@@ -256,15 +254,8 @@ void NodeValues::store(const Store& s) const {
     return;
   }
   llvm::Value* at = address(access, element);
-  auto* type = value->getType();
-  if (!scope_.mask) {
-    if (s.add) value = plus(b.CreateAlignedLoad(type, at, align));
-    b.CreateAlignedStore(value, at, align);
-    return;
-  }
-  if (s.add)
-    value = plus(b.CreateMaskedLoad(type, at, align, scope_.mask, llvm::Constant::getNullValue(type)));
-  b.CreateMaskedStore(value, at, align, scope_.mask);
+  if (s.add) value = plus(f_.load(value->getType(), at, align, scope_.mask));
+  f_.store(value, at, align, scope_.mask);
 }
 
 }  // namespace rondo::codegen

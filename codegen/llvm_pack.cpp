@@ -13,6 +13,7 @@ GemmShape::GemmShape(FunctionBuilder& f, const Kernel& original)
     : kernel(merge_dims(original, true)),
       groups(gemm_groups(kernel)),
       tile(gemm_tile(kernel, f.target)),
+      cut(gemm_columns(kernel, f.target)),
       blocks(gemm_blocks(kernel, f.target)),
       workspace(gemm_workspace(kernel, f.target)),
       lanes(gemm_lanes(kernel, f.target)),
@@ -24,21 +25,43 @@ llvm::Value* last_value(FunctionBuilder& f, const Nodes& nodes, const Scope& sco
   return NodeValues(f, nodes, scope).lanes(static_cast<NodeId>(nodes.size() - 1));
 }
 
-/// One vector of a right operand: columns `first`.. at the other variables given.
-llvm::Value* load_right(FunctionBuilder& f, const GemmShape& s, uint32_t acc, Values at, llvm::Value* first) {
-  at[s.column()] = first;
-  llvm::Value* mask = s.ragged() ? f.lanes_below(first, f.poly(s.columns()), s.lanes) : nullptr;
-  const Nodes nodes = operand_nodes(s.kernel, acc, *gemm_operands(s.kernel, acc).right);
-  return last_value(f, nodes, Scope{at, s.column(), s.lanes, mask});
+void for_column_blocks(FunctionBuilder& f, const GemmShape& s, const VisitBlock& visit) {
+  llvm::Value* whole = s.columns().is_constant() ? f.i64(s.cut.whole) : f.poly(s.columns());
+  f.for_each(f.i64(0), whole, s.cut.width, [&](llvm::Value* n) { visit({n, s.cut.width, false}); });
+  if (s.cut.rest > 0) visit({whole, s.cut.rest_width, true});
 }
 
-void to_and_fro(FunctionBuilder& f, llvm::Value* end, int64_t step,
-                const std::function<void(llvm::Value* n)>& visit) {
-  if (f.loops().empty()) return f.for_each(f.i64(0), end, step, visit);
+void to_and_fro(FunctionBuilder& f, const GemmShape& s, const VisitBlock& visit) {
+  if (f.loops().empty()) return for_column_blocks(f, s, visit);
   llvm::Value* odd = f.b.CreateTrunc(f.loop_variable(f.loops().back()), f.b.getInt1Ty());
-  llvm::Value* last = f.mul(f.divide(f.b.CreateNSWSub(end, f.i64(1)), f.i64(step)), f.i64(step));
-  f.for_each(f.i64(0), end, step,
-             [&](llvm::Value* n) { visit(f.b.CreateSelect(odd, f.b.CreateNSWSub(last, n), n)); });
+  const int64_t final_block = s.cut.whole - s.cut.width;
+  f.for_each(f.i64(0), f.i64(s.cut.whole), s.cut.width, [&](llvm::Value* n) {
+    visit({f.b.CreateSelect(odd, f.b.CreateNSWSub(f.i64(final_block), n), n), s.cut.width, false});
+  });
+  if (s.cut.rest > 0) visit({f.i64(s.cut.whole), s.cut.rest_width, true});
+}
+
+std::vector<ColumnVector> column_vectors(const GemmShape& s, const ColumnBlock& block) {
+  std::vector<ColumnVector> all;
+  int64_t first = 0;
+  for (uint32_t lanes : vectors_over(block.width, s.lanes)) {
+    all.push_back({first, lanes});
+    first += lanes;
+  }
+  return all;
+}
+
+llvm::Value* mask_of(FunctionBuilder& f, const GemmShape& s, const ColumnBlock& block,
+                     const ColumnVector& v) {
+  if (s.columns().is_constant() && !(block.last && v.first + v.lanes > s.cut.rest)) return nullptr;
+  return f.lanes_below(f.add(block.first, f.i64(v.first)), f.poly(s.columns()), v.lanes);
+}
+
+llvm::Value* load_right(FunctionBuilder& f, const GemmShape& s, uint32_t acc, Values at,
+                        const ColumnBlock& block, const ColumnVector& v) {
+  at[s.column()] = f.add(block.first, f.i64(v.first));
+  const Nodes nodes = operand_nodes(s.kernel, acc, *gemm_operands(s.kernel, acc).right);
+  return last_value(f, nodes, Scope{at, s.column(), v.lanes, mask_of(f, s, block, v)});
 }
 
 namespace {
@@ -76,34 +99,45 @@ Values with(const Values& at, llvm::Value* k) {
 }  // namespace
 
 void RightPacker::run(const Values& at, llvm::Value* k0, llvm::Value* k1, llvm::Value* first) const {
-  for_columns([&](llvm::Value* n) { run_block(n, at, k0, k1, first); });
+  for_blocks([&](const ColumnBlock& block) { run_block(block, at, k0, k1, first); });
 }
 
-void RightPacker::run_block(llvm::Value* n, const Values& at, llvm::Value* k0, llvm::Value* k1,
+void RightPacker::run_block(const ColumnBlock& block, const Values& at, llvm::Value* k0, llvm::Value* k1,
                             llvm::Value* first) const {
   auto term = [&](llvm::Value* k) { return f_.add(first, f_.b.CreateNSWSub(k, k0)); };
   llvm::Value* done = k0;
   if (runs_along_k()) {
     llvm::Value* terms = f_.b.CreateAnd(f_.b.CreateNSWSub(k1, k0), f_.i64(-static_cast<int64_t>(s_.lanes)));
-    llvm::Value* last = f_.add(n, f_.i64(s_.block_columns()));
-    llvm::Value* full = f_.b.CreateICmpSLE(last, f_.poly(s_.columns()));
-    done = f_.b.CreateSelect(full, f_.add(k0, terms), k0);
-    f_.for_each(k0, done, s_.lanes, [&](llvm::Value* k) { copy_square(n, at, k, term(k)); });
+    done = f_.add(k0, terms);
+    if (!s_.columns().is_constant()) {
+      llvm::Value* end = f_.add(block.first, f_.i64(block.width));
+      done = f_.b.CreateSelect(f_.b.CreateICmpSLE(end, f_.poly(s_.columns())), done, k0);
+    }
+    f_.for_each(k0, done, s_.lanes, [&](llvm::Value* k) { copy_squares(block, with(at, k), term(k)); });
   }
   f_.for_each(done, k1, 1, [&](llvm::Value* k) {
-    if (!runs_along_k()) prefetch(n, with(at, f_.add(k, f_.i64(kTermsAhead))));
-    copy(n, with(at, k), term(k));
+    if (!runs_along_k()) prefetch(block, with(at, f_.add(k, f_.i64(kTermsAhead))));
+    copy(block, with(at, k), term(k));
   });
 }
 
 void RightPacker::run_single(const Values& at) const {
-  for_columns([&](llvm::Value* n) { copy(n, at, f_.i64(0)); });
+  for_blocks([&](const ColumnBlock& block) { copy(block, at, f_.i64(0)); });
 }
 
-void RightPacker::for_columns(const std::function<void(llvm::Value*)>& visit) const {
-  if (!share_) return f_.for_each(f_.i64(0), f_.poly(s_.columns()), s_.block_columns(), visit);
+void RightPacker::for_blocks(const VisitBlock& visit) const {
+  if (!share_) return for_column_blocks(f_, s_, visit);
   llvm::Value* first = f_.poly(Dim(share_->first));
-  f_.for_each(first, f_.add(first, f_.poly(Dim(share_->size))), s_.block_columns(), visit);
+  llvm::Value* end = f_.add(first, f_.poly(Dim(share_->size)));
+  if (!s_.columns().is_constant())
+    return f_.for_each(first, end, s_.cut.width, [&](llvm::Value* n) { visit({n, s_.cut.width, false}); });
+  llvm::Value* whole = f_.minimum(end, f_.i64(s_.cut.whole));
+  f_.for_each(first, whole, s_.cut.width, [&](llvm::Value* n) { visit({n, s_.cut.width, false}); });
+  // Whose share has the last column packs the last block, of which a part may be in another share.
+  if (s_.cut.rest == 0) return;
+  llvm::Value* has_last =
+      f_.b.CreateAnd(f_.b.CreateICmpSLT(first, end), f_.b.CreateICmpEQ(end, f_.poly(s_.columns())));
+  f_.if_then(has_last, [&] { visit({f_.i64(s_.cut.whole), s_.cut.rest_width, true}); });
 }
 
 bool RightPacker::runs_along_k() const {
@@ -114,45 +148,54 @@ bool RightPacker::runs_along_k() const {
   });
 }
 
-llvm::Value* RightPacker::place(llvm::Value* n, llvm::Value* term, int64_t a, llvm::Value* column) const {
+llvm::Value* RightPacker::place(const ColumnBlock& block, llvm::Value* term, int64_t a,
+                                llvm::Value* column) const {
   llvm::Value* run =
-      f_.add(f_.mul(f_.b.CreateNSWSub(n, origin_), panel_), f_.mul(term, f_.i64(s_.block_columns())));
+      f_.add(f_.mul(f_.b.CreateNSWSub(block.first, origin_), panel_), f_.mul(term, f_.i64(block.width)));
   llvm::Value* to = f_.element(s_.element, packed_, f_.mul(run, f_.i64(accs_)));
-  return f_.element(s_.element, to, f_.add(f_.i64(a * s_.block_columns()), column));
+  return f_.element(s_.element, to, f_.add(f_.i64(a * block.width), column));
 }
 
-void RightPacker::copy(llvm::Value* n, const Values& at, llvm::Value* term) const {
+void RightPacker::copy(const ColumnBlock& block, const Values& at, llvm::Value* term) const {
   for (int64_t a = 0; a < accs_; ++a)
-    for (unsigned v = 0; v < s_.tile.vectors; ++v) {
-      llvm::Value* column = f_.i64(v * s_.lanes);
-      llvm::Value* from = load_right(f_, s_, g_.accs[a], at, f_.add(n, column));
-      f_.b.CreateAlignedStore(from, place(n, term, a, column), s_.align);
-    }
+    for (const ColumnVector& v : column_vectors(s_, block))
+      f_.b.CreateAlignedStore(load_right(f_, s_, g_.accs[a], at, block, v),
+                              place(block, term, a, f_.i64(v.first)), s_.align);
 }
 
-void RightPacker::prefetch(llvm::Value* n, const Values& at) const {
+void RightPacker::prefetch(const ColumnBlock& block, const Values& at) const {
   Values where = at;
-  where[s_.column()] = n;
+  where[s_.column()] = block.first;
   for (uint32_t acc : g_.accs) {
     const Access& right = *gemm_operands(s_.kernel, acc).right;
-    if (right.row == kNone) f_.prefetch(right, s_.kernel.accs[acc].dtype, where, f_.i64(s_.block_columns()));
+    if (right.row == kNone) f_.prefetch(right, s_.kernel.accs[acc].dtype, where, f_.i64(block.width));
   }
 }
 
-void RightPacker::copy_square(llvm::Value* n, const Values& outer, llvm::Value* k, llvm::Value* term) const {
-  for (int64_t a = 0; a < accs_; ++a)
-    f_.for_each(f_.i64(0), f_.i64(s_.block_columns()), s_.lanes, [&](llvm::Value* column) {
-      const Access& right = *gemm_operands(s_.kernel, g_.accs[a]).right;
-      Values at = with(outer, k), rows;
-      for (unsigned r = 0; r < s_.lanes; ++r) {
-        at[s_.column()] = f_.add(f_.add(n, column), f_.i64(r));
-        llvm::Value* from = f_.element(s_.element, f_.base(right.buffer), affine_index(f_, right, at));
-        rows.push_back(f_.b.CreateAlignedLoad(s_.vector, from, s_.align));
-      }
-      Values columns = transpose(f_, rows);
-      for (unsigned t = 0; t < s_.lanes; ++t)
-        f_.b.CreateAlignedStore(columns[t], place(n, f_.add(term, f_.i64(t)), a, column), s_.align);
-    });
+void RightPacker::copy_squares(const ColumnBlock& block, const Values& at, llvm::Value* term) const {
+  const int64_t columns = block.last ? s_.cut.rest : block.width;
+  const int64_t whole = columns / s_.lanes * s_.lanes;
+  f_.for_each(f_.i64(0), f_.i64(whole), s_.lanes,
+              [&](llvm::Value* first) { copy_square(block, first, s_.lanes, s_.lanes, at, term); });
+  for (const ColumnVector& v : column_vectors(s_, block))
+    if (v.first >= whole) copy_square(block, f_.i64(v.first), v.lanes, columns - v.first, at, term);
+}
+
+void RightPacker::copy_square(const ColumnBlock& block, llvm::Value* first, unsigned lanes, int64_t columns,
+                              const Values& at, llvm::Value* term) const {
+  for (int64_t a = 0; a < accs_; ++a) {
+    const Access& right = *gemm_operands(s_.kernel, g_.accs[a]).right;
+    Values where = at, rows(s_.lanes, llvm::Constant::getNullValue(s_.vector));
+    for (int64_t r = 0; r < columns; ++r) {
+      where[s_.column()] = f_.add(f_.add(block.first, first), f_.i64(r));
+      llvm::Value* from = f_.element(s_.element, f_.base(right.buffer), affine_index(f_, right, where));
+      rows[static_cast<size_t>(r)] = f_.b.CreateAlignedLoad(s_.vector, from, s_.align);
+    }
+    const Values terms = transpose(f_, rows);
+    for (unsigned t = 0; t < s_.lanes; ++t)
+      f_.b.CreateAlignedStore(f_.part(terms[t], 0, lanes), place(block, f_.add(term, f_.i64(t)), a, first),
+                              s_.align);
+  }
 }
 
 Nodes left_nodes(const GemmShape& s, const GemmGroup& g) {
@@ -204,7 +247,7 @@ void emit_pack(FunctionBuilder& f, const Pack& pack) {
   Values at(s.kernel.dims.size(), f.i64(0));
   const Poly extent = extent_of(outer);
   const BufferId packed = pack.kernel->schedule.packed.at(pack.group);
-  const Share share = share_over(s.columns(), {0, s.block_columns(), false});
+  const Share share = share_over(s.columns(), {0, s.cut.width, false});
   f.define(share);
   const bool shared = f.program.threads > 1 && f.program.buffers[packed].own.is_zero() &&
                       pack.kernel->schedule.split.dim != kNone;

@@ -13,6 +13,7 @@ struct GemmShape {
   ir::Kernel kernel;
   std::vector<GemmGroup> groups;
   GemmTile tile;
+  GemmColumns cut;
   GemmBlocks blocks;
   GemmWorkspace workspace;
   unsigned lanes;
@@ -23,21 +24,37 @@ struct GemmShape {
   DType dtype() const { return kernel.accs[0].dtype; }
   int column() const { return static_cast<int>(kernel.dims.size()) - 1; }
   const ir::Poly& columns() const { return kernel.dims.back(); }
-  int64_t block_columns() const { return static_cast<int64_t>(tile.vectors) * lanes; }
-  /// Whether the last block of columns is less than full.
-  bool ragged() const { return !columns().is_constant() || columns().constant() % block_columns() != 0; }
   const std::vector<ir::Poly>& k_dims(const GemmGroup& g) const { return kernel.accs[g.accs[0]].dims; }
 };
 
+/// A block of columns (GemmColumns), as wide as a tile.
+struct ColumnBlock {
+  llvm::Value* first;
+  int64_t width;
+  bool last;  // and so, of a constant number of columns, perhaps less than full
+};
+using VisitBlock = std::function<void(const ColumnBlock&)>;
+void for_column_blocks(FunctionBuilder&, const GemmShape&, const VisitBlock& visit);
+
+/// Columns of a block in one vector.
+struct ColumnVector {
+  int64_t first;  // counted from the block's
+  unsigned lanes;
+};
+/// The vectors that cover a block.
+std::vector<ColumnVector> column_vectors(const GemmShape&, const ColumnBlock&);
+/// The lanes of a vector that are columns of the kernel; null: all.
+llvm::Value* mask_of(FunctionBuilder&, const GemmShape&, const ColumnBlock&, const ColumnVector&);
+
 /// The value of the last node.
 llvm::Value* last_value(FunctionBuilder&, const ir::Nodes&, const Scope&);
-/// One vector of a right operand: columns `first`.. at the other variables given.
-llvm::Value* load_right(FunctionBuilder&, const GemmShape&, uint32_t acc, Values at, llvm::Value* first);
+/// One vector of a right operand, at the other variables given.
+llvm::Value* load_right(FunctionBuilder&, const GemmShape&, uint32_t acc, Values at, const ColumnBlock&,
+                        const ColumnVector&);
 
-/// Blocks of columns up to `end`, at every other step of the loop around in falling order: what a step reads
-/// last is still in a near cache when the next step starts with it, though all of it does not fit.
-void to_and_fro(FunctionBuilder&, llvm::Value* end, int64_t step,
-                const std::function<void(llvm::Value* n)>& visit);
+/// Blocks of columns, at every other step of the loop around in falling order: what a step reads last is
+/// still in a near cache when the next step starts with it, though all of it does not fit.
+void to_and_fro(FunctionBuilder&, const GemmShape&, const VisitBlock& visit);
 
 /// Copies the right operands of a group to their packed form.
 class RightPacker {
@@ -57,24 +74,26 @@ class RightPacker {
 
   /// Terms [k0, k1) of the innermost k, to terms first.. of the panel; `at` holds the variables around it.
   void run(const Values& at, llvm::Value* k0, llvm::Value* k1, llvm::Value* first) const;
-  /// The same of the block of columns at n alone.
-  void run_block(llvm::Value* n, const Values& at, llvm::Value* k0, llvm::Value* k1,
+  /// The same of one block of columns alone.
+  void run_block(const ColumnBlock&, const Values& at, llvm::Value* k0, llvm::Value* k1,
                  llvm::Value* first) const;
   /// The one term of a product without reduced dims.
   void run_single(const Values& at) const;
 
  private:
-  void for_columns(const std::function<void(llvm::Value*)>& visit) const;
+  void for_blocks(const VisitBlock& visit) const;
   /// Whether elements follow each other along k, as in a transposed matrix.
   bool runs_along_k() const;
-  /// Where a column of accumulator a of a term of column block n is; the column counts from the block's
-  /// first.
-  llvm::Value* place(llvm::Value* n, llvm::Value* term, int64_t a, llvm::Value* column) const;
-  void copy(llvm::Value* n, const Values& at, llvm::Value* term) const;
+  /// Where a column of accumulator a of a term of a block is; the column counts from the block's first.
+  llvm::Value* place(const ColumnBlock&, llvm::Value* term, int64_t a, llvm::Value* column) const;
+  void copy(const ColumnBlock&, const Values& at, llvm::Value* term) const;
   /// Asks for what copy reads.
-  void prefetch(llvm::Value* n, const Values& at) const;
-  /// All columns of lanes terms, read along k, as squares.
-  void copy_square(llvm::Value* n, const Values& outer, llvm::Value* k, llvm::Value* term) const;
+  void prefetch(const ColumnBlock&, const Values& at) const;
+  /// All columns of lanes terms, read along k, as squares; `at` holds the first k.
+  void copy_squares(const ColumnBlock&, const Values& at, llvm::Value* term) const;
+  /// One vector of columns of them, of which so many exist.
+  void copy_square(const ColumnBlock&, llvm::Value* first, unsigned lanes, int64_t columns, const Values& at,
+                   llvm::Value* term) const;
 
   FunctionBuilder& f_;
   const GemmShape& s_;

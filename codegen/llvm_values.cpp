@@ -3,6 +3,7 @@
 #include <llvm/IR/Intrinsics.h>
 
 #include <algorithm>
+#include <bit>
 #include <cstddef>
 
 #include "runtime/executable.h"
@@ -196,6 +197,13 @@ llvm::Value* FunctionBuilder::splat(llvm::Value* v, unsigned lanes) {
   return lanes == 1 || v->getType()->isVectorTy() ? v : b.CreateVectorSplat(lanes, v);
 }
 
+llvm::Value* FunctionBuilder::part(llvm::Value* v, unsigned first, unsigned lanes) {
+  if (lanes == 1) return b.CreateExtractElement(v, first);
+  std::vector<int> picks(lanes);
+  for (unsigned l = 0; l < lanes; ++l) picks[l] = static_cast<int>(first + l);
+  return b.CreateShuffleVector(v, picks);
+}
+
 llvm::Value* FunctionBuilder::lanes_below(llvm::Value* first, llvm::Value* end, unsigned lanes) {
   // The distance fits in i32 after clamping to the number of lanes.
   llvm::Value* left = minimum(b.CreateNSWSub(end, first), i64(lanes));
@@ -231,6 +239,30 @@ llvm::Value* FunctionBuilder::quotient(const Dim& steps, const Dim& longest) {
 llvm::Value* FunctionBuilder::to_float(llvm::Value* x, llvm::Type* type) {
   llvm::Value* size = native(x);
   return size == x ? b.CreateSIToFP(x, type) : b.CreateUIToFP(size, type);
+}
+
+llvm::Value* FunctionBuilder::load(llvm::Type* type, llvm::Value* at, llvm::Align align, llvm::Value* mask) {
+  if (!mask) return b.CreateAlignedLoad(type, at, align);
+  return b.CreateMaskedLoad(type, at, align, mask, llvm::Constant::getNullValue(type));
+}
+
+void FunctionBuilder::store(llvm::Value* v, llvm::Value* at, llvm::Align align, llvm::Value* mask) {
+  const auto* known = mask ? llvm::dyn_cast<llvm::Constant>(mask) : nullptr;
+  if (!mask) {
+    b.CreateAlignedStore(v, at, align);
+  } else if (!known) {
+    b.CreateMaskedStore(v, at, align, mask);
+  } else {
+    // The first lanes, in whole vectors: a load waits for a store under a mask to reach the cache.
+    const unsigned all = llvm::cast<llvm::FixedVectorType>(mask->getType())->getNumElements();
+    unsigned end = 0;
+    while (end < all && known->getAggregateElement(end)->isOneValue()) ++end;
+    for (unsigned first = 0, lanes; first < end; first += lanes) {
+      lanes = std::bit_floor(end - first);
+      llvm::Value* to = element(v->getType()->getScalarType(), at, i64(first));
+      b.CreateAlignedStore(part(v, first, lanes), to, align);
+    }
+  }
 }
 
 void FunctionBuilder::prefetch(const Access& access, DType dtype, const Values& variables, llvm::Value* count,

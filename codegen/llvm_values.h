@@ -71,6 +71,8 @@ class FunctionBuilder {
   /// The same in memory: a pred is i8.
   llvm::Type* memory_type(DType, unsigned lanes = 1);
   llvm::Value* splat(llvm::Value*, unsigned lanes);
+  /// Some lanes of a vector; one is a scalar.
+  llvm::Value* part(llvm::Value*, unsigned first, unsigned lanes);
   /// <lanes x i1>: whether lane l of a vector that starts at `first` is below `end`.
   llvm::Value* lanes_below(llvm::Value* first, llvm::Value* end, unsigned lanes);
   llvm::Value* element(llvm::Type* type, llvm::Value* base, llvm::Value* index) {
@@ -86,6 +88,9 @@ class FunctionBuilder {
   }
   llvm::Value* to_float(llvm::Value* x, llvm::Type*);
   llvm::Value* minimum(llvm::Value* x, llvm::Value* y) { return b.CreateSelect(b.CreateICmpSLT(x, y), x, y); }
+  /// One element or a vector of them; under a mask, where there is one.
+  llvm::Value* load(llvm::Type*, llvm::Value* at, llvm::Align, llvm::Value* mask);
+  void store(llvm::Value*, llvm::Value* at, llvm::Align, llvm::Value* mask);
   /// Asks for the cache lines of `count` elements from one on, to read or to write them. They need not exist.
   void prefetch(const ir::Access&, DType, const Values& variables, llvm::Value* count, bool write = false);
   /// a * b + c: fused where the target can; elsewhere a library call would be the only way to.

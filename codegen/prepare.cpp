@@ -62,8 +62,8 @@ std::string prepare(const Pack& pack, const Target& target,
   const Kernel kernel = merge_dims(*pack.kernel, true);
   const GemmGroup group = gemm_groups(kernel).at(pack.group);
   const size_t element = size_of(kernel.accs[0].dtype);
-  const int64_t columns = kernel.dims.back().constant();
-  const int64_t block = gemm_tile(kernel, target).vectors * static_cast<int64_t>(gemm_lanes(kernel, target));
+  const GemmColumns cut = gemm_columns(kernel, target);
+  const int64_t columns = cut.whole + cut.rest;
   const std::vector<Poly>& k_dims = kernel.accs[group.accs[0]].dims;
   const int64_t elements = packed_size(kernel, pack.group, target).constant();
   std::string packed(static_cast<size_t>(elements) * element, '\0');
@@ -76,8 +76,9 @@ std::string prepare(const Pack& pack, const Target& target,
     }
   };
   const int64_t columns_of_all_k = elements / static_cast<int64_t>(group.accs.size());
-  for (int64_t first = 0, terms = columns_of_all_k / ((columns + block - 1) / block * block); first < columns;
-       first += block)
+  for (int64_t first = 0, terms = columns_of_all_k / (cut.whole + cut.rest_width), width = 0; first < columns;
+       first += width) {
+    width = first < cut.whole ? cut.width : cut.rest_width;
     for (int64_t term = 0; term < terms; ++term, step())
       for (uint32_t acc : group.accs) {
         const Access& right = *gemm_operands(kernel, acc).right;
@@ -85,11 +86,12 @@ std::string prepare(const Pack& pack, const Target& target,
         for (size_t d = 0; d < at.size(); ++d)
           from += at[d] * stride_of(right, kernel.dims.size() + d).constant();
         const int64_t stride = stride_of(right, kernel.dims.size() - 1).constant();
-        for (int64_t c = first; c < first + block; ++c, to += element)
+        for (int64_t c = first; c < first + width; ++c, to += element)
           if (c < columns)
             std::memcpy(to, data(right.buffer).data() + static_cast<size_t>(from + c * stride) * element,
                         element);
       }
+  }
   return packed;
 }
 

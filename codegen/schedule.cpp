@@ -81,13 +81,14 @@ class Scheduler {
     // Machines without vectors have no registers for the sums of the row form.
     const bool row = target_.vector_registers >= 16 && is_row(*kernel);
     const bool in_place = row && right_in_rows(*kernel);
-    kernel->schedule.form = in_place ? Schedule::Form::row : Schedule::Form::gemm;
+    kernel->schedule.form = row ? Schedule::Form::row : Schedule::Form::gemm;
     if (in_place && is_near_row(*kernel)) return;
     std::vector<GemmGroup> groups = gemm_groups(*kernel);
     follow_choice(*kernel, groups);
     kernel->schedule.packed.assign(groups.size(), kNone);
     const bool once = std::ranges::all_of(loops_, [](const Enclosing& in) { return in.loop->windows; });
     if (once && is_large(*kernel) && !is_prepared_whole(*kernel)) {
+      kernel->schedule.form = Schedule::Form::gemm;
       kernel->schedule.block = true;
       const Poly most = at_most(p_.program, terms_of(*kernel));
       kernel->schedule.most_terms = most.is_constant() ? most.constant() : 0;
@@ -96,8 +97,8 @@ class Scheduler {
       return;
     }
     for (uint32_t g = 0; g < groups.size(); ++g) pack(kernel, groups[g], g);
-    if (row && std::ranges::count(kernel->schedule.packed, kNone) == 0)
-      kernel->schedule.form = Schedule::Form::row;
+    if (!in_place && std::ranges::count(kernel->schedule.packed, kNone) > 0)
+      kernel->schedule.form = Schedule::Form::gemm;
   }
 
   /// A tile is told as a whole; the sums of a group share its vectors. One row has nothing to choose.

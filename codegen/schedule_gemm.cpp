@@ -56,26 +56,59 @@ std::optional<GemmOperands> operands(const Kernel& kernel, const Accumulator& ac
   return std::nullopt;
 }
 
-/// Rows of a tile that has `columns` vectors in each row: as many as the registers hold, beside the operands.
-uint32_t rows_of(uint32_t columns, const Target& target) {
-  uint32_t rows = 1, registers = static_cast<uint32_t>(target.vector_registers);
-  while (rows < 12 && (rows + 1) * columns + std::min(rows + 1, columns) + 1 <= registers) ++rows;
-  return rows;
+/// The columns with those past the end; for a named extent, room for one more block than needed.
+Poly padded_columns(const Kernel& kernel, const Target& target) {
+  const GemmColumns blocks = gemm_columns(kernel, target);
+  const Poly& columns = kernel.dims.back();
+  return columns.is_constant() ? Poly(blocks.whole + blocks.rest_width) : columns + Poly(blocks.width - 1);
 }
 
-/// The columns rounded up to whole blocks; for a named extent, room for one more block than needed.
-Poly padded_columns(const Kernel& kernel, const Target& target) {
-  int64_t block = gemm_tile(kernel, target).vectors * gemm_lanes(kernel, target);
-  const Poly& columns = kernel.dims.back();
-  if (columns.is_constant()) return (columns.constant() + block - 1) / block * block;
-  return columns + Poly(block - 1);
+/// The sums of the largest group.
+int64_t most_gates(const Kernel& kernel) {
+  size_t gates = 1;
+  for (const GemmGroup& g : gemm_groups(kernel)) gates = std::max(gates, g.accs.size());
+  return static_cast<int64_t>(gates);
 }
 
 /// Columns of a panel of right operands: those of a tile, for all accumulators of a group.
 int64_t panel_columns(const Kernel& kernel, const Target& target) {
-  int64_t gates = 1;
-  for (const GemmGroup& g : gemm_groups(kernel)) gates = std::max(gates, static_cast<int64_t>(g.accs.size()));
-  return gates * static_cast<int64_t>(gemm_tile(kernel, target).vectors * gemm_lanes(kernel, target));
+  return most_gates(kernel) * gemm_columns(kernel, target).widest();
+}
+
+int64_t divide_up(int64_t x, int64_t y) { return (x + y - 1) / y; }
+
+/// Whole vectors of columns, and the lanes of a shorter one after them. A vector that is more than half full
+/// counts as whole.
+struct ColumnVectors {
+  int64_t whole = 0, shorter = 0;
+};
+ColumnVectors column_vectors(const Kernel& kernel, const Target& target) {
+  const int64_t lanes = gemm_lanes(kernel, target), columns = kernel.dims.back().constant();
+  const auto shorter = static_cast<int64_t>(std::bit_ceil(static_cast<uint64_t>(columns % lanes)));
+  if (columns % lanes == 0) return {columns / lanes, 0};
+  if (shorter == lanes) return {columns / lanes + 1, 0};
+  return {columns / lanes, shorter};
+}
+
+/// Vectors of each accumulator of a tile. Four of all accumulators where there are 32 registers, two where
+/// there are 16: the fewest loads for each multiply-add. The row form takes two short vectors for one: it has
+/// the registers, and so has the panels of vectors of twice the length, which levels of x86-64 in one library
+/// then share.
+int64_t vectors_of_tile(const Kernel& kernel, const Target& target) {
+  if (kernel.schedule.rows > 1) return kernel.schedule.vectors;
+  const bool row = kernel.schedule.form == Schedule::Form::row;
+  int64_t most = std::max<int64_t>(1, (target.vector_registers >= 32 ? 4 : 2) / most_gates(kernel));
+  if (row && target.vector_bytes <= 16) most *= 2;
+  if (!kernel.dims.back().is_constant()) return most;
+  if (row) {
+    const int64_t lanes = gemm_lanes(kernel, target), columns = kernel.dims.back().constant();
+    auto padded = [&](int64_t vectors) { return divide_up(columns, vectors * lanes) * vectors * lanes; };
+    while (most > 1 && padded(most) * 10 > padded(most / 2) * 11) most /= 2;
+    return most;
+  }
+  // Blocks of one width, as far as it goes.
+  const int64_t whole = std::max<int64_t>(column_vectors(kernel, target).whole, 1);
+  return divide_up(whole, divide_up(whole, most));
 }
 
 bool packs_left(const Kernel& kernel) {
@@ -188,28 +221,55 @@ uint32_t gemm_lanes(const Kernel& kernel, const Target& target) {
   return static_cast<uint32_t>(lanes);
 }
 
+uint32_t rows_that_fit(size_t vectors, const Target& target) {
+  uint32_t rows = 1;
+  const auto registers = static_cast<size_t>(target.vector_registers);
+  while (rows < 12 && (rows + 1) * vectors + std::min<size_t>(rows + 1, vectors) + 1 <= registers) ++rows;
+  return rows;
+}
+
 GemmTile gemm_tile(const Kernel& kernel, const Target& target) {
   if (kernel.schedule.rows > 1) return {kernel.schedule.rows, kernel.schedule.vectors};
-  uint32_t gates = 1;
-  for (const GemmGroup& g : gemm_groups(kernel))
-    gates = std::max(gates, static_cast<uint32_t>(g.accs.size()));
-  // Four vectors a row where there are 32 registers, two where there are 16: the fewest loads for each
-  // multiply-add. A single row of short vectors takes two for one: it has the registers, and so has the
-  // panels of vectors of twice the length, which levels of x86-64 in one library then share.
-  uint32_t vectors = std::max(1u, (target.vector_registers >= 32 ? 4u : 2u) / gates);
-  if (row_count(kernel) == Poly(1) && target.vector_bytes <= 16) vectors *= 2;
-  const Poly& columns = kernel.dims.back();
-  if (columns.is_constant()) {
-    int64_t lanes = gemm_lanes(kernel, target);
-    auto padded = [&](uint32_t v) {
-      return (columns.constant() + v * lanes - 1) / (v * lanes) * (v * lanes);
-    };
-    while (vectors > 1 && padded(vectors) * 10 > padded(vectors / 2) * 11) vectors /= 2;
+  const GemmColumns blocks = gemm_columns(kernel, target);
+  const int64_t run = most_gates(kernel) * (blocks.whole > 0 ? blocks.width : blocks.widest());
+  GemmTile tile;
+  tile.rows = rows_that_fit(vectors_over(run, gemm_lanes(kernel, target)).size(), target);
+  tile.vectors = static_cast<uint32_t>(vectors_of_tile(kernel, target));
+  if (Poly rows = row_count(kernel); rows.is_constant()) {
+    // Of one height, as far as it goes.
+    const int64_t count = std::max<int64_t>(rows.constant(), 1);
+    tile.rows = static_cast<uint32_t>(divide_up(count, divide_up(count, tile.rows)));
   }
-  GemmTile tile{rows_of(gates * vectors, target), vectors};
-  if (Poly rows = row_count(kernel); rows.is_constant())
-    tile.rows = static_cast<uint32_t>(std::clamp<int64_t>(rows.constant(), 1, tile.rows));
   return tile;
+}
+
+GemmColumns gemm_columns(const Kernel& kernel, const Target& target) {
+  const int64_t lanes = gemm_lanes(kernel, target), vectors = vectors_of_tile(kernel, target);
+  GemmColumns blocks{vectors * lanes};
+  if (!kernel.dims.back().is_constant()) return blocks;
+  const int64_t columns = kernel.dims.back().constant();
+  // The row form waits for its sums, not for the multipliers.
+  if (kernel.schedule.form == Schedule::Form::row) {
+    blocks.rest = columns % blocks.width;
+    blocks.whole = columns - blocks.rest;
+    blocks.rest_width = blocks.rest > 0 ? blocks.width : 0;
+    return blocks;
+  }
+  const ColumnVectors all = column_vectors(kernel, target);
+  int64_t last = all.whole % vectors;
+  // A shorter vector alone would take a load for each multiply-add.
+  if (last == 0 && all.whole > 0 && columns % lanes != 0) last = vectors;
+  blocks.whole = (all.whole - last) * lanes;
+  blocks.rest = columns - blocks.whole;
+  blocks.rest_width = last * lanes + all.shorter;
+  return blocks;
+}
+
+std::vector<uint32_t> vectors_over(int64_t elements, uint32_t lanes) {
+  std::vector<uint32_t> all(static_cast<size_t>(elements / lanes), lanes);
+  for (auto left = static_cast<uint32_t>(elements % lanes); left > 0; left -= all.back())
+    all.push_back(std::bit_floor(left));
+  return all;
 }
 
 Poly packed_size(const Kernel& kernel, uint32_t group, const Target& target) {
@@ -242,14 +302,12 @@ GemmBlocks gemm_blocks(const Kernel& kernel, const Target& target) {
   const Poly all = kernel.dims.size() > 1 ? kernel.dims[kernel.dims.size() - 2] : Poly(1);
   int64_t most = packs_left(kernel) ? kPackedRows : kRowsInPlace;
   if (all.is_constant()) most = std::clamp<int64_t>(all.constant(), 1, most);
-  blocks.rows = (most + rows - 1) / rows * rows;
+  blocks.rows = divide_up(most, rows) * rows;
   return blocks;
 }
 
-bool sums_in_outputs(const Kernel& kernel, const Target& target) {
-  const Poly& columns = kernel.dims.back();
-  const int64_t block = gemm_tile(kernel, target).vectors * static_cast<int64_t>(gemm_lanes(kernel, target));
-  if (!columns.is_constant() || columns.constant() % block != 0) return false;
+bool sums_in_outputs(const Kernel& kernel) {
+  if (!kernel.dims.back().is_constant()) return false;
   auto strides = [&](const Store& s) {
     std::vector<Poly> all;
     for (size_t d = 0; d < kernel.dims.size(); ++d) all.push_back(stride_of(s.access, d));
@@ -269,11 +327,11 @@ bool sums_in_outputs(const Kernel& kernel, const Target& target) {
 
 GemmWorkspace gemm_workspace(const Kernel& kernel, const Target& target) {
   const GemmBlocks blocks = gemm_blocks(kernel, target);
-  const std::vector<GemmGroup> groups = gemm_groups(kernel);
-  GemmWorkspace workspace{0, Poly(blocks.k * panel_columns(kernel, target)), 0};
-  // Each region starts on a cache line, since columns are whole vectors and the left block is rounded.
-  if (packs_left(kernel)) workspace.left = Poly((blocks.rows * blocks.k + 63) / 64 * 64);
-  if (!blocks.whole_k && !sums_in_outputs(kernel, target))
+  // Each region starts on a cache line.
+  auto rounded = [](int64_t elements) { return Poly(divide_up(elements, 64) * 64); };
+  GemmWorkspace workspace{0, rounded(blocks.k * panel_columns(kernel, target)), 0};
+  if (packs_left(kernel)) workspace.left = rounded(blocks.rows * blocks.k);
+  if (!blocks.whole_k && !sums_in_outputs(kernel))
     workspace.sums =
         padded_columns(kernel, target) * row_count(kernel) * Poly(static_cast<int64_t>(kernel.accs.size()));
   return workspace;

@@ -2,6 +2,7 @@
 // them.
 #pragma once
 
+#include <algorithm>
 #include <vector>
 
 #include "codegen/llvm_jit.h"
@@ -37,8 +38,9 @@ bool is_gemm(const ir::Kernel&);
 bool is_row(const ir::Kernel&);
 /// Whether the matrices of a kernel that is_row stay in the first cache from call to call.
 bool is_near_row(const ir::Kernel&);
-/// Whether the row form, which reads matrices where they are, takes wide blocks of columns: where they stay in
-/// the first cache, or where rows are so far apart that each block touches nearly as many pages as all would.
+/// Whether the row form, which reads matrices where they are, takes wide blocks of columns: where they stay
+/// in the first cache, or where rows are so far apart that each block touches nearly as many pages as all
+/// would.
 bool takes_wide_blocks(const ir::Kernel&);
 /// Whether right operands have packed copies, made before a loop.
 bool is_packed(const ir::Kernel&);
@@ -58,9 +60,26 @@ uint32_t gemm_lanes(const ir::Kernel&, const Target&);
 /// The tile that all groups of the kernel share: its rows, and vectors such that it spans vectors * lanes
 /// columns.
 GemmTile gemm_tile(const ir::Kernel&, const Target&);
+/// Rows of a tile that has so many vectors in each: as many as the registers hold, beside the operands.
+uint32_t rows_that_fit(size_t vectors, const Target&);
 
-/// Elements of the packed right operands of a group: [column block][k][accumulator][column in block], where a
-/// block is vectors * lanes columns and columns past the end are zeros.
+/// How columns are cut into blocks, each as wide as a tile: blocks of `width` up to the column `whole`, then
+/// one that holds the `rest`. That one is narrower, or a part of a vector wider, so that few lanes idle; in
+/// the row form it is as wide. Of a named number of columns all blocks have the same width, and lanes past
+/// the end a mask.
+struct GemmColumns {
+  int64_t width = 0;
+  int64_t whole = 0;
+  int64_t rest = 0;        // 0: no such block
+  int64_t rest_width = 0;  // its columns with those past the end: whole vectors, then at most one shorter one
+  int64_t widest() const { return std::max(width, rest_width); }
+};
+GemmColumns gemm_columns(const ir::Kernel&, const Target&);
+/// The lanes of vectors that cover a run of elements: whole ones, then shorter ones.
+std::vector<uint32_t> vectors_over(int64_t elements, uint32_t lanes);
+
+/// Elements of the packed right operands of a group: [column block][k][accumulator][column in block], where
+/// columns past the end are zeros.
 ir::Poly packed_size(const ir::Kernel&, uint32_t group, const Target&);
 
 /// Whether all right operands can be read along their columns.
@@ -75,9 +94,8 @@ struct GemmBlocks {
   bool whole_k = false;  // one block holds every k: sums need no memory between blocks
 };
 GemmBlocks gemm_blocks(const ir::Kernel&, const Target&);
-/// Whether sums between blocks of k may stand in the outputs: each is nothing but one of these sums, in whole
-/// tiles.
-bool sums_in_outputs(const ir::Kernel&, const Target&);
+/// Whether sums may stand in the outputs from the start: each output is nothing but one of these sums.
+bool sums_in_outputs(const ir::Kernel&);
 
 /// The regions of Schedule::workspace, in elements: packed blocks of the left and right operands, and the
 /// sums between blocks of k, where they need a place.

@@ -93,6 +93,9 @@ class Report {
     lines.push_back(fmt::format("gemm: tile={}x{}{}, vectors of {}: {} of {} registers hold sums", tile.rows,
                                 vectors, original.schedule.rows > 1 ? " as told" : "",
                                 gemm_lanes(kernel, target_), tile.rows * vectors, target_.vector_registers));
+    const GemmColumns cut = gemm_columns(kernel, target_);
+    if (cut.rest > 0 && cut.whole > 0)
+      lines.push_back(fmt::format("{} columns at the end in tiles of {} lanes", cut.rest, cut.rest_width));
     // A term of k loads the tile's right operands and one left operand a row.
     lines.push_back(
         fmt::format("{:.2f} loads a multiply-add: bound by {}",

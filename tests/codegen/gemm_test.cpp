@@ -121,6 +121,18 @@ TEST(Gemm, OneRow) {
   expect_product({1, 24, 13, 4, 1, false, false, DType::f64});
 }
 
+/// The last block of columns: less than full, narrower, or wider by a shorter vector, and all of them in
+/// blocks of terms; rows that make up no whole tile.
+TEST(Gemm, LastBlocks) {
+  for (int64_t n : {13, 65, 82}) expect_product({16, n, 20, 4});
+  for (int64_t n : {3, 67, 97, 250}) expect_product({25, n, 21});
+  for (uint32_t gates : {2, 3, 4}) expect_product({8, 35, 9, gates, 1, false, true});
+  for (int64_t n : {49, 250}) expect_product({14, n, 600, 1, 1, true, true}, {{}}, 1e-3);
+  expect_product({14, 21, 600, 4}, {{}}, 1e-3);
+  Shape s{Poly(Dim("M")), 65, 20, 4, 1, false, false, DType::f32, {"M"}};
+  expect_product(s, {{{"M", 0}}, {{"M", 1}}, {{"M", 11}}, {{"M", 30}}});
+}
+
 TEST(Gemm, NamedDims) {
   Shape s{Poly(Dim("M")), Poly(Dim("N")), Poly(Dim("K")), 2, 1, false, false, DType::f32, {"M", "N", "K"}};
   std::vector<DimValues> all = {{{"M", 3}, {"N", 64}, {"K", 0}}};
