@@ -86,6 +86,48 @@ TEST(NestBuffers, WhatIsReadLaterKeepsItsPlace) {
   expect_same_as_evaluated(func);
 }
 
+TEST(NestBuffers, WhatEveryStepReadsKeepsItsPlace) {
+  expect_same_as_evaluated(parse(R"(
+func @attends(%x: f64[T,B,4], %w: f64[4,4]) -> (f64[4,4]) {
+  %0 = const {value=0} : f64[B,4]
+  %k = matmul %x, %w : f64[T,B,4]
+  %h, %ys = scan consts(%k, %w) carry(%0 = %0) xs(%1 = %x) {
+    %2 = tanh %k : f64[T,B,4]
+    %3 = reduce_sum %2 {axes=[0]} : f64[B,4]
+    %4 = matmul %3, %w : f64[B,4]
+    %5 = add %4, %1 : f64[B,4]
+    %6 = add %5, %0 : f64[B,4]
+    yield carry(%6) ys(%5)
+  } : f64[B,4], f64[T,B,4]
+  %dw = matmul %x, %ys {ta} : f64[4,4]
+  return %dw
+}
+)"));
+}
+
+TEST(NestBuffers, WhatASumReadsAtManyPointsKeepsItsPlace) {
+  expect_same_as_evaluated(parse(R"(
+func @sums(%x: f64[T,B,4], %w: f64[4,4]) -> (f64[4,4]) {
+  %k = matmul %x, %w : f64[T,B,4]
+  %z = matmul %k, %w : f64[T,B,4]
+  %dw = matmul %x, %z {ta} : f64[4,4]
+  return %dw
+}
+)"));
+}
+
+TEST(NestBuffers, WhatIsReadTransposedKeepsItsPlace) {
+  expect_same_as_evaluated(parse(R"(
+func @turns(%x: f64[T,4,4], %w: f64[4,4]) -> (f64[4,4]) {
+  %k = matmul %x, %w : f64[T,4,4]
+  %t = transpose %k {axes=[0,2,1]} : f64[T,4,4]
+  %z = tanh %t : f64[T,4,4]
+  %dw = matmul %x, %z {ta} : f64[4,4]
+  return %dw
+}
+)"));
+}
+
 /// Gradients of two gates backwards in time. Those for the product with the state, which the loop itself sums
 /// over, differ from those for the input's in the second gate. `gradients` computes %dw and %du.
 std::string two_gradients(const std::string& gradients) {
