@@ -2,9 +2,12 @@
 // Where f(t) is a product A_t' B_t the sum is one product of the stacked operands; where it is itself a sum,
 // one sum over t too. This changes the order of additions, so it belongs into gradients and losses, not into
 // what a step must repeat to the bit.
+#include <algorithm>
+#include <functional>
 #include <map>
 #include <optional>
 #include <set>
+#include <span>
 
 #include "ir/op_def.h"
 #include "passes/after_scan.h"
@@ -39,6 +42,18 @@ std::vector<Value> summands_of(const ScanView& scan) {
   return summands;
 }
 
+/// Values that are contractions, or linear in such.
+Flags contracting_values(const Func& body) {
+  Flags contracts(body.values.size());
+  for (const Op& op : body.ops) {
+    bool found = summed(op).has_value();
+    if (def_of(op.kind).linear)
+      for (Value v : op.operands) found |= contracts[v.id];
+    contracts[op.result().id] = found;
+  }
+  return contracts;
+}
+
 class SumSinker {
  public:
   SumSinker(const Func& func, const Op& op, const std::vector<Value>& operands)
@@ -46,15 +61,9 @@ class SumSinker {
         scan_(op),
         operands_(operands),
         summands_(summands_of(scan_)),
-        contracts_(scan_.body.values.size()),
-        after_(func, op, operands, keep(), Flags(scan_.body.values.size())) {
-    for (const Op& inner : scan_.body.ops) {
-      bool contracts = summed(inner).has_value();
-      if (def_of(inner.kind).linear)
-        for (Value v : inner.operands) contracts |= contracts_[v.id];
-      contracts_[inner.result().id] = contracts;
-    }
-  }
+        contracts_(contracting_values(scan_.body)),
+        uses_(use_counts(scan_.body)),
+        after_(func, op, operands, keep(), terms_after()) {}
 
   std::vector<Value> run(Builder& b) {
     for (Value f : summands_)
@@ -79,6 +88,30 @@ class SumSinker {
   /// The op of f if f contracts, or is linear in values of which one does: then the sum over t goes to its
   /// operands.
   const Op* contracting(Value f) const { return contracts_[f.id] ? scan_.body.def(f) : nullptr; }
+
+  /// Terms of sums that are made of one value of the step and of what is at hand after the scan: rather that
+  /// value leaves the scan, which it often does anyway, as dz of a peephole's  sum of dz c.
+  Flags terms_after() const {
+    Flags terms(scan_.body.values.size());
+    std::set<Value> seen;
+    const std::function<void(Value)> visit = [&](Value f) {
+      const Op* op = contracting(f);
+      if (!op || !seen.insert(f).second) return;
+      if (!summed(*op)) return void(std::ranges::for_each(op->operands, visit));
+      if (op->kind == OpKind::reduce_sum) terms[op->operands[0].id] = is_of_one_value(op->operands[0]);
+    };
+    for (Value f : summands_)
+      if (f) visit(f);
+    return terms;
+  }
+
+  bool is_of_one_value(Value term) const {
+    const Op* op = scan_.body.def(term);
+    if (!op || uses_[term.id] != 1 || op->kind != OpKind::mul) return false;
+    const auto xs = std::span(scan_.body.params).subspan(scan_.consts + scan_.carries);
+    return std::ranges::count_if(op->operands,
+                                 [&](Value v) { return std::ranges::find(xs, v) == xs.end(); }) == 1;
+  }
 
   void need(Value f) {
     if (!seen_.insert(f).second) return;
@@ -110,7 +143,8 @@ class SumSinker {
   const ScanView scan_;
   const std::vector<Value>& operands_;
   const std::vector<Value> summands_;
-  Flags contracts_;  // of the values of the body
+  const Flags contracts_;  // of the values of the body
+  const std::vector<uint32_t> uses_;
   AfterScan after_;
   std::set<Value> seen_;
   std::map<Value, Value> sums_;
