@@ -1,6 +1,7 @@
 #include "codegen/compile.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <optional>
@@ -68,10 +69,11 @@ class Compiled : public Executable {
   explicit Compiled(CompiledCode code)
       : signature_(std::move(code.signature)),
         slots_(std::move(code.slots)),
+        copies_(code.copies.begin(), code.copies.end()),
         thread_slots_(std::move(code.thread_slots)),
         threads_(code.threads),
         time_saved_(std::move(code.time_saved)),
-        code_(load_object(code.object, threads_ > 1)) {
+        code_(load_object(code.object, threads_ > 1, !copies_.empty())) {
     if (threads_ > 1) reserve_threads(threads_);
   }
 
@@ -79,6 +81,12 @@ class Compiled : public Executable {
 
   size_t scratch_bytes(const int64_t* dims) const override {
     return std::max(arena_bytes(slots_, dims), arena_bytes(thread_slots_, dims));
+  }
+
+  std::vector<size_t> copies() const override { return copies_; }
+
+  void freeze(void* const* args) const override {
+    if (!copies_.empty()) code_->freeze_entry()(args, nullptr, nullptr);
   }
 
   void call(void* const* args, const int64_t* dims, void* scratch) const override {
@@ -97,7 +105,9 @@ class Compiled : public Executable {
   }
 
   Signature signature_;
-  std::vector<Size> slots_, thread_slots_;
+  std::vector<Size> slots_;
+  std::vector<size_t> copies_;
+  std::vector<Size> thread_slots_;
   int64_t threads_;
   Size time_saved_;
   std::unique_ptr<NativeCode> code_;
@@ -114,7 +124,7 @@ std::string key_of(const Func& func, const CompileOptions& options, const Target
        {compiler_id(), target.triple, target.cpu, target.features, environment("RONDO_SKIP"),
         fmt::to_string(bound_rows), fmt::to_string(threads), schedule})
     add(part);
-  RONDO_CHECK(constants.empty(), "code for a process has no constants");
+  add(fmt::to_string(fmt::join(constants, " ")));
   add(fmt::to_string(aliases.size()));
   for (const Signature::Alias& a : aliases) add(fmt::format("{} {}", a.input, a.output));
   for (const std::string& name : outputs) add(name);
@@ -131,6 +141,16 @@ std::optional<LoopProgram> lower_together(const Func& func, const CompileOptions
   return program;
 }
 
+/// Bytes of each packed copy that the program wants prepared, in the order of their arguments.
+std::vector<uint64_t> copies_of(const LoopProgram& program) {
+  std::vector<uint64_t> bytes;
+  for (const Pack& pack : program.prepared) {
+    const Buffer& copy = program.buffers[pack.kernel->schedule.packed[pack.group]];
+    bytes.push_back(static_cast<uint64_t>(copy.size.constant()) * size_of(copy.dtype));
+  }
+  return bytes;
+}
+
 CompiledCode compile_now(const Func& func, const CompileOptions& options, const Target& target,
                          const StageDump& dump, CompileTimes& times) {
   Stopwatch watch;
@@ -145,6 +165,8 @@ CompiledCode compile_now(const Func& func, const CompileOptions& options, const 
   CompiledCode code;
   code.signature = signature_of(func, program, options);
   for (const Poly& bytes : program.slots) code.slots.emplace_back(bytes, program.dims);
+  code.copies = copies_of(program);
+  if (together) RONDO_CHECK(copies_of(*together) == code.copies, "threads want other copies");
   code.object = compile_object(program, together ? &*together : nullptr, target, options, times);
   if (!together) return code;
   code.threads = together->threads;

@@ -25,8 +25,8 @@ struct CompileOptions {
   std::string triple = {};
   /// Whether rows past their end cost nothing, where lengths mask them; results are the same.
   bool bound_rows = true;
-  /// Inputs that are the same at every call, and known to who compiles: what the code wants packed of them is
-  /// LoopProgram::prepared.
+  /// Inputs that are the same at every call: what the code wants packed of them (LoopProgram::prepared) is
+  /// made beforehand, by Executable::freeze, or by who compiles, who may know them.
   std::vector<uint32_t> constants = {};
   /// What the schedule is told (schedule_choice.h); empty: RONDO_SCHEDULE, else what was kept for the
   /// function, else the model of the machine chooses.

@@ -31,6 +31,7 @@ struct Size {
 struct CompiledCode {
   Signature signature;
   std::vector<Size> slots;  // bytes of each slot of the scratch memory
+  std::vector<uint64_t> copies;  // bytes of each packed copy of frozen inputs; the object has code to make them
   std::string object;       // an object file of the target
   int64_t threads = 1;      // more: the object has code for so many, too
   std::vector<Size> thread_slots;

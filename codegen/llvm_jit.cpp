@@ -10,24 +10,37 @@ namespace rondo::codegen {
 
 namespace {
 
-constexpr const char *kEntry = "rondo_entry", *kMemberEntry = "rondo_member_entry";
+constexpr const char *kEntry = "rondo_entry", *kMemberEntry = "rondo_member_entry",
+                     *kFreezeEntry = "rondo_freeze_entry";
 
 class JitCode : public NativeCode {
  public:
-  JitCode(std::unique_ptr<llvm::MemoryBuffer> object, bool together)
+  JitCode(std::unique_ptr<llvm::MemoryBuffer> object, bool together, bool freezes)
       : jit_(expect(llvm::orc::LLJITBuilder().create())) {
     expect(jit_->addObjectFile(std::move(object)));
     entry_ = expect(jit_->lookup(kEntry)).toPtr<Entry>();
     if (together) member_entry_ = expect(jit_->lookup(kMemberEntry)).toPtr<MemberEntry>();
+    if (freezes) freeze_entry_ = expect(jit_->lookup(kFreezeEntry)).toPtr<Entry>();
   }
   Entry entry() const override { return entry_; }
   MemberEntry member_entry() const override { return member_entry_; }
+  Entry freeze_entry() const override { return freeze_entry_; }
 
  private:
   std::unique_ptr<llvm::orc::LLJIT> jit_;
   Entry entry_;
   MemberEntry member_entry_ = nullptr;
+  Entry freeze_entry_ = nullptr;
 };
+
+/// The program that makes the copies that `program` wants prepared, where its arguments say.
+ir::LoopProgram freezer(ir::LoopProgram program) {
+  program.stmts.clear();
+  program.slots.clear();
+  for (const ir::Pack& pack : program.prepared)
+    program.stmts.push_back({nullptr, nullptr, std::make_shared<ir::Pack>(pack)});
+  return program;
+}
 
 }  // namespace
 
@@ -41,6 +54,7 @@ std::string compile_object(const ir::LoopProgram& program, const ir::LoopProgram
   module.setDataLayout(machine->createDataLayout());
   emit_program(module, program, target, kEntry);
   if (together) emit_program(module, *together, target, kMemberEntry);
+  if (!program.prepared.empty()) emit_program(module, freezer(program), target, kFreezeEntry);
   watch.lap(times.emit);
   const StageDump dump(options.dump_dir, program.name);
   if (dump.on()) dump.write("30.ll", to_string(module));
@@ -59,14 +73,15 @@ std::string compile_object(const ir::LoopProgram& program, const ir::LoopProgram
   return object->getBuffer().str();
 }
 
-std::unique_ptr<NativeCode> load_object(std::string_view object, bool together) {
-  return std::make_unique<JitCode>(llvm::MemoryBuffer::getMemBufferCopy(object, "rondo"), together);
+std::unique_ptr<NativeCode> load_object(std::string_view object, bool together, bool freezes) {
+  return std::make_unique<JitCode>(llvm::MemoryBuffer::getMemBufferCopy(object, "rondo"), together, freezes);
 }
 
 std::unique_ptr<NativeCode> jit(const ir::LoopProgram& program, const Target& target,
                                 const ir::LoopProgram* together) {
   CompileTimes times;
-  return load_object(compile_object(program, together, target, {}, times), together != nullptr);
+  return load_object(compile_object(program, together, target, {}, times), together != nullptr,
+                     !program.prepared.empty());
 }
 
 std::vector<std::string> undefined_symbols(const ir::LoopProgram& program, const Target& target) {

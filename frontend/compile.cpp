@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <chrono>
 
 #include "codegen/stash_budget.h"
@@ -27,6 +28,19 @@ Weights bind_weights(const Function& function, const Weights& weights) {
   return bound;
 }
 
+/// The inputs that are parameters. Throws Error for a function that updates one.
+std::vector<uint32_t> frozen_inputs(const Function& function, const ir::Func& func) {
+  std::vector<uint32_t> frozen;
+  for (uint32_t i = 0; i < func.params.size(); ++i)
+    if (std::ranges::count(function.params, func.value_name(func.params[i]), &Param::name) > 0)
+      frozen.push_back(i);
+  for (const Signature::Alias& a : function.aliases(func))
+    if (std::ranges::count(frozen, a.input) > 0)
+      throw Error(fmt::format("rondo: {}: frozen, but it updates its weight `{}`", func.name,
+                              func.value_name(func.params[a.input])));
+  return frozen;
+}
+
 struct Built {
   std::shared_ptr<const Executable> executable;
   ir::Poly work;  // multiply-adds
@@ -41,6 +55,7 @@ Built build(const Function& function, const BuildOptions& options, BuildTimes& t
   codegen::CompileOptions how{function.aliases(func), function.outputs, options.cpu,
                               options.features,       options.dump_dir, {}};
   how.threads = options.threads;
+  if (options.frozen) how.constants = frozen_inputs(function, func);
   how.schedule = options.schedule;
   how.keep_schedule = options.keep_schedule;
   return {codegen::compile(func, how, &times.codegen), ir::multiply_adds(func)};

@@ -34,6 +34,9 @@ struct BuildOptions {
   /// Results are the same to the bit.
   int64_t threads = 1;
   int64_t stash_bytes = 0;  // compile_training: as in GradientOptions
+  /// For weights that stay as they are: what products want copied of them is copied once, not at each call.
+  /// Calls do not see later changes until Program::freeze.
+  bool frozen = false;
 };
 
 /// The function as a native program over these weights, which it shares. Throws Error for a parameter that is

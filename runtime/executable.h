@@ -58,7 +58,12 @@ class Executable {
   virtual const Signature& signature() const = 0;
   /// Bytes of scratch a call with these dims needs; 64-byte aligned.
   virtual size_t scratch_bytes(const int64_t* dims) const = 0;
-  /// args: one pointer per input, then per output, aligned as its elements; code is fastest on 64 bytes.
+  /// Bytes of each copy that a call reads of inputs that are frozen.
+  virtual std::vector<size_t> copies() const { return {}; }
+  /// Makes the copies from the frozen inputs; args as for a call. Never allocates or throws.
+  virtual void freeze(void* const*) const {}
+  /// args: one pointer per input, then per output, then per copy, aligned as its elements; code is fastest on
+  /// 64 bytes.
   /// Never allocates or throws; locks nothing, unless compiled for several threads, which it then wakes.
   /// Compiled for x86, it computes in a floating-point mode of its own,
   /// whatever the caller's (round to nearest, no traps, denormals count as zero), and leaves the caller's as

@@ -48,7 +48,10 @@ Program::Program(std::shared_ptr<const Executable> executable, Weights weights, 
                 s.name + ": alias of " + from.name + " and " + to.name + ", which differ");
     home_[s.inputs.size() + out] = in;
   }
-  args_.resize(slots_.size());
+  for (const size_t bytes : executable_->copies())
+    copies_.push_back(Buffer(DType::pred, {static_cast<int64_t>(bytes)}));
+  args_.resize(slots_.size() + copies_.size());
+  for (size_t i = 0; i < copies_.size(); ++i) args_[slots_.size() + i] = copies_[i].data();
 
   for (const std::string& name : binding_.weights) {
     Slot& slot = input(name);
@@ -63,6 +66,7 @@ Program::Program(std::shared_ptr<const Executable> executable, Weights weights, 
   }
   for (const std::string& name : binding_.state) input(name);
   allocate();
+  freeze();
 }
 
 Program::Slot& Program::input(const std::string& name) {
@@ -224,6 +228,8 @@ void Program::reset() {
   for (const std::string& name : binding_.state) input(name).buffer.clear();
 }
 
+void Program::freeze() { executable_->freeze(args_.data()); }
+
 Weights Program::state() const {
   Weights result;
   for (const std::string& name : binding_.state) result.add(name, buffer(name));
@@ -232,6 +238,7 @@ Weights Program::state() const {
 
 size_t Program::memory_bytes() const {
   size_t bytes = scratch_.capacity();
+  for (const Buffer& copy : copies_) bytes += copy.capacity();
   for (const Slot& slot : slots_)
     if (!slot.weight) bytes += slot.buffer.capacity();
   return bytes;

@@ -68,13 +68,15 @@ class Program {
   void run();
   /// State back to zero.
   void reset();
+  /// Of frozen weights, makes the copies again that calls read; for weights that have changed.
+  void freeze();
 
   const Signature& signature() const { return executable_->signature(); }
   const Executable& executable() const { return *executable_; }
   Weights& weights() { return weights_; }
   /// The state as named tensors (shared with the program), for checkpoints.
   Weights state() const;
-  /// Bytes: inputs and outputs of its own, state, scratch.
+  /// Bytes: inputs and outputs of its own, state, scratch, copies of frozen weights.
   size_t memory_bytes() const;
 
  private:
@@ -99,6 +101,7 @@ class Program {
   std::vector<int64_t> dims_;   // values of the signature's dims; -1: not set
   std::vector<Slot> slots_;     // one per argument: inputs, then outputs
   std::vector<uint32_t> home_;  // the slot whose buffer an argument is: its own, or an aliased input's
+  std::vector<Buffer> copies_;  // of frozen weights
   std::vector<void*> args_;
   std::vector<int64_t> shape_;  // of the slot in hand, kept so that resize does not allocate
   Buffer scratch_;

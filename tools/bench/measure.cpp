@@ -16,6 +16,7 @@ BuildOptions build_options(const Spec& spec) {
   options.dims = {{"B", spec.batch}};
   options.threads = spec.threads;
   options.schedule = spec.schedule;
+  options.frozen = spec.mode != Mode::train;
   return options;
 }
 
