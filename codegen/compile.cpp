@@ -132,9 +132,11 @@ std::string key_of(const Func& func, const CompileOptions& options, const Target
   return key;
 }
 
-/// The program for several threads, if there are to be some and any call could be long enough for them.
-std::optional<LoopProgram> lower_together(const Func& func, const CompileOptions& options) {
+/// The program for several threads, if there are to be some and any call could be long enough for them. Each
+/// packs what its own part reads at each call, also of constants.
+std::optional<LoopProgram> lower_together(const Func& func, CompileOptions options) {
   if (options.threads == 1) return std::nullopt;
+  options.constants.clear();
   LoopProgram program = lower(func, options);
   const Poly saved = time_saved(program);
   if (saved.is_constant() && saved.constant() <= 0) return std::nullopt;
@@ -166,7 +168,6 @@ CompiledCode compile_now(const Func& func, const CompileOptions& options, const 
   code.signature = signature_of(func, program, options);
   for (const Poly& bytes : program.slots) code.slots.emplace_back(bytes, program.dims);
   code.copies = copies_of(program);
-  if (together) RONDO_CHECK(copies_of(*together) == code.copies, "threads want other copies");
   code.object = compile_object(program, together ? &*together : nullptr, target, options, times);
   if (!together) return code;
   code.threads = together->threads;
@@ -180,7 +181,9 @@ CompileOptions with_schedule(const Func& func, const CompileOptions& asked, cons
                              const CodeCache& cache) {
   CompileOptions options = asked;
   options.schedule.clear();
+  options.constants.clear();  // frozen or not, a function has one schedule
   const std::string key = cache.on() ? "schedule of\n" + key_of(func, options, target) : "";
+  options.constants = asked.constants;
   if (cache.on() && asked.keep_schedule) cache.keep(key, to_string(parse_schedule(asked.schedule)));
   options.schedule = !asked.schedule.empty() ? asked.schedule : environment("RONDO_SCHEDULE");
   if (!options.schedule.empty() || asked.keep_schedule || !cache.on()) return options;

@@ -34,8 +34,8 @@ struct BuildOptions {
   /// Results are the same to the bit.
   int64_t threads = 1;
   int64_t stash_bytes = 0;  // compile_training: as in GradientOptions
-  /// For weights that stay as they are: what products want copied of them is copied once, not at each call.
-  /// Calls do not see later changes until Program::freeze.
+  /// For weights that stay as they are: what products want copied of them is copied once, not at each call (but
+  /// for calls that several threads run). Calls do not see later changes until Program::freeze.
   bool frozen = false;
 };
 

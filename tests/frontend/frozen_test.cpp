@@ -1,0 +1,125 @@
+// Programs of frozen weights: the bits of others, from copies that are made once.
+#include <gtest/gtest.h>
+
+#include <rondo/rondo.h>
+#include <algorithm>
+#include <vector>
+
+#include "tests/runtime/count_allocations.h"
+#include "tests/runtime/util.h"
+#include "tests/support/environment.h"
+
+namespace rondo::test {
+namespace {
+
+struct Net : Model {
+  Lstm cell;
+  Linear head;
+  Net() : cell(*this, "cell", 24, 80), head(*this, "head", 80, 96) {}
+  Lstm::State initial(Dim batch) const { return cell.initial(batch); }
+  std::pair<Lstm::State, Tensor> step(const Lstm::State& s, Tensor x) const {
+    Lstm::State next = cell(s, x);
+    return {next, head(next.h)};
+  }
+};
+
+const StepInput kInput{f32, {24}};
+
+std::vector<float> result(Program& program, int64_t steps, int64_t batch) {
+  program.resize({{"T", steps}, {"B", batch}});
+  program.reset();
+  uint32_t seed = 1;
+  for (float& x : program.f32("x")) {
+    seed = seed * 1664525u + 1013904223u;
+    x = static_cast<float>(seed >> 8) * 0x1p-23f - 1;
+  }
+  program.run();
+  const std::span<float> y = program.f32("y");
+  return {y.begin(), y.end()};
+}
+
+TEST(Frozen, GivesTheSameBits) {
+  const Net model;
+  const Weights weights = model.init(1);
+  const Function function = run_function(model, kInput);
+  for (const int64_t threads : {1, 2}) {
+    Program plain = compile(function, weights, {.threads = threads}),
+            frozen = compile(function, weights, {.threads = threads, .frozen = true});
+    EXPECT_GT(frozen.executable().copies().size(), 0u);
+    EXPECT_TRUE(plain.executable().copies().empty());
+    for (const auto& [steps, batch] : {std::pair<int64_t, int64_t>(1, 1), {9, 1}, {5, 7}, {40, 48}})
+      EXPECT_EQ(result(frozen, steps, batch), result(plain, steps, batch))
+          << "threads " << threads << ", T = " << steps << ", B = " << batch;
+  }
+}
+
+TEST(Frozen, BoundBatchesGiveTheSameBits) {
+  const Net model;
+  const Weights weights = model.init(2);
+  const Function function = run_function(model, kInput);
+  for (const int64_t batch : {1, 16}) {
+    Program plain = compile(function, weights, {.dims = {{"B", batch}}}),
+            frozen = compile(function, weights, {.dims = {{"B", batch}}, .frozen = true});
+    for (Program* p : {&plain, &frozen}) {
+      p->resize({{"T", 6}});
+      std::ranges::fill(p->f32("x"), 0.25f);
+      p->run();
+    }
+    EXPECT_TRUE(std::ranges::equal(plain.f32("y"), frozen.f32("y"))) << "B = " << batch;
+  }
+}
+
+TEST(Frozen, SeesChangesOnceFrozenAgain) {
+  const Net model;
+  Weights weights = model.init(3);
+  const Function function = run_function(model, kInput);
+  Program plain = compile(function, weights), frozen = compile(function, weights, {.frozen = true});
+  const std::vector<float> before = result(frozen, 4, 16);
+  for (float& w : weights.at("cell.wh").as<float>()) w *= 2;
+  const std::vector<float> after = result(plain, 4, 16);
+  EXPECT_NE(after, before);
+  EXPECT_EQ(result(frozen, 4, 16), before);
+  frozen.freeze();
+  EXPECT_EQ(result(frozen, 4, 16), after);
+}
+
+TEST(Frozen, CopiesCountAsMemoryAndRunsAllocateNothing) {
+  const Net model;
+  const Weights weights = model.init(4);
+  const Function function = run_function(model, kInput);
+  Program frozen = compile(function, weights, {.frozen = true});
+  size_t copies = 0;
+  for (const size_t bytes : frozen.executable().copies()) copies += bytes;
+  EXPECT_GE(frozen.memory_bytes(), copies);
+  result(frozen, 3, 16);
+  const int64_t count = testing::allocation_count();
+  frozen.run();
+  frozen.freeze();
+  EXPECT_EQ(testing::allocation_count(), count);
+}
+
+TEST(Frozen, CodeFromTheCacheDoesTheSame) {
+  const testing::TempDir dir;
+  const Environment cache("RONDO_CACHE", dir.file("cache"));
+  const Net model;
+  const Weights weights = model.init(5);
+  const Function function = run_function(model, kInput);
+  BuildTimes plain, first, second;
+  compile(function, weights, {.times = &plain});
+  Program made = compile(function, weights, {.times = &first, .frozen = true}),
+          found = compile(function, weights, {.times = &second, .frozen = true});
+  EXPECT_FALSE(first.codegen.from_cache);  // though code for weights that change is there
+  EXPECT_TRUE(second.codegen.from_cache);
+  EXPECT_EQ(result(found, 5, 16), result(made, 5, 16));
+}
+
+TEST(Frozen, IsNotForTraining) {
+  const Net model;
+  const Function loss =
+      loss_function(model, kInput, {f32, {96}}, [](Tensor y, Tensor goal) { return sum((y - goal) * y); });
+  EXPECT_EQ(testing::error_of([&] { compile_training(loss, Sgd{}, model.init(6), {.frozen = true}); }),
+            "rondo: loss.training: frozen, but it updates its weight `cell.wx`");
+}
+
+}  // namespace
+}  // namespace rondo::test
