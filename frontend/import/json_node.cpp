@@ -28,6 +28,7 @@ JsonNode::Json JsonNode::read(const std::string& path) {
     return Json::parse(text);
   } catch (const nlohmann::json::exception& error) {
     std::string what = error.what();
+    what.erase(0, what.find(' ') + 1);  // the library's name of the error
     std::replace_if(
         what.begin(), what.end(), [](unsigned char c) { return c < ' '; }, ' ');
     throw Error(fmt::format("rondo: {}: {}", path, what));

@@ -145,13 +145,13 @@ extern "C" {{
 #endif
 
 #define {0}_ALIGNMENT 64
-/* Before a declaration: static {0}_ALIGNED unsigned char memory[{0}_...BYTES]; */
-#if defined(__cplusplus)
-#define {0}_ALIGNED alignas(64)
-#elif defined(__STDC_VERSION__) && __STDC_VERSION__ >= 201112L
-#define {0}_ALIGNED _Alignas(64)
-#else
+/* In a declaration: static {0}_ALIGNED unsigned char memory[{0}_...BYTES]; */
+#if defined(__GNUC__)
 #define {0}_ALIGNED __attribute__((aligned(64)))
+#elif defined(__cplusplus)
+#define {0}_ALIGNED alignas(64)
+#else
+#define {0}_ALIGNED _Alignas(64)
 #endif
 #define {0}_RONDO_VERSION "{1}"
 #define {0}_MODEL_HASH UINT64_C(0x{2:016x}) /* of functions and weights */
