@@ -35,8 +35,8 @@ struct Group {
 /// Products of one left operand, all with right operands that exist before the first product.
 class Groups {
  public:
-  Groups(const Func& func, bool in_scan)
-      : func_(func), early_(func.values.size()), of_(func.ops.size(), kNone) {
+  Groups(const Func& func, bool in_scan, int64_t columns)
+      : func_(func), columns_(columns), early_(func.values.size()), of_(func.ops.size(), kNone) {
     std::map<std::tuple<Value, bool>, size_t> open;
     for (Value v : func.params) early_[v.id] = true;
     for (size_t k = 0; k < func.ops.size(); ++k) {
@@ -67,7 +67,8 @@ class Groups {
   /// A product whose right operand can be joined with others.
   bool has_numeric_columns(const Op& op) const {
     if (op.kind != OpKind::matmul || op.attrs.ta) return false;
-    return !func_.type(op.result()).shape.back().is_named();
+    const Dim& columns = func_.type(op.result()).shape.back();
+    return !columns.is_named() && (columns_ == 0 || columns.size() < columns_);
   }
 
   /// Early are params, leaves, and what moves their elements: it can stand before the first product wherever
@@ -81,22 +82,24 @@ class Groups {
   }
 
   const Func& func_;
+  const int64_t columns_;  // Options::columns
   std::vector<char> early_;
   std::vector<Group> groups_;
   std::vector<size_t> of_;  // by op: its group
 };
 
-Func merge(const Func& func, bool in_scan);
+Func merge(const Func& func, bool in_scan, int64_t columns);
 
 class Merger {
  public:
-  Merger(const Func& func, bool in_scan) : func_(func), groups_(func, in_scan) {}
+  Merger(const Func& func, bool in_scan, int64_t columns)
+      : func_(func), columns_(columns), groups_(func, in_scan, columns) {}
 
   void operator()(Builder& b, ValueMap& map, const Op& op) {
     if (map[op.result()]) return;  // came early, for a group
     if (op.kind == OpKind::scan) {
       Op inner = op;
-      inner.body = std::make_shared<Func>(merge(*op.body, true));
+      inner.body = std::make_shared<Func>(merge(*op.body, true, columns_));
       return map.set_results(op, b.copy(func_, inner, map.operands(op)));
     }
     const Group* group = groups_.of(op);
@@ -129,13 +132,16 @@ class Merger {
   }
 
   const Func& func_;
+  const int64_t columns_;
   const Groups groups_;
 };
 
-Func merge(const Func& func, bool in_scan) { return rebuild(func, Merger(func, in_scan)); }
+Func merge(const Func& func, bool in_scan, int64_t columns) {
+  return rebuild(func, Merger(func, in_scan, columns));
+}
 
 }  // namespace
 
-Func merge_matmuls(const Func& func, const Options&) { return merge(func, false); }
+Func merge_matmuls(const Func& func, const Options& options) { return merge(func, false, options.columns); }
 
 }  // namespace rondo::passes

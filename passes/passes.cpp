@@ -9,7 +9,7 @@ constexpr Pass kPasses[] = {
     {"simplify", simplify, "", "local rewrites to a fixed point; dead ops go, also inside scans"},
     {"grad", grad, "wrt=a|b", "appends the gradients of the first result"},
     {"vjp", vjp, "wrt=a|b", "appends the gradients, given the cotangents of the results as further params"},
-    {"merge-matmuls", merge_matmuls, "", "matmuls with one left operand become one"},
+    {"merge-matmuls", merge_matmuls, "columns=n", "matmuls with one left operand become one"},
     {"hoist-scan", hoist_scan, "", "what needs no carry leaves the scan, before it"},
     {"sink-scan-outputs", sink_scan_outputs, "", "what feeds only ys leaves the scan, after it"},
     {"sink-scan-sums", sink_scan_sums, "", "a carry `acc + f(t)` becomes a sum after the scan"},

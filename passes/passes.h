@@ -19,6 +19,7 @@ struct Options {
   int64_t chunks = 4;            // linear-scan
   ir::Dim window = 64;           // recompute: the most steps of a window, or a dim that says it at the call;
                                  // tile-time: the most steps of a block
+  int64_t columns = 0;           // merge-matmuls: products of so many are left alone; 0: none are
   int64_t rows = 0;              // tile-outputs: of a block, for outputs of any width; used-rows: of the
                                  // smallest table; 0: their own choice
 };
@@ -39,7 +40,8 @@ ir::Func mask_lengths(const ir::Func& func, const Options& options = {});
 /// too).
 ir::Func simplify(const ir::Func& func, const Options& options = {});
 /// k matmuls with one left operand become one with concatenated right operands (and sums over their gates
-/// stay slices).
+/// stay slices): so their gradients are one product as well. Forward, products of options.columns and more are
+/// as fast alone, and nothing is concatenated.
 ir::Func merge_matmuls(const ir::Func& func, const Options& options = {});
 /// What needs no carry leaves the scan: for all t at once before it, or once if it needs no x.
 ir::Func hoist_scan(const ir::Func& func, const Options& options = {});

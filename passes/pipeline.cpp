@@ -92,6 +92,8 @@ void parse_option(const Pass& pass, std::string_view text, Options& options) {
     options.factor = number(pass, key, value);
   else if (key == "chunks")
     options.chunks = number(pass, key, value);
+  else if (key == "columns")
+    options.columns = number(pass, key, value);
   else if (key == "rows")
     options.rows = number(pass, key, value);
   else if (key == "window")
