@@ -9,7 +9,7 @@
 enum { kPrime = sizeof char_lm_prime / sizeof *char_lm_prime };
 
 static CHAR_LM_ALIGNED unsigned char state[CHAR_LM_STATE_BYTES];
-static CHAR_LM_ALIGNED unsigned char scratch[CHAR_LM_GENERATE_SCRATCH_BYTES(kPrime, 1)];
+static CHAR_LM_ALIGNED unsigned char scratch[CHAR_LM_GENERATE_SCRATCH_BYTES(1)];
 
 int main(int argc, char** argv) {
   const long count = argc > 1 ? atol(argv[1]) : 500;
