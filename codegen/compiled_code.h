@@ -31,9 +31,10 @@ struct Size {
 struct CompiledCode {
   Signature signature;
   std::vector<Size> slots;  // bytes of each slot of the scratch memory
-  std::vector<uint64_t> copies;  // bytes of each packed copy of frozen inputs; the object has code to make them
-  std::string object;       // an object file of the target
-  int64_t threads = 1;      // more: the object has code for so many, too
+  /// Bytes of each packed copy of frozen inputs; the object has code to make them.
+  std::vector<uint64_t> copies;
+  std::string object;   // an object file of the target
+  int64_t threads = 1;  // more: the object has code for so many, too
   std::vector<Size> thread_slots;
   Size time_saved;  // by the threads; calls for which it is not positive run on one
 };

@@ -40,8 +40,8 @@ ir::Func mask_lengths(const ir::Func& func, const Options& options = {});
 /// too).
 ir::Func simplify(const ir::Func& func, const Options& options = {});
 /// k matmuls with one left operand become one with concatenated right operands (and sums over their gates
-/// stay slices): so their gradients are one product as well. Forward, products of options.columns and more are
-/// as fast alone, and nothing is concatenated.
+/// stay slices): so their gradients are one product as well. Forward, products of options.columns and more
+/// are as fast alone, and nothing is concatenated.
 ir::Func merge_matmuls(const ir::Func& func, const Options& options = {});
 /// What needs no carry leaves the scan: for all t at once before it, or once if it needs no x.
 ir::Func hoist_scan(const ir::Func& func, const Options& options = {});

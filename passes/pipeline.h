@@ -15,8 +15,8 @@ namespace rondo::passes {
 ///
 /// Output layers leave the scan before products are merged, so that they do not become part of a product that
 /// has to stay; stacked layers part before, for the same reason; products are merged before they are hoisted,
-/// so that the loop reads one tensor of all gates; but for inference, where matrices of 64 columns and more fill
-/// tiles alone, only narrower ones.
+/// so that the loop reads one tensor of all gates; but for inference, where matrices of 64 columns and more
+/// fill tiles alone, only narrower ones.
 inline constexpr std::string_view kInference =
     "mask-lengths,simplify,sink-scan-outputs,split-scan,merge-matmuls{columns=64},hoist-scan,"
     "sink-scan-outputs,simplify,tile-outputs";

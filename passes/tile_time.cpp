@@ -5,8 +5,8 @@
 // becomes  for each block of steps: Z, the scan, Y  of the block. The products stay as large as they have to
 // be, and what they leave for the scan stays in a near cache, and takes memory that does not grow with T.
 //
-// Every step is as it was, to the bit: sums over steps do not take part. For calls of one step there is more to set
-// up; so a function has to ask for it.
+// Every step is as it was, to the bit: sums over steps do not take part. For calls of one step there is more
+// to set up; so a function has to ask for it.
 #include <algorithm>
 
 #include "ir/op_def.h"
@@ -24,8 +24,8 @@ namespace {
 /// The most rows of a block: as many as make its multiply-adds take far longer than the weights take to pass.
 constexpr int64_t kBlockRows = 512;
 
-/// As many steps as have so many rows, but at most `most`: the recurrent weights pass at each step, so that the
-/// others, which pass once a block, cost little beside them after some dozens.
+/// As many steps as have so many rows, but at most `most`: the recurrent weights pass at each step, so that
+/// the others, which pass once a block, cost little beside them after some dozens.
 Dim steps_of_block(const Shape& product, const Dim& most) {
   const Dim steps = steps_with(product, kBlockRows);
   return steps.is_named() ? most : Dim(std::min(steps.size(), most.size()));

@@ -173,8 +173,8 @@ std::optional<OverWindow> scan_over_windows(const Func& func, const Op& op, cons
 bool has_dim(const Func& func, const std::string& name) {
   const std::vector<std::string> names = named_dims(func);
   return std::ranges::find(names, name) != names.end() || std::ranges::any_of(func.ops, [&](const Op& op) {
-    return op.attrs.window == Dim(name) || (op.body && has_dim(*op.body, name));
-  });
+           return op.attrs.window == Dim(name) || (op.body && has_dim(*op.body, name));
+         });
 }
 
 }  // namespace

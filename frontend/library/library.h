@@ -25,8 +25,8 @@ struct LibraryOptions {
   std::vector<std::string> targets = {"host"};  // see codegen/target.h
   ir::DimValues dims = {};                      // binds named dims, which specialises the code
   WeightsIn weights = WeightsIn::library;
-  int64_t block = 64;  // the most steps that a function hoists products for at a time: see export_library
-  bool selftest = true;           // <name>_selftest.c
+  int64_t block = 64;    // the most steps that a function hoists products for at a time: see export_library
+  bool selftest = true;  // <name>_selftest.c
   std::vector<std::string> emit;  // texts of the stages, to <directory>/stages: ir, llvm, assembly, html
 };
 
@@ -46,8 +46,9 @@ struct LibraryReport {
 /// is an entry <prefix>_<function>. Targets are levels of x86-64, which share an archive, and others, which
 /// get one each; with more than one archive, each is in a folder of its target's name.
 ///
-/// A function that walks its steps forward does so in blocks of at most options.block steps, so that its scratch
-/// memory does not grow with their number. Smaller blocks take less of it; results are the same to the bit.
+/// A function that walks its steps forward does so in blocks of at most options.block steps, so that its
+/// scratch memory does not grow with their number. Smaller blocks take less of it; results are the same to
+/// the bit.
 ///
 /// A function that updates parameters makes all entries take the weights from the caller's memory; <prefix>_
 /// init fills it. Throws Error for what cannot be made, and leaves no file of it behind.

@@ -109,7 +109,8 @@ LibraryReport write_library(const CommandLine& line, const ModelExport& model) {
   const std::string in = line.text("--weights-in");
   options.weights = parse_weights_in(!in.empty() ? in : external ? "pointer" : "library");
   const std::vector<Function> functions = trace(model, line.list("--functions"));
-  if (line.text("--batch") != "any") options.dims["B"] = parse_number("--batch", line.text("--batch"), "neither a number from 1 on nor `any`");
+  if (line.text("--batch") != "any")
+    options.dims["B"] = parse_number("--batch", line.text("--batch"), "neither a number from 1 on nor `any`");
   options.block = parse_number("--block", line.text("--block"), "no number from 1 on");
   return export_library(functions, external ? Weights() : Weights::load(line.text("--weights")), options);
 }

@@ -53,8 +53,7 @@ LoopProgram product(const Shape& s, Variant variant, const Target& target) {
   std::vector<NodeId> values = {sum};
   if (s.separate) values.clear();
   for (uint32_t a = 0; s.separate && a < index; ++a) values.push_back(e.acc(s.dtype, a));
-  for (NodeId value : values)
-    kernel->stores.push_back(store(l.output(s.dtype, s.m * s.n), value, {s.n, 1}));
+  for (NodeId value : values) kernel->stores.push_back(store(l.output(s.dtype, s.m * s.n), value, {s.n, 1}));
   EXPECT_TRUE(codegen::is_gemm(*kernel));
   Schedule& schedule = kernel->schedule;
   if (variant != Variant::vector) schedule.form = Schedule::Form::gemm;
@@ -83,8 +82,7 @@ void expect_product(const Shape& s, const std::vector<DimValues>& all = {{}}, do
   for (const Target& target : targets()) {
     const Native vector(plain, target);
     std::vector<Native> others;
-    for (Variant v :
-         {Variant::direct, Variant::packed, Variant::blocked, Variant::row, Variant::packed_row})
+    for (Variant v : {Variant::direct, Variant::packed, Variant::blocked, Variant::row, Variant::packed_row})
       if (v < Variant::row || s.m == Poly(1)) others.emplace_back(product(s, v, target), target);
     for (const DimValues& dims : all) {
       const std::vector<Array> inputs = random_inputs(plain, dims), first = vector.run(inputs, dims);
