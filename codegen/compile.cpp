@@ -73,7 +73,7 @@ class Compiled : public Executable {
         thread_slots_(std::move(code.thread_slots)),
         threads_(code.threads),
         time_saved_(std::move(code.time_saved)),
-        code_(load_object(code.object, threads_ > 1, !copies_.empty())) {
+        code_(load_object(code.object)) {
     if (threads_ > 1) reserve_threads(threads_);
   }
 
@@ -86,7 +86,10 @@ class Compiled : public Executable {
   std::vector<size_t> copies() const override { return copies_; }
 
   void freeze(void* const* args) const override {
-    if (!copies_.empty()) code_->freeze_entry()(args, nullptr, nullptr);
+    if (code_->freeze_entry()) code_->freeze_entry()(args, nullptr, nullptr);
+    if (!code_->member_freeze_entry()) return;
+    for (Member member; member.thread < threads_; ++member.thread)
+      code_->member_freeze_entry()(args, nullptr, nullptr, &member);
   }
 
   void call(void* const* args, const int64_t* dims, void* scratch) const override {
@@ -132,25 +135,21 @@ std::string key_of(const Func& func, const CompileOptions& options, const Target
   return key;
 }
 
-/// The program for several threads, if there are to be some and any call could be long enough for them. Each
-/// packs what its own part reads at each call, also of constants.
-std::optional<LoopProgram> lower_together(const Func& func, CompileOptions options) {
+/// The program for several threads, if there are to be some and any call could be long enough for them.
+std::optional<LoopProgram> lower_together(const Func& func, const CompileOptions& options) {
   if (options.threads == 1) return std::nullopt;
-  options.constants.clear();
   LoopProgram program = lower(func, options);
   const Poly saved = time_saved(program);
   if (saved.is_constant() && saved.constant() <= 0) return std::nullopt;
   return program;
 }
 
-/// Bytes of each packed copy that the program wants prepared, in the order of their arguments.
-std::vector<uint64_t> copies_of(const LoopProgram& program) {
-  std::vector<uint64_t> bytes;
+/// Adds the bytes of each packed copy that the program wants prepared, in the order of their arguments.
+void add_copies(const LoopProgram& program, std::vector<uint64_t>& bytes) {
   for (const Pack& pack : program.prepared) {
     const Buffer& copy = program.buffers[pack.kernel->schedule.packed[pack.group]];
     bytes.push_back(static_cast<uint64_t>(copy.size.constant()) * size_of(copy.dtype));
   }
-  return bytes;
 }
 
 CompiledCode compile_now(const Func& func, const CompileOptions& options, const Target& target,
@@ -167,9 +166,10 @@ CompiledCode compile_now(const Func& func, const CompileOptions& options, const 
   CompiledCode code;
   code.signature = signature_of(func, program, options);
   for (const Poly& bytes : program.slots) code.slots.emplace_back(bytes, program.dims);
-  code.copies = copies_of(program);
+  add_copies(program, code.copies);
   code.object = compile_object(program, together ? &*together : nullptr, target, options, times);
   if (!together) return code;
+  add_copies(*together, code.copies);
   code.threads = together->threads;
   for (const Poly& bytes : together->slots) code.thread_slots.emplace_back(bytes, program.dims);
   code.time_saved = Size(time_saved(*together), program.dims);

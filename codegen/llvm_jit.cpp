@@ -11,26 +11,37 @@ namespace rondo::codegen {
 namespace {
 
 constexpr const char *kEntry = "rondo_entry", *kMemberEntry = "rondo_member_entry",
-                     *kFreezeEntry = "rondo_freeze_entry";
+                     *kFreezeEntry = "rondo_freeze_entry", *kMemberFreezeEntry = "rondo_member_freeze_entry";
 
 class JitCode : public NativeCode {
  public:
-  JitCode(std::unique_ptr<llvm::MemoryBuffer> object, bool together, bool freezes)
+  explicit JitCode(std::unique_ptr<llvm::MemoryBuffer> object)
       : jit_(expect(llvm::orc::LLJITBuilder().create())) {
     expect(jit_->addObjectFile(std::move(object)));
     entry_ = expect(jit_->lookup(kEntry)).toPtr<Entry>();
-    if (together) member_entry_ = expect(jit_->lookup(kMemberEntry)).toPtr<MemberEntry>();
-    if (freezes) freeze_entry_ = expect(jit_->lookup(kFreezeEntry)).toPtr<Entry>();
+    member_entry_ = if_there<MemberEntry>(kMemberEntry);
+    freeze_entry_ = if_there<Entry>(kFreezeEntry);
+    member_freeze_entry_ = if_there<MemberEntry>(kMemberFreezeEntry);
   }
   Entry entry() const override { return entry_; }
   MemberEntry member_entry() const override { return member_entry_; }
   Entry freeze_entry() const override { return freeze_entry_; }
+  MemberEntry member_freeze_entry() const override { return member_freeze_entry_; }
 
  private:
+  template <class F>
+  F if_there(const char* name) {
+    auto found = jit_->lookup(name);
+    if (found) return found->template toPtr<F>();
+    llvm::consumeError(found.takeError());
+    return nullptr;
+  }
+
   std::unique_ptr<llvm::orc::LLJIT> jit_;
   Entry entry_;
   MemberEntry member_entry_ = nullptr;
   Entry freeze_entry_ = nullptr;
+  MemberEntry member_freeze_entry_ = nullptr;
 };
 
 /// The program that makes the copies that `program` wants prepared, where its arguments say.
@@ -55,6 +66,8 @@ std::string compile_object(const ir::LoopProgram& program, const ir::LoopProgram
   emit_program(module, program, target, kEntry);
   if (together) emit_program(module, *together, target, kMemberEntry);
   if (!program.prepared.empty()) emit_program(module, freezer(program), target, kFreezeEntry);
+  if (together && !together->prepared.empty())
+    emit_program(module, freezer(*together), target, kMemberFreezeEntry);
   watch.lap(times.emit);
   const StageDump dump(options.dump_dir, program.name);
   if (dump.on()) dump.write("30.ll", to_string(module));
@@ -73,15 +86,14 @@ std::string compile_object(const ir::LoopProgram& program, const ir::LoopProgram
   return object->getBuffer().str();
 }
 
-std::unique_ptr<NativeCode> load_object(std::string_view object, bool together, bool freezes) {
-  return std::make_unique<JitCode>(llvm::MemoryBuffer::getMemBufferCopy(object, "rondo"), together, freezes);
+std::unique_ptr<NativeCode> load_object(std::string_view object) {
+  return std::make_unique<JitCode>(llvm::MemoryBuffer::getMemBufferCopy(object, "rondo"));
 }
 
 std::unique_ptr<NativeCode> jit(const ir::LoopProgram& program, const Target& target,
                                 const ir::LoopProgram* together) {
   CompileTimes times;
-  return load_object(compile_object(program, together, target, {}, times), together != nullptr,
-                     !program.prepared.empty());
+  return load_object(compile_object(program, together, target, {}, times));
 }
 
 std::vector<std::string> undefined_symbols(const ir::LoopProgram& program, const Target& target) {

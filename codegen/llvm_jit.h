@@ -23,14 +23,16 @@ class NativeCode {
   virtual MemberEntry member_entry() const = 0;
   /// Makes the packed copies that the program wants prepared; null if there are none.
   virtual Entry freeze_entry() const = 0;
+  /// The same of the program for several threads: a member's part of them, for which it waits for nobody.
+  virtual MemberEntry member_freeze_entry() const = 0;
 };
 
 /// The machine code of one loop program, and of one for several threads that does the same (null: none), as
 /// an object file.
 std::string compile_object(const ir::LoopProgram&, const ir::LoopProgram* together, const Target&,
                            const CompileOptions&, CompileTimes&);
-/// Loads what compile_object gave for the host: with code for several threads, and to freeze inputs, if told.
-std::unique_ptr<NativeCode> load_object(std::string_view object, bool together = false, bool freezes = false);
+/// Loads what compile_object gave for the host.
+std::unique_ptr<NativeCode> load_object(std::string_view object);
 /// The two after each other.
 std::unique_ptr<NativeCode> jit(const ir::LoopProgram&, const Target&,
                                 const ir::LoopProgram* together = nullptr);

@@ -160,17 +160,19 @@ llvm::Value* FunctionBuilder::base(BufferId id) {
   auto [it, fresh] = bases_.try_emplace(id);
   if (!fresh) return it->second;
   const Buffer& buffer = program.buffers.at(id);
+  llvm::Value* at = nullptr;
   if (buffer.kind == Buffer::Kind::scratch) {
     RONDO_CHECK(buffer.slot != kNone, "no memory planned for buffer " + buffer.name);
-    llvm::Value* at = slot(buffer.slot);
-    if (!buffer.own.is_zero()) {
-      llvm::Value* bytes = poly(buffer.own * Poly(static_cast<int64_t>(size_of(buffer.dtype))));
-      at = entry_.CreateNSWAdd(at, entry_.CreateNSWMul(thread(), bytes));
-    }
-    return bases_[id] = entry_.CreateInBoundsGEP(b.getInt8Ty(), argument(2), at, buffer.name);
+    at = entry_.CreateInBoundsGEP(b.getInt8Ty(), argument(2), slot(buffer.slot), buffer.name);
+  } else {
+    at = entry_.CreateConstInBoundsGEP1_64(b.getPtrTy(), argument(0), buffer.arg);
+    at = entry_.CreateLoad(b.getPtrTy(), at, buffer.name);
   }
-  llvm::Value* at = entry_.CreateConstInBoundsGEP1_64(b.getPtrTy(), argument(0), buffer.arg);
-  return it->second = entry_.CreateLoad(b.getPtrTy(), at, buffer.name);
+  if (!buffer.own.is_zero()) {
+    llvm::Value* bytes = poly(buffer.own * Poly(static_cast<int64_t>(size_of(buffer.dtype))));
+    at = entry_.CreateInBoundsGEP(b.getInt8Ty(), at, entry_.CreateNSWMul(thread(), bytes), buffer.name);
+  }
+  return bases_[id] = at;
 }
 
 llvm::Value* FunctionBuilder::stack(llvm::Type* type, uint64_t count) {

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <set>
+#include <utility>
 
 #include "codegen/schedule_gemm.h"
 #include "codegen/simplify_kernel.h"
@@ -267,6 +268,14 @@ class Splitter {
 void split_kernels(LoopProgram& program, const Target& target, int64_t threads) {
   program.threads = threads;
   Splitter(program, target).run();
+  const std::vector<Pack> prepared = std::exchange(program.prepared, {});
+  for (const Pack& pack : prepared) {
+    Buffer& copy = program.buffers[pack.kernel->schedule.packed[pack.group]];
+    if (copy.own.is_zero()) continue;
+    copy.arg =
+        program.inputs + program.outputs + static_cast<uint32_t>(prepared.size() + program.prepared.size());
+    program.prepared.push_back(pack);
+  }
 }
 
 }  // namespace rondo::codegen

@@ -35,7 +35,8 @@ KernelPart part_of(const ir::Kernel&, int64_t threads);
 
 /// Makes a program for several threads of a scheduled one: chooses the dim by which each kernel is split, so
 /// that every sum stays whole and in order, and gives each thread its own copy of what a gemm packs for its
-/// own columns and of its workspace. Before memory is planned.
+/// own columns and of its workspace. Of what is prepared, only the copies of own columns stay so; the others
+/// are those of the program for one thread. Before memory is planned.
 void split_kernels(ir::LoopProgram&, const Target&, int64_t threads);
 
 /// Trip counts of the loops of a program.

@@ -146,6 +146,7 @@ class Synchronizer {
 
   void insert(Touches& found, Touch t) const {
     const Buffer& b = program_.buffers[t.buffer];
+    if (b.kind == Buffer::Kind::input && b.arg >= homes_.size()) return;  // a prepared copy: all only read it
     const uint32_t memory =
         b.kind == Buffer::Kind::scratch ? b.slot + static_cast<uint32_t>(homes_.size()) : homes_.at(b.arg);
     found.emplace(memory, std::move(t));

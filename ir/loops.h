@@ -223,6 +223,7 @@ struct LoopProgram {
   std::vector<IndexBound> bounds;
   uint32_t inputs = 0, outputs = 0;
   /// Packed copies of constants: arguments after the outputs, which who compiles the program has to make.
+  /// Those of a program for several threads stand after those of the same program for one.
   std::vector<Pack> prepared;
   int64_t threads = 1;  // each runs all statements, and of each kernel the points that are its share
 };

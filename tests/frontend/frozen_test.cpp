@@ -26,7 +26,8 @@ struct Net : Model {
 const StepInput kInput{f32, {24}};
 
 std::vector<float> result(Program& program, int64_t steps, int64_t batch) {
-  program.resize({{"T", steps}, {"B", batch}});
+  program.resize({{"T", steps}});
+  if (program.signature().dims.size() > 1) program.resize({{"B", batch}});
   program.reset();
   uint32_t seed = 1;
   for (float& x : program.f32("x")) {
@@ -69,18 +70,56 @@ TEST(Frozen, BoundBatchesGiveTheSameBits) {
   }
 }
 
+/// What reads a weight at a call sees its changes at once, what reads a copy does not.
+void expect_copies_until_frozen_again(const Function& function, Weights weights, BuildOptions options,
+                                      int64_t steps, int64_t batch) {
+  Program plain = compile(function, weights);
+  options.frozen = true;
+  Program frozen = compile(function, weights, options);
+  const std::vector<float> before = result(frozen, steps, batch);
+  EXPECT_EQ(result(plain, steps, batch), before);
+  for (float& w : weights.at("cell.wh").as<float>()) w *= 2;
+  const std::vector<float> after = result(plain, steps, batch);
+  EXPECT_NE(after, before);
+  EXPECT_EQ(result(frozen, steps, batch), before);
+  frozen.freeze();
+  EXPECT_EQ(result(frozen, steps, batch), after);
+}
+
 TEST(Frozen, SeesChangesOnceFrozenAgain) {
   const Net model;
-  Weights weights = model.init(3);
+  expect_copies_until_frozen_again(run_function(model, kInput), model.init(3), {}, 4, 16);
+}
+
+/// Calls that are long enough to be shared.
+TEST(Frozen, ThreadsReadCopies) {
+  const Net model;
+  for (const int64_t threads : {2, 3})
+    expect_copies_until_frozen_again(run_function(model, kInput), model.init(3), {.threads = threads}, 20,
+                                     48);
+}
+
+struct Wide : Model {
+  Lstm cell{*this, "cell", 24, 250};
+  Lstm::State initial(Dim batch) const { return cell.initial(batch); }
+  std::pair<Lstm::State, Tensor> step(const Lstm::State& s, Tensor x) const {
+    Lstm::State next = cell(s, x);
+    return {next, next.h};
+  }
+};
+
+/// One row is shared by its columns, here in parts of two sizes: each thread has a copy for its own.
+TEST(Frozen, ThreadsReadCopiesOfTheirColumns) {
+  const Wide model;
   const Function function = run_function(model, kInput);
-  Program plain = compile(function, weights), frozen = compile(function, weights, {.frozen = true});
-  const std::vector<float> before = result(frozen, 4, 16);
-  for (float& w : weights.at("cell.wh").as<float>()) w *= 2;
-  const std::vector<float> after = result(plain, 4, 16);
-  EXPECT_NE(after, before);
-  EXPECT_EQ(result(frozen, 4, 16), before);
-  frozen.freeze();
-  EXPECT_EQ(result(frozen, 4, 16), after);
+  for (const int64_t threads : {2, 3})
+    expect_copies_until_frozen_again(function, model.init(7), {.dims = {{"B", 1}}, .threads = threads}, 30,
+                                     1);
+  const auto copies = [&](int64_t threads) {
+    const BuildOptions options{.dims = {{"B", 1}}, .threads = threads, .frozen = true};
+    return compile(function, model.init(7), options).executable().copies().size();
+  };
+  EXPECT_EQ(copies(2), copies(1) + 1);
 }
 
 TEST(Frozen, CopiesCountAsMemoryAndRunsAllocateNothing) {
