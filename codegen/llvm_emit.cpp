@@ -7,6 +7,7 @@
 
 #include "codegen/schedule_gemm.h"
 #include "support/error.h"
+#include "support/skip.h"
 
 namespace rondo::codegen {
 
@@ -47,7 +48,7 @@ class ProgramEmitter {
     // Counts are read where a function starts: those of windows where a window's function does.
     const bool counts_start =
         std::ranges::all_of(program.counts, [](const Count& c) { return c.buffer == kNone; });
-    inline_ = counts_start && count_kernels(program.stmts) <= kInlineKernels;
+    inline_ = counts_start && count_kernels(program.stmts) <= kInlineKernels && !is_skipped("inline");
     emit(program.stmts);
     llvm::Function* code = main_.finish();
     if (!target.flushes_denormals) return;

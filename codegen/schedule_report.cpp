@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "codegen/kernel_costs.h"
 #include "codegen/schedule_gemm.h"
 #include "codegen/simplify_kernel.h"
 
@@ -16,14 +17,6 @@ namespace {
 
 /// Vectors of multiply-adds, and of loads, that a core begins in a cycle.
 constexpr int64_t kVectorsACycle = 2;
-
-/// The elements that an access reaches: the extents of the variables that it moves with.
-Poly reach(const Access& access, const std::vector<Poly>& extents) {
-  Poly elements = 1;
-  for (size_t i = 0; i < extents.size(); ++i)
-    if (!stride_of(access, i).is_zero()) elements = elements * extents[i];
-  return elements;
-}
 
 class Report {
  public:
@@ -73,7 +66,7 @@ class Report {
         break;
       case Schedule::Form::gemm: describe_gemm(kernel, lines); break;
     }
-    const Poly work = multiply_adds(kernel);
+    const Poly work = costs_of(kernel).multiply_adds;
     const int64_t a_cycle = kVectorsACycle * lanes(kernel);
     if (work.is_constant() && !work.is_zero())
       lines.push_back(
@@ -124,31 +117,10 @@ class Report {
     return target_.vector_bytes / static_cast<int64_t>(size_of(kernel.accs[0].dtype));
   }
 
-  static Poly multiply_adds(const Kernel& kernel) {
-    Poly sum;
-    for (const Accumulator& acc : kernel.accs) sum += extent_of(kernel.dims) * extent_of(acc.dims);
-    return sum;
-  }
-
   Poly bytes(const Kernel& kernel) const {
     Poly sum;
-    std::vector<Access> noted;  // the same elements count once
-    auto note = [&](const Access& a, const std::vector<Poly>& extents) {
-      if (std::ranges::count(noted, a) > 0) return;
-      noted.push_back(a);
-      sum += reach(a, extents) * Poly(static_cast<int64_t>(size_of(program_.buffers[a.buffer].dtype)));
-    };
-    auto note_loads = [&](const Nodes& nodes, const std::vector<Poly>& extents) {
-      for (const Node& n : nodes)
-        if (n.op == ScalarOp::load) note(n.access, extents);
-    };
-    note_loads(kernel.nodes, kernel.dims);
-    for (const Accumulator& acc : kernel.accs) {
-      std::vector<Poly> extents = kernel.dims;
-      extents.insert(extents.end(), acc.dims.begin(), acc.dims.end());
-      note_loads(acc.nodes, extents);
-    }
-    for (const Store& s : kernel.stores) note(s.access, kernel.dims);
+    for (const Reached& r : reached(kernel))
+      sum += r.elements * Poly(static_cast<int64_t>(size_of(program_.buffers[r.access.buffer].dtype)));
     return sum;
   }
 

@@ -41,6 +41,28 @@ std::vector<uint32_t> frozen_inputs(const Function& function, const ir::Func& fu
   return frozen;
 }
 
+}  // namespace
+
+codegen::CompileOptions code_options(const Function& function, const ir::Func& func,
+                                     const BuildOptions& options) {
+  codegen::CompileOptions how{function.aliases(func), function.outputs, options.cpu,
+                              options.features,       options.dump_dir, {}};
+  how.threads = options.threads;
+  if (options.frozen) how.constants = frozen_inputs(function, func);
+  how.schedule = options.schedule;
+  how.keep_schedule = options.keep_schedule;
+  return how;
+}
+
+Binding binding_of(const Function& function) {
+  Binding binding{{}, function.state};
+  for (const Param& p : function.params) binding.weights.push_back(p.name());
+  binding.weights.insert(binding.weights.end(), function.slots.begin(), function.slots.end());
+  return binding;
+}
+
+namespace {
+
 struct Built {
   std::shared_ptr<const Executable> executable;
   ir::Poly work;  // multiply-adds
@@ -52,13 +74,8 @@ Built build(const Function& function, const BuildOptions& options, BuildTimes& t
   func = passes::run_pipeline(func, function.pipeline, {options.dump_dir});
   const std::chrono::duration<double> took = std::chrono::steady_clock::now() - start;
   times.passes += function.pass_seconds + took.count();
-  codegen::CompileOptions how{function.aliases(func), function.outputs, options.cpu,
-                              options.features,       options.dump_dir, {}};
-  how.threads = options.threads;
-  if (options.frozen) how.constants = frozen_inputs(function, func);
-  how.schedule = options.schedule;
-  how.keep_schedule = options.keep_schedule;
-  return {codegen::compile(func, how, &times.codegen), ir::multiply_adds(func)};
+  return {codegen::compile(func, code_options(function, func, options), &times.codegen),
+          ir::multiply_adds(func)};
 }
 
 void collect_window_steps(const ir::Func& func, std::vector<std::string>& names) {
@@ -109,10 +126,7 @@ Program compile(const Function& traced, const Weights& weights, const BuildOptio
   auto executable = function.in_windows ? within_budget(function, whole, options, times) : whole.executable;
   if (options.times) *options.times = times;
 
-  Binding binding{{}, function.state};
-  for (const Param& p : function.params) binding.weights.push_back(p.name());
-  binding.weights.insert(binding.weights.end(), function.slots.begin(), function.slots.end());
-  Program program(std::move(executable), bound, std::move(binding));
+  Program program(std::move(executable), bound, binding_of(function));
   for (const auto& [name, value] : function.defaults) program.set_scalar(name, value);
   return program;
 }

@@ -34,14 +34,20 @@ struct BuildOptions {
   /// Results are the same to the bit.
   int64_t threads = 1;
   int64_t stash_bytes = 0;  // compile_training: as in GradientOptions
-  /// For weights that stay as they are: what products want copied of them is copied once, not at each call
-  /// (but for calls that several threads run). Calls do not see later changes until Program::freeze.
+  /// For weights that stay as they are: what products want copied of them is copied once, not at each call;
+  /// where threads share columns, for calls that they run once more. Calls do not see later changes until
+  /// Program::freeze.
   bool frozen = false;
 };
 
 /// The function as a native program over these weights, which it shares. Throws Error for a parameter that is
 /// missing there. In evaluation: what the function does in training alone is left out.
 Program compile(const Function& function, const Weights& weights, const BuildOptions& options = {});
+
+/// For tools that compile by themselves: what the code generator is told of a function that passes made
+/// `func` of, and how a program of it finds its inputs.
+codegen::CompileOptions code_options(const Function& function, const ir::Func& func, const BuildOptions&);
+Binding binding_of(const Function& function);
 
 /// The training step as a native program: each run is one update of the weights. The optimizer's slots are in
 /// `program.weights()`, beside the parameters.

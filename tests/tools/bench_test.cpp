@@ -67,6 +67,32 @@ TEST(Bench, CountsWhatRunsInWindows) {
   EXPECT_GT(f.at("fraction_of_limit"), 0.0);
 }
 
+TEST(Bench, ExplainsWhereTheTimeGoes) {
+  for (const char* mode : {"stream", "infer", "train"}) {
+    const testing::Outcome outcome =
+        bench(std::string("--explain --seconds 0.1 --json --hidden 64 --batch 4 --steps 5 --mode ") + mode);
+    ASSERT_EQ(outcome.code, 0) << outcome.text;
+    const nlohmann::json f = nlohmann::json::parse(outcome.text);
+    double time = f["elsewhere_us"], products = 0;
+    for (const nlohmann::json& kernel : f["kernels"]) {
+      time += kernel["time_us"].get<double>();
+      products += kernel["products_us"].get<double>();
+      EXPECT_GT(kernel["least_us"], 0.0) << kernel.dump();
+    }
+    EXPECT_NEAR(time / f["time_us"].get<double>(), 1, 1e-6);
+    const double steps = std::string(mode) == "stream" ? 1 : 5, times = std::string(mode) == "train" ? 3 : 1;
+    const double flops = times * steps * 2 * 4 * 4 * 64 * 128;
+    // A training step has the sum that is its loss, too.
+    EXPECT_NEAR(products * f["fma_peak_gflops"].get<double>() * 1e3, flops, 0.01 * flops) << mode;
+  }
+}
+
+TEST(Bench, ExplainsOneThreadOnly) {
+  const testing::Outcome outcome = bench("--explain --threads 2");
+  EXPECT_NE(outcome.code, 0);
+  EXPECT_NE(outcome.text.find("--explain is of one thread"), std::string::npos) << outcome.text;
+}
+
 TEST(Bench, CountsMemory) {
   const nlohmann::json f = fields("--mode train --input 3 --hidden 8 --batch 2 --steps 5 --memory");
   const double weights = 4 * (3 * 32 + 8 * 32 + 32);

@@ -1,6 +1,7 @@
 rondo_test(tools_test SOURCES tools/tools_test.cpp tools/bench_test.cpp LIBS rondo_runtime)
 target_compile_definitions(tools_test PRIVATE RONDO_TOOL="$<TARGET_FILE:rondo>" RONDO_SAMPLES="${CMAKE_CURRENT_LIST_DIR}")
 add_dependencies(tools_test rondo)
+rondo_test(bench_limits_test SOURCES tools/limits_test.cpp LIBS rondo_bench)
 rondo_test(tools_import_test SOURCES tools/import_test.cpp LIBS rondo_runtime)
 target_compile_definitions(tools_import_test PRIVATE RONDO_TOOL="$<TARGET_FILE:rondo>" RONDO_WITH_ONNX=${RONDO_WITH_ONNX})
 add_dependencies(tools_import_test rondo)

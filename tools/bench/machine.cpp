@@ -1,5 +1,7 @@
 #include "tools/bench/machine.h"
 
+#include <time.h>
+
 #include <algorithm>
 #include <chrono>
 #include <numeric>
@@ -49,8 +51,19 @@ template <int bytes>
 [[gnu::target("avx2,fma")]] double chains_avx2(int64_t steps) {
   return chains<32>(steps, std::make_index_sequence<12>{});
 }
+[[gnu::target("avx2,fma")]] double chain_avx2(int64_t steps) {
+  return chains<32>(steps, std::make_index_sequence<1>{});
+}
 [[gnu::target("avx2,fma")]] float read_avx2(const float* data, size_t size) { return read<32>(data, size); }
 #endif
+
+/// One chain, whose latency no vector length changes.
+double one_chain(int64_t steps) {
+#if defined(__x86_64__)
+  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) return chain_avx2(steps);
+#endif
+  return chains<16>(steps, std::make_index_sequence<1>{});
+}
 
 double run_chains(int64_t steps) {
 #if defined(__x86_64__)
@@ -84,9 +97,9 @@ double read_gbs(const std::vector<float>& buffer) {
   const float* data = buffer.data() + (misaligned ? 16 - misaligned : 0);
   const size_t size = buffer.size() - 16, passes = std::max<size_t>(1, 65536 / size);
   volatile float sink = run_read(data, size);
-  const double start = now();
+  const double start = processor_time();
   double bytes = 0, seconds = 0;
-  for (; seconds < kSeconds; seconds = now() - start) {
+  for (; seconds < kSeconds; seconds = processor_time() - start) {
     for (size_t pass = 0; pass < passes; ++pass) sink = run_read(data, size);
     bytes += static_cast<double>(passes * size * sizeof(float));
   }
@@ -100,6 +113,12 @@ double now() {
   return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
 }
 
+double processor_time() {
+  timespec t;
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+  return static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_nsec) * 1e-9;
+}
+
 double median(std::vector<double> values) {
   const auto middle = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);
   std::nth_element(values.begin(), middle, values.end());
@@ -108,10 +127,21 @@ double median(std::vector<double> values) {
 
 double fma_peak_gflops(int64_t threads) {
   return sum_over_threads(threads, [](int64_t) {
-    const double start = now();
+    const double start = processor_time();
     const double multiply_adds = run_chains(1'500'000);
-    return 2 * multiply_adds / (now() - start) * 1e-9;
+    return 2 * multiply_adds / (processor_time() - start) * 1e-9;
   });
+}
+
+double fma_latency() {
+  constexpr int64_t kSteps = 200'000;
+  double least = 1;
+  for (int turn = 0; turn < 5; ++turn) {
+    const double start = processor_time();
+    one_chain(kSteps);
+    least = std::min(least, (processor_time() - start) / kSteps);
+  }
+  return least;
 }
 
 ReadBandwidth::ReadBandwidth(size_t bytes, int64_t threads) {

@@ -12,6 +12,9 @@ namespace rondo::bench {
 /// 10 ms.
 double fma_peak_gflops(int64_t threads);
 
+/// Seconds from a fused multiply-add to one that adds to its sum.
+double fma_latency();
+
 /// GB/s of reading so many bytes again and again, in a run of some milliseconds: of the cache that they fit,
 /// or of memory. Each thread reads a part of its own (rounded up to 4 KB).
 class ReadBandwidth {
@@ -25,6 +28,9 @@ class ReadBandwidth {
 
 /// Seconds on a monotonic clock.
 double now();
+
+/// Seconds of processor time of this thread: what others do on the machine leaves them nearly alone.
+double processor_time();
 
 double median(std::vector<double> values);
 
