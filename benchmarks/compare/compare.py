@@ -1,6 +1,8 @@
 #!/usr/bin/env python3
 """Rondo and the peers that are on this machine, on every row of the table, in turns: A B A B. Medians.
 
+With --threads, Rondo on one thread takes part as well.
+
 Installs nothing. Needs Rondo built: the program compare_rondo.
 """
 import argparse
@@ -11,6 +13,7 @@ import re
 import statistics
 import sys
 import tempfile
+import time
 from array import array
 from pathlib import Path
 
@@ -32,6 +35,7 @@ def parse():
     parser.add_argument("--python", default=sys.executable, help="the interpreter that has torch and onnxruntime")
     parser.add_argument("--rtneural", default="", help="a folder with RTNeural's sources")
     parser.add_argument("--xsimd", default="", help="a folder with xsimd's sources, where RTNeural's are too old")
+    parser.add_argument("--threads", type=int, default=1, help="of each program; results go to a file of their own")
     parser.add_argument("--list", action="store_true", help="print the rows and end")
     return parser.parse_args()
 
@@ -51,15 +55,29 @@ def difference(a, b):
     return max((abs(x - y) for x, y in zip(a, b)), default=0) / scale
 
 
-def built_in(row, build, folder):
-    """For a row of a user's own cell: Rondo on the library's cell of the same equations, ready to be timed."""
-    if not row.cell.startswith("own-"):
-        return None
+def beside(row):
+    """What Rondo does beside the row, and under which name: on one thread, where it has several; for a user's own
+    cell, the library's cell of the same equations."""
+    if row.threads > 1:
+        return "one_thread_us", dataclasses.replace(row, threads=1)
+    if row.cell.startswith("own-"):
+        return "built_in_us", dataclasses.replace(row, cell=row.cell.removeprefix("own-"))
+    return None, None
+
+
+def ready(row, build, folder):
+    """Rondo, ready to be timed."""
     peer = peers.rondo(build)
-    why = peer.setup(dataclasses.replace(row, cell=row.cell.removeprefix("own-")), folder / "other-data", folder / "other")
+    why = peer.setup(row, folder / "other-data", folder / "other")
     if why:
         raise RuntimeError(f"rondo: {why}")
     return peer
+
+
+def turn(peer, row, length):
+    if row.threads > 1:
+        time.sleep(0.03)  # threads of the one before may still look for work
+    return peer.seconds(length)
 
 
 def measure(row, rondo, others, quick, folder, build):
@@ -82,8 +100,9 @@ def measure(row, rondo, others, quick, folder, build):
         if outs[peer.name].exists():
             differences[peer.name] = difference(floats(outs[rondo.name]), floats(outs[peer.name]))
     flops, weight_bytes, compile_seconds = map(float, rondo.ask("facts").split())
-    library = built_in(row, build, folder)
-    seconds, peaks, reads, builtin = {p.name: [] for p in taking_part}, [], [], []
+    name, other_row = beside(row)
+    other = ready(other_row, build, folder) if name else None
+    seconds, peaks, reads, others_seconds = {p.name: [] for p in taking_part}, [], [], []
     turns, length = (3, 0.02) if quick else (7, 0.1)
     for peer in taking_part:
         peer.seconds(length / 4)  # warm
@@ -91,14 +110,15 @@ def measure(row, rondo, others, quick, folder, build):
         peaks.append(float(rondo.ask("peak")))
         reads.append(float(rondo.ask(f"read {int(weight_bytes)}")))
         for peer in taking_part:
-            seconds[peer.name].append(peer.seconds(length))
-        if library:
-            builtin.append(library.seconds(length))
+            seconds[peer.name].append(turn(peer, row, length))
+        if other:
+            others_seconds.append(turn(other, row, length))
     peak, read = statistics.median(peaks), statistics.median(reads)
     least = float(rondo.ask(f"least {peak} {read}"))
-    if library:
-        library.stop()
-    return {"built_in_us": statistics.median(builtin) * 1e6 if builtin else None, "section": row.section, "flops": flops, "compile_ms": compile_seconds * 1e3, "target": row.target,
+    if other:
+        other.stop()
+    return {"built_in_us": None, **({name: statistics.median(others_seconds) * 1e6} if other else {}),
+            "section": row.section, "flops": flops, "compile_ms": compile_seconds * 1e3, "target": row.target,
             "fma_peak_gflops": peak, "read_gbs": read, "limit_us": least * 1e6,
             "time_us": {name: statistics.median(s) * 1e6 for name, s in seconds.items()},
             "time_us_min": {name: min(s) * 1e6 for name, s in seconds.items()},
@@ -114,11 +134,12 @@ def machine():
 
 def main():
     options = parse()
-    chosen = [r for r in rows() if re.search(options.rows, f"{r.section}/{r.name}")]
+    chosen = [dataclasses.replace(r, threads=options.threads) for r in rows()
+              if re.search(options.rows, f"{r.section}/{r.name}")]
     if options.list:
         print("\n".join(f"{r.section}/{r.name}" for r in chosen))
         return
-    peers.environment()
+    peers.environment(options.threads)
     found, missing = peers.find_peers(options, Path(options.build))
     found = [p for p in found if re.search(options.only_peers, p.name)]
     for name, why in missing.items():
@@ -127,6 +148,9 @@ def main():
     kept = {"rows": {}}
     if options.json and Path(options.json).exists():
         kept = json.loads(Path(options.json).read_text())
+        if kept.get("threads", 1) != options.threads:
+            sys.exit(f"{options.json} has results of {kept.get('threads', 1)} threads")
+    kept["threads"] = options.threads
     kept["machine"], kept["peers"] = machine(), {**kept.get("peers", {}), **{p.name: p.note for p in found}}
     with tempfile.TemporaryDirectory() as folder:
         for row in chosen:
@@ -142,7 +166,8 @@ def main():
     if options.svg:
         Path(options.svg).write_text(plot.draw(kept))
     if options.table:
-        Path(options.table).write_text(report.table(kept, SECTIONS))
+        Path(options.table).write_text(
+            report.table(kept, SECTIONS) if options.threads == 1 else report.threads_table(kept))
 
 
 if __name__ == "__main__":

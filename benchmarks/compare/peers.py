@@ -78,7 +78,7 @@ def sized(builder, name, compiler, source, flags):
     return command
 
 
-def find_eigen(builder, found, missing):
+def find_eigen(builder, threads, found, missing):
     include = next((p for p in EIGEN if p.exists()), None)
     if not include:
         missing["eigen"] = "no Eigen headers"
@@ -88,6 +88,8 @@ def find_eigen(builder, found, missing):
             missing[f"eigen {compiler}"] = "no compiler"
             continue
         name, flags = f"eigen-{compiler}", [f"-isystem{include}"]
+        if threads > 1:
+            name, flags = name + "-omp", flags + ["-fopenmp"]
         step = sized(builder, name + "-stream", compiler, "eigen_stream_peer.cpp", flags)
 
         def command(row, name=name, compiler=compiler, flags=flags, step=step):
@@ -138,18 +140,18 @@ def find_python(python, module, script, threads, found, missing, does):
 def find_peers(options, build):
     """The peers that are there, and why others are not."""
     found, missing, builder = [], {}, Builder(build / "compare")
-    find_eigen(builder, found, missing)
+    find_eigen(builder, options.threads, found, missing)
     find_rtneural(builder, options.rtneural, options.xsimd, found, missing)
     find_onednn(builder, found, missing)
-    find_python(options.python, "torch", "torch_peer.py", 1, found, missing, lambda row: True)
-    find_python(options.python, "onnxruntime", "ort_peer.py", 1, found, missing,
+    find_python(options.python, "torch", "torch_peer.py", options.threads, found, missing, lambda row: True)
+    find_python(options.python, "onnxruntime", "ort_peer.py", options.threads, found, missing,
                 lambda row: row.mode != "train" and not row.vocabulary)
     return found, missing
 
 
-def environment():
-    """One thread for all libraries; OpenBLAS picks its own kernels."""
+def environment(threads):
+    """So many threads for all libraries; OpenBLAS picks its own kernels."""
     for name in ["OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "DNNL_NUM_THREADS"]:
-        os.environ[name] = "1"
+        os.environ[name] = str(threads)
     for name in ["OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE"]:
         os.environ.pop(name, None)

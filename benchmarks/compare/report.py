@@ -28,6 +28,8 @@ def line(name, result):
         text += "" if time / rondo >= result["target"] else "  SHORT"
     if result["built_in_us"]:
         text += f"  x{result['built_in_us'] / rondo:.2f} of the built-in cell"
+    if "one_thread_us" in result:
+        text += f"  x{result['one_thread_us'] / rondo:.2f} of one thread"
     for other, difference in disagreeing(result).items():
         text += f"  DIFFERS from {other} by {difference:.1e}"
     for other, why in result["left_out"].items():
@@ -37,6 +39,17 @@ def line(name, result):
 
 def time_text(us):
     return f"{us * 1e3:.0f} ns" if us < 1 else f"{us:.1f} us" if us < 1e3 else f"{us / 1e3:.2f} ms"
+
+
+def threads_table(results):
+    """Markdown: what several threads gain."""
+    parts = ["| row | best peer | its time | Rondo | on one thread | speed over the peer | over one thread |", "|---|---|---|---|---|---|---|"]
+    for name, r in results["rows"].items():
+        rondo, (peer, time) = r["time_us"]["rondo"], best_peer(r)
+        parts.append(f"| {name} | {peer or '-'} | {time_text(time) if peer else '-'} | {time_text(rondo)} | "
+                     f"{time_text(r['one_thread_us'])} | {f'{speed(r):.2f}' if peer else '-'} | "
+                     f"{r['one_thread_us'] / rondo:.2f} |")
+    return "\n".join(parts + [""])
 
 
 def table(results, sections):

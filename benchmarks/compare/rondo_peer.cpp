@@ -23,7 +23,8 @@ bench::Spec spec_of(const compare::Row& row) {
           .steps = row.steps,
           .input = row.input,
           .vocabulary = row.vocabulary,
-          .optimizer = row.optimizer};
+          .optimizer = row.optimizer,
+          .threads = row.threads};
 }
 
 void append(Floats& to, std::span<const float> values) { to.insert(to.end(), values.begin(), values.end()); }
@@ -67,6 +68,7 @@ class RondoWork : public compare::Work {
     return fmt::format("{} {} {}", bench_.flops(), bench_.weight_bytes(), bench_.compile_seconds());
   }
   double least_seconds(double peak, double read) const { return bench_.least_seconds(peak, read); }
+  int threads() const { return row_.threads; }
 
  private:
   void write_data() {
@@ -105,10 +107,10 @@ int main() {
     return made;
   };
   auto more = [&](const std::string& line) -> std::string {
-    if (line == "peak") return fmt::format("{}", bench::fma_peak_gflops(1));
+    if (line == "peak") return fmt::format("{}", bench::fma_peak_gflops(work->threads()));
     if (line == "facts") return work->facts();
     if (line.starts_with("read "))
-      return fmt::format("{}", bench::ReadBandwidth(std::stoull(line.substr(5)), 1).gbs());
+      return fmt::format("{}", bench::ReadBandwidth(std::stoull(line.substr(5)), work->threads()).gbs());
     if (line.starts_with("least ")) {
       const size_t space = line.find(' ', 6);
       return fmt::format("{}", work->least_seconds(std::stod(line.substr(6)), std::stod(line.substr(space))));

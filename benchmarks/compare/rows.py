@@ -14,6 +14,7 @@ class Row:
     layers: int = 1
     vocabulary: int = 0
     optimizer: str = "adam"
+    threads: int = 1
     target: float = 1.0  # speed over the best peer's
 
     @property
@@ -28,7 +29,8 @@ class Row:
     def settings(self):
         width = self.input or self.hidden
         return (f"cell={self.cell} mode={self.mode} layers={self.layers} input={width} hidden={self.hidden} "
-                f"batch={self.batch} steps={self.steps} vocabulary={self.vocabulary} optimizer={self.optimizer}")
+                f"batch={self.batch} steps={self.steps} vocabulary={self.vocabulary} optimizer={self.optimizer} "
+                f"threads={self.threads}")
 
 
 def rows():

@@ -11,6 +11,7 @@ BUILD, ROOT = Path(sys.argv.pop(1)), Path(__file__).resolve().parent.parent.pare
 COMPARE = ROOT / "benchmarks" / "compare"
 sys.path.insert(0, str(COMPARE))
 
+import explain  # noqa: E402
 import plot  # noqa: E402
 import report  # noqa: E402
 from rows import SECTIONS, rows  # noqa: E402
@@ -50,6 +51,33 @@ class Compare(unittest.TestCase):
         self.assertEqual(sum("eigen" in w for w in words), len(rows()))
         for row in rows():
             self.assertIn(f"| {row.name} | eigen | 13.0 us | 10.0 us | 100.0 | 50% | 1.30 |", table)
+
+    def test_parts_of_a_row_add_up(self):
+        kernel = dict(products_us=0, operations_us=0, memory_us=0, chain_us=0, packing_us=0)
+        found = {"time_us": 100, "elsewhere_us": 3, "kernels": [
+            {**kernel, "time_us": 60, "products_us": 40, "operations_us": 5, "memory_us": 48, "packing_us": 4, "least_us": 52},
+            {**kernel, "time_us": 30, "operations_us": 10, "chain_us": 12, "least_us": 12},
+            {**kernel, "time_us": 7, "packing_us": 5, "least_us": 5}]}
+        shares = explain.parts(found)
+        for name, share in [("products", 0.40), ("operations", 0.15), ("memory", 0.03), ("chain", 0.02), ("packing", 0.09),
+                            ("parts take", 0.69), ("more in products", 0.08), ("more elsewhere", 0.23),
+                            ("memory in all", 0.48)]:
+            self.assertAlmostEqual(shares[name], share, msg=name)
+        self.assertIn("loss: other kernels", explain.reason({**shares, "target leaves": 0.8}))
+        self.assertIn("over what these parts allow", explain.reason({**shares, "target leaves": 0.6}))
+
+    def test_rows_that_fall_short_are_explained(self):
+        with tempfile.TemporaryDirectory() as folder:
+            results, written = Path(folder) / "results.json", Path(folder) / "table.md"
+            results.write_text(json.dumps({"rows": {"lstm-stream-H8-B1-T1": result(10, 11), "gru-stream-H8-B1-T1": result(10, 20)}}))
+            subprocess.run([sys.executable, COMPARE / "explain.py", results, "--build", BUILD, "--seconds", "0.1", "--table", written],
+                           check=True, capture_output=True)
+            lines = written.read_text().splitlines()
+        self.assertEqual([line.split(" | ")[0] for line in lines[2:]], ["| lstm-stream-H8-B1-T1"])
+
+    def test_threads_have_a_table_of_their_own(self):
+        table = report.threads_table({"rows": {"row": {**result(10, 13), "one_thread_us": 19.0}}})
+        self.assertIn("| row | eigen | 13.0 us | 10.0 us | 19.0 us | 1.30 | 1.90 |", table)
 
     def test_rows_have_names_of_their_own(self):
         self.assertEqual(len({r.name for r in rows()}), len(rows()))
