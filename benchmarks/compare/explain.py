@@ -15,9 +15,10 @@ from rows import rows
 ROOT = Path(__file__).resolve().parent.parent.parent
 COLUMNS = ["target leaves", "parts take", "products", "operations", "memory", "chain", "packing", "more in products",
            "more elsewhere", "memory in all"]
-LOSSES = {"more in products": "kernels of products take longer than their parts",
-          "more elsewhere": "other kernels take longer than their parts", "packing": "packing", "memory": "waiting for memory",
-          "chain": "operations that wait for each other", "operations": "gates and other operations"}
+PARTS = {"operations": "gates and other operations", "memory": "waiting for memory",
+         "chain": "operations that wait for each other", "packing": "packing"}
+LOSSES = {**PARTS, "more in products": "kernels of products, beyond their parts",
+          "more elsewhere": "other kernels, beyond their parts"}
 
 
 def explain(tool, row, seconds):
@@ -56,21 +57,27 @@ def parts(explained):
 
 
 def reason(shares):
-    """The target's part of the time against what the parts take, and what is more."""
-    missing = 1 - shares["target leaves"]
-    if missing <= 0:
+    """What takes the time that the target does not leave, beside the products."""
+    if shares["target leaves"] >= 1:
         return "at its target"
-    if shares["parts take"] > shares["target leaves"]:
-        return f"over what these parts allow: {missing:.0%} to gain, {max(0, 1 - shares['parts take']):.0%} there"
-    words = f"{missing:.0%} to gain; the largest loss: {LOSSES[max(LOSSES, key=shares.get)]}"
-    return words + (f", beside memory that takes {shares['memory in all']:.0%}" if shares["memory in all"] > 0.5 else "")
+    alone = shares["parts take"] > shares["target leaves"]
+    most = max(PARTS if alone else LOSSES, key=shares.get)
+    words = f"{LOSSES[most]}: {percent(shares[most])}"
+    if alone:
+        return f"the parts alone take more than the target leaves; {words}"
+    beside = most == "more in products" and shares["memory in all"] > 0.5
+    return words + (f", beside {percent(shares['memory in all'])} for reading operands" if beside else "")
+
+
+def percent(share):
+    return f"{round(100 * share)}%"
 
 
 def table(explained):
     """Markdown; `explained` has the shares of rows."""
-    lines = [f"| row | {' | '.join(COLUMNS)} | |", "|---" * (len(COLUMNS) + 2) + "|"]
+    lines = [f"| row | {' | '.join(COLUMNS)} | the largest loss |", "|---" * (len(COLUMNS) + 2) + "|"]
     for name, shares in explained.items():
-        cells = " | ".join(f"{shares[c]:.0%}" for c in COLUMNS)
+        cells = " | ".join(percent(shares[c]) for c in COLUMNS)
         lines.append(f"| {name} | {cells} | {reason(shares)} |")
     return "\n".join(lines + [""])
 

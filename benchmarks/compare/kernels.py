@@ -15,20 +15,25 @@ MODELS = [
     ("One step of an LSTM, H = 256, B = 1", "--mode stream --hidden 256"),
     ("An LSTM over sequences, H = 256, B = 16, T = 50", "--mode infer --hidden 256 --batch 16"),
 ]
-WIDTH, LABEL, ROW, MOST = 900, 540, 15, 12  # MOST: kernels shown of a model
+WIDTH, LABEL, ROW = 900, 540, 15
+MOST, LEAST = 12, 0.3  # kernels shown of a model: how many, and of so many percent
 
 
 def profile(tool, options, seconds):
-    """The time of a call, and (its share, that of its least time, kernel) with the largest first."""
+    """The time of a call, and percents of it with the largest first: (a kernel's, its least, its products', name)."""
     run = subprocess.run([tool, "bench", "--explain", "--json", "--seconds", str(seconds), *options.split()],
                          check=True, capture_output=True, text=True)
     found = json.loads(run.stdout)
     percent = 100 / found["time_us"]
-    if not any(k["time_us"] for k in found["kernels"]):  # they are one function
-        least = sum(k["least_us"] for k in found["kernels"])
-        return found["time_us"], [(100.0, least * percent, "all kernels, which are one function")]
-    shares = [(k["time_us"] * percent, k["least_us"] * percent, f"{k['name']} {k['what']}") for k in found["kernels"]]
+    shares = [(k["time_us"] * percent, k["least_us"] * percent, k["products_us"] * percent, f"{k['name']} {k['what']}")
+              for k in found["kernels"]]
+    if not any(s[0] for s in shares):  # they are one function
+        return found["time_us"], [(100.0, *total(shares)[1:], "all kernels, which are one function")]
     return found["time_us"], sorted(shares, reverse=True)
+
+
+def total(shares):
+    return [sum(s[i] for s in shares) for i in range(3)]
 
 
 def shortened(name):
@@ -38,19 +43,22 @@ def shortened(name):
 
 
 def draw(profiles):
-    parts = [text(8, 18, "Bars: a kernel's part of the time; dark: the least that its work takes at the rates of the machine", 10,
-                  colour="#555")]
+    parts = [text(8, 18, "Bars: a kernel's part of the time; dark: its products at the peak; middle: what else its work takes at least",
+                  10, colour="#555")]
     y = 18
     for title, (time, shares) in profiles:
         y += 18
         parts.append(text(8, y, f"{title}: {report.time_text(time)} a call", 12, weight="bold"))
         y += 6
-        rest = [(sum(s[0] for s in shares[MOST:]), sum(s[1] for s in shares[MOST:]), f"{len(shares) - MOST} others")]
-        for share, least, name in shares[:MOST] + (rest if len(shares) > MOST else []):
-            scale = (WIDTH - LABEL - 50) / max(s[0] for s in shares)
+        shown = [s for s in shares[:MOST] if s[0] >= LEAST]
+        rest = shares[len(shown):]
+        scale = (WIDTH - LABEL - 50) / max(s[0] for s in shares)
+        if total(rest)[0] >= LEAST:
+            shown.append((*total(rest), f"{len(rest)} others"))
+        for share, least, products, name in shown:
             parts.append(text(LABEL - 6, y + 11, shortened(name), 10, "end"))
-            for size, colour in [(share, "#9dbad6"), (min(least, share), "#2f5f8f")]:
-                parts.append(f'<rect x="{LABEL}" y="{y + 2}" width="{max(size * scale, 1):.1f}" height="{ROW - 4}" '
+            for size, colour in [(share, "#b9cee2"), (min(least, share), "#6f9bc6"), (min(products, share), "#2b5580")]:
+                parts.append(f'<rect x="{LABEL}" y="{y + 2}" width="{max(size * scale, 0):.1f}" height="{ROW - 4}" '
                              f'fill="{colour}"/>')
             parts.append(text(LABEL + share * scale + 5, y + 11, f"{share:.1f} %", 9, colour="#555"))
             y += ROW

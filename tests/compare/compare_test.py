@@ -63,8 +63,10 @@ class Compare(unittest.TestCase):
                             ("parts take", 0.69), ("more in products", 0.08), ("more elsewhere", 0.23),
                             ("memory in all", 0.48)]:
             self.assertAlmostEqual(shares[name], share, msg=name)
-        self.assertIn("loss: other kernels", explain.reason({**shares, "target leaves": 0.8}))
-        self.assertIn("over what these parts allow", explain.reason({**shares, "target leaves": 0.6}))
+        self.assertEqual("other kernels, beyond their parts: 23%", explain.reason({**shares, "target leaves": 0.8}))
+        self.assertEqual("the parts alone take more than the target leaves; gates and other operations: 15%",
+                         explain.reason({**shares, "target leaves": 0.6}))
+        self.assertEqual("at its target", explain.reason({**shares, "target leaves": 1.1}))
 
     def test_rows_that_fall_short_are_explained(self):
         with tempfile.TemporaryDirectory() as folder:
