@@ -238,15 +238,20 @@ class GemmEmitter {
       return sums;
     });
     Values sums = fold_k(init, [&](const Values& at, llvm::Value* k, const Values& carried) {
-      Values operands, next = carried;
-      for (const SumVector& v : vectors) operands.push_back(right(v, at, k));
-      for (unsigned r = 0; r < rows; ++r) {
-        llvm::Value* x = left(r, at, k);
-        for (size_t i = 0; i < operands.size(); ++i) {
-          llvm::Value*& sum = next[r * operands.size() + i];
-          sum = f_.fma(f_.splat(x, vectors[i].columns.lanes), operands[i], sum);
-        }
-      }
+      Values next = carried, lefts(rows), rights(vectors.size());
+      auto add = [&](unsigned r, size_t i) {
+        if (!lefts[r]) lefts[r] = left(r, at, k);
+        if (!rights[i]) rights[i] = right(vectors[i], at, k);
+        llvm::Value*& sum = next[r * vectors.size() + i];
+        sum = f_.fma(f_.splat(lefts[r], vectors[i].columns.lanes), rights[i], sum);
+      };
+      // Of the operands, those stay in registers that are fewer (rows_that_fit).
+      if (rows < vectors.size())
+        for (size_t i = 0; i < vectors.size(); ++i)
+          for (unsigned r = 0; r < rows; ++r) add(r, i);
+      else
+        for (unsigned r = 0; r < rows; ++r)
+          for (size_t i = 0; i < vectors.size(); ++i) add(r, i);
       return next;
     });
     size_t i = 0;

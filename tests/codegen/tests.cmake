@@ -6,4 +6,5 @@ rondo_test(codegen_every_float_test SOURCES ${CMAKE_CURRENT_LIST_DIR}/math_test.
 target_compile_definitions(codegen_every_float_test PRIVATE RONDO_EVERY_FLOAT)
 rondo_test(codegen_object_test SOURCES ${CMAKE_CURRENT_LIST_DIR}/object_test.cpp ${codegen_util} LIBS rondo_codegen)
 rondo_test(codegen_mode_test SOURCES ${CMAKE_CURRENT_LIST_DIR}/mode_test.cpp LIBS rondo_codegen rondo_test_support)
+rondo_test(codegen_registers_test SOURCES ${CMAKE_CURRENT_LIST_DIR}/registers_test.cpp LIBS rondo_bench)
 rondo_test(codegen_point_loops_test SOURCES ${CMAKE_CURRENT_LIST_DIR}/point_loops_test.cpp LIBS rondo_test_support rondo_passes rondo_codegen)

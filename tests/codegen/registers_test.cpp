@@ -1,0 +1,83 @@
+// The loops of products in assembly: their sums stay in registers from term to term.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <fstream>
+#include <sstream>
+#include <string>
+#include <vector>
+
+#include "codegen/compile.h"
+#include "passes/passes.h"
+#include "passes/pipeline.h"
+#include "tests/runtime/util.h"
+#include "tools/bench/models.h"
+
+namespace rondo {
+namespace {
+
+using Lines = std::vector<std::string>;
+
+bool has(const std::string& line, const char* text) { return line.find(text) != line.npos; }
+
+/// The bodies of innermost loops: lines from a label to a jump back to it, without another label.
+std::vector<Lines> inner_loops(std::istream& assembly) {
+  std::vector<Lines> loops;
+  Lines body;
+  std::string label;
+  for (std::string line; std::getline(assembly, line);) {
+    if (line.starts_with(".L") && line.ends_with(":")) {
+      label = line.substr(0, line.size() - 1);
+      body.clear();
+    } else if (line.starts_with("\tj") && line.ends_with("\t" + label)) {
+      loops.push_back(body);
+    } else {
+      body.push_back(line);
+    }
+  }
+  return loops;
+}
+
+/// Loops with so many multiply-adds and no division, which gates have, of a model compiled for a CPU.
+std::vector<Lines> tiles(const bench::Spec& spec, const std::string& cpu, int64_t least) {
+  const testing::TempDir dir;
+  const Function function = bench::build(spec).function;
+  const ir::Func func =
+      passes::run_pipeline(passes::bind_dims(function.func, {{"B", spec.batch}}), function.pipeline);
+  codegen::compile(func, {.aliases = function.aliases(func), .cpu = cpu, .dump_dir = dir.file("stages")});
+  std::ifstream assembly(dir.file("stages/" + func.name + "/32.s"));
+  std::vector<Lines> loops = inner_loops(assembly);
+  const auto count = [](const Lines& body, const char* op) {
+    return std::ranges::count_if(body, [&](const std::string& line) { return has(line, op); });
+  };
+  std::erase_if(loops,
+                [&](const Lines& body) { return count(body, "vfmadd") < least || count(body, "vdiv") > 0; });
+  return loops;
+}
+
+struct Machine {
+  const char* cpu;
+  const char* vector;
+};
+
+TEST(Registers, HoldTheSumsOfATile) {
+#if defined(__x86_64__)
+  for (const auto& [cpu, vector] : {Machine{"x86-64-v3", "%ymm"}, Machine{"x86-64-v4", "%zmm"}})
+    for (const char* cell : {"lstm", "gru", "rnn"})
+      for (const bench::Mode mode : {bench::Mode::infer, bench::Mode::train}) {
+        const std::vector<Lines> loops =
+            tiles({.cell = cell, .mode = mode, .hidden = 64, .batch = 48}, cpu, 8);
+        EXPECT_FALSE(loops.empty()) << cpu << " " << cell;
+        for (const Lines& body : loops)
+          for (const std::string& line : body) {
+            EXPECT_FALSE(has(line, vector) && (has(line, "(%rsp)") || has(line, "(%rbp)"))) << cell << line;
+            EXPECT_FALSE(has(line, "vmovaps") && !has(line, "(")) << cpu << " " << cell << line;
+          }
+      }
+#else
+  GTEST_SKIP() << "assembly of x86-64";
+#endif
+}
+
+}  // namespace
+}  // namespace rondo
