@@ -42,7 +42,7 @@ const KernelLimit& named(const std::vector<KernelLimit>& all, const std::string&
   return *std::ranges::find_if(all, [&](const KernelLimit& l) { return l.name.ends_with(end); });
 }
 
-constexpr Spec kInference{.mode = Mode::infer, .hidden = 96, .batch = 4, .steps = 7, .input = 32};
+const Spec kInference{.mode = Mode::infer, .hidden = 96, .batch = 4, .steps = 7, .input = 32};
 
 TEST(Limits, CountMultiplyAdds) {
   Rates rates = free_of_cost();
@@ -70,7 +70,7 @@ TEST(Limits, CountMultiplyAddsInWindows) {
 TEST(Limits, CountOperations) {
   for (const auto& [op, times] : {std::pair(ScalarOp::sigmoid, 3), {ScalarOp::tanh, 2}, {ScalarOp::log, 0}}) {
     Rates rates = free_of_cost();
-    rates.stream = [op](ScalarOp asked) { return asked == op ? 1.0 : 0.0; };
+    rates.stream = [op = op](ScalarOp asked) { return asked == op ? 1.0 : 0.0; };
     const std::vector<KernelLimit> all = limits(kInference, rates);
     EXPECT_EQ(sum(all, &KernelLimit::operations), times * 7 * 4 * 96);
     EXPECT_EQ(sum(all, &KernelLimit::least), times * 7 * 4 * 96);

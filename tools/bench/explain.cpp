@@ -1,6 +1,7 @@
 #include "tools/bench/explain.h"
 
 #include <algorithm>
+#include <cctype>
 #include <cstdlib>
 
 #include "codegen/compile.h"
