@@ -18,10 +18,10 @@ struct KernelLimit {
   std::string what;       // its extents, those of its sums, and which loop of time it stands in
   double products = 0;    // multiply-adds of sums
   double operations = 0;  // all else: gates, their gradients, softmax, optimizer
-  double memory = 0;      // reading what each run and tile reads, from the cache that holds what is read again
-  double chain = 0;       // operations of which each waits for the one before
-  double packing = 0;     // copies of operands, read and written
-  double least = 0;       // of all runs
+  double memory = 0;   // reading what each run and tile reads, from the cache that holds what is read again
+  double chain = 0;    // operations of which each waits for the one before
+  double packing = 0;  // copies of operands, read and written
+  double least = 0;    // of all runs
 };
 
 /// Kernels of one name are one, in the order of the program. What is packed before a loop is "pack".
