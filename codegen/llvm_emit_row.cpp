@@ -59,9 +59,10 @@ class RowEmitter {
   std::vector<unsigned> widths() const {
     size_t gates = 1;
     for (const GemmGroup& g : s_.groups) gates = std::max(gates, g.accs.size());
-    const unsigned sums = !takes_wide_blocks(s_.kernel) ? 4 : f_.target.vector_registers >= 32 ? 16 : 12;
+    const unsigned most = f_.target.vector_registers >= 32 ? 16 : 12, least = 4;
+    const size_t vectors = takes_wide_blocks(s_.kernel) ? most / gates : (least + gates - 1) / gates;
     const auto columns = static_cast<unsigned>(s_.columns().constant());
-    unsigned width = std::bit_floor(std::max(1u, sums / static_cast<unsigned>(gates))) * native_;
+    const unsigned width = static_cast<unsigned>(std::bit_floor(std::max<size_t>(vectors, 1))) * native_;
     std::vector<unsigned> all;
     for (unsigned left = columns; left > 0; left %= all.back()) {
       all.push_back(std::min(width, std::max(fitting(left), 4u)));

@@ -8,6 +8,10 @@ using namespace ir;
 
 namespace {
 
+/// Elements of the left operands of a tile that are still in the first cache when the tile starts, though a
+/// panel has passed: 16 KB of f32.
+constexpr int64_t kNearTile = 1 << 12;
+
 struct Touched {
   Access access;
   DType dtype = DType::f32;
@@ -42,6 +46,56 @@ void prefetch_tile(FunctionBuilder& f, const Kernel& kernel, const Values& at, u
     where[column - 1] = f.add(where[column - 1], r);
     for (const Touched& t : all) f.prefetch(t.access, t.dtype, where, f.i64(columns), t.written);
   });
+}
+
+int64_t terms_of_line(DType dtype) { return 64 / static_cast<int64_t>(size_of(dtype)); }
+
+Ahead left_ahead(const GemmTiles& t, const TilePlace& place, const GemmGroup& g, llvm::Value* first_term) {
+  const Access& left = *gemm_operands(t.s.kernel, g.accs[0]).left;
+  const Poly& all = t.s.k_dims(g)[0];
+  const int64_t terms = all.is_constant() ? all.constant() : t.s.blocks.k;
+  if (left.row != kNone || t.s.column() == 0 || !left_in_runs(t.s.kernel, g)) return {};
+  if (t.s.tile.rows * terms > kNearTile) return {};
+  return [=, &t, &left](llvm::Value* term) {
+    Values at = t.variables(place.at);
+    at.push_back(t.f.add(first_term, term));
+    llvm::Value* row = t.following_row(place);
+    for (unsigned r = 0; r < t.s.tile.rows; ++r) {
+      at[t.s.column() - 1] = t.f.add(row, t.f.i64(r));
+      t.f.prefetch(left, t.s.dtype(), at, t.f.i64(1));
+    }
+  };
+}
+
+Ahead panel_ahead(const GemmTiles& t, const TilePlace& place, const GemmGroup& g, Interval terms) {
+  auto in_lines = [&](uint32_t acc) {
+    const Access& right = *gemm_operands(t.s.kernel, acc).right;
+    return right.row == kNone && stride_of(right, t.s.column()) == Poly(1);
+  };
+  if (!std::ranges::all_of(g.accs, in_lines)) return {};
+  return [=, &t, &g](llvm::Value* term) {
+    FunctionBuilder& f = t.f;
+    const int64_t tile = t.s.tile.rows, line = terms_of_line(t.s.dtype());
+    llvm::Value* run = f.b.CreateNSWSub(terms.end, terms.begin);
+    llvm::Value* tiles = f.divide_up(f.b.CreateNSWSub(place.rows.end, place.rows.begin), f.i64(tile));
+    llvm::Value* pieces = f.divide_up(run, f.i64(line));
+    // A shorter block is the only one, of a short sum, whose operands are near, or the last one.
+    llvm::Value* share = f.b.CreateSelect(f.b.CreateICmpEQ(run, f.i64(t.s.blocks.k)),
+                                          f.divide_up(run, f.mul(tiles, pieces)), f.i64(0));
+    llvm::Value* number = f.divide(f.b.CreateNSWSub(place.row, place.rows.begin), f.i64(tile));
+    number = f.add(f.mul(number, pieces), f.divide(term, f.i64(line)));
+    // The panel that follows has the next columns, or, after the last ones, the next terms.
+    llvm::Value* column = f.add(place.block.first, f.i64(place.block.width));
+    llvm::Value* wraps = f.b.CreateICmpSGE(column, f.poly(t.s.columns()));
+    llvm::Value* first = f.mul(number, share);
+    f.for_each(first, f.minimum(f.add(first, share), run), 1, [&](llvm::Value* k) {
+      Values at = t.variables(place.at);
+      at[t.s.column()] = f.b.CreateSelect(wraps, f.i64(0), column);
+      at.push_back(f.add(f.b.CreateSelect(wraps, terms.end, terms.begin), k));
+      for (uint32_t acc : g.accs)
+        f.prefetch(*gemm_operands(t.s.kernel, acc).right, t.s.dtype(), at, f.i64(place.block.width));
+    });
+  };
 }
 
 }  // namespace rondo::codegen

@@ -1,12 +1,24 @@
-// Memory that a tile of a product will need after its sums.
+// Memory that a tile of a product will need after its sums, and that the tiles after it will.
 #pragma once
 
-#include "codegen/llvm_values.h"
+#include "codegen/llvm_gemm_tile.h"
 
 namespace rondo::codegen {
 
 /// Asks for what the kernel's own nodes read of the rows and columns that start at `at`, and for what its
 /// stores write there.
 void prefetch_tile(FunctionBuilder&, const ir::Kernel&, const Values& at, unsigned rows, int64_t columns);
+
+/// Terms of an operand of such elements that share a cache line.
+int64_t terms_of_line(DType);
+
+/// What a tile asks for before each line of its terms, of which `term` is the first, counted from that of its
+/// block; empty: nothing.
+using Ahead = std::function<void(llvm::Value* term)>;
+/// The left operands that the following tile of rows reads at these terms, where they will still be near.
+Ahead left_ahead(const GemmTiles&, const TilePlace&, const GemmGroup&, llvm::Value* first_term);
+/// A part of what the panel of right operands that follows is packed from. All tiles of a panel, together,
+/// ask for all of it: its rows are further apart than a machine foresees, and too many to wait for at once.
+Ahead panel_ahead(const GemmTiles&, const TilePlace&, const GemmGroup&, Interval terms);
 
 }  // namespace rondo::codegen

@@ -17,13 +17,12 @@ namespace {
 constexpr size_t kMaxGroup = 4;
 /// Rows that pass a panel of right operands: whose left operands are packed at a time, or read in place.
 constexpr int64_t kPackedRows = 768, kRowsInPlace = 1536;
-/// Elements of the right operands of a row, or of sums, in the first cache: 32 KB of f32.
+/// Elements of a panel in the first cache: 32 KB of f32.
 constexpr int64_t kNear = 1 << 13;
-/// Terms of a block of k where its length costs nothing: the workspace is for so many, however few a call
-/// has.
-constexpr int64_t kShortTerms = 256;
-/// Elements from one row of a matrix to the next, beyond which they are far apart: half a page of f32.
-constexpr int64_t kCloseRows = 1 << 9;
+/// Elements of sums that pass between blocks of k for little, as they stay in the second cache: 1 MB of f32.
+constexpr int64_t kNearSums = 1 << 18;
+/// Elements from one term of a left operand to the next, up to which it is read in place: 1 KB of f32.
+constexpr int64_t kCloseTerms = 1 << 8;
 
 /// Whether a load, or the row that it goes by, moves with one of the variables first..end-1.
 bool varies(const Nodes& nodes, const Access& a, size_t first, size_t end) {
@@ -63,13 +62,6 @@ Poly padded_columns(const Kernel& kernel, const Target& target) {
   return columns.is_constant() ? Poly(blocks.whole + blocks.rest_width) : columns + Poly(blocks.width - 1);
 }
 
-/// The sums of the largest group.
-int64_t most_gates(const Kernel& kernel) {
-  size_t gates = 1;
-  for (const GemmGroup& g : gemm_groups(kernel)) gates = std::max(gates, g.accs.size());
-  return static_cast<int64_t>(gates);
-}
-
 /// Columns of a panel of right operands: those of a tile, for all accumulators of a group.
 int64_t panel_columns(const Kernel& kernel, const Target& target) {
   return most_gates(kernel) * gemm_columns(kernel, target).widest();
@@ -91,14 +83,12 @@ ColumnVectors column_vectors(const Kernel& kernel, const Target& target) {
 }
 
 /// Vectors of each accumulator of a tile. Four of all accumulators where there are 32 registers, two where
-/// there are 16: the fewest loads for each multiply-add. The row form takes two short vectors for one: it has
-/// the registers, and so has the panels of vectors of twice the length, which levels of x86-64 in one library
-/// then share.
+/// there are 16: the fewest loads for each multiply-add.
 int64_t vectors_of_tile(const Kernel& kernel, const Target& target) {
   if (kernel.schedule.rows > 1) return kernel.schedule.vectors;
   const bool row = kernel.schedule.form == Schedule::Form::row;
   int64_t most = std::max<int64_t>(1, (target.vector_registers >= 32 ? 4 : 2) / most_gates(kernel));
-  if (row && target.vector_bytes <= 16) most *= 2;
+  if (row) most = row_vectors(kernel, target);
   if (!kernel.dims.back().is_constant()) return most;
   if (row) {
     const int64_t lanes = gemm_lanes(kernel, target), columns = kernel.dims.back().constant();
@@ -113,16 +103,21 @@ int64_t vectors_of_tile(const Kernel& kernel, const Target& target) {
 
 bool packs_left(const Kernel& kernel) {
   return std::ranges::any_of(gemm_groups(kernel),
-                             [&](const GemmGroup& g) { return !left_in_runs(kernel, g); });
+                             [&](const GemmGroup& g) { return !left_in_place(kernel, g); });
 }
 
-/// Whether the sums stay in the first cache, so that they pass between blocks of k for nothing.
 bool has_near_sums(const Kernel& kernel) {
   const Poly sums = row_count(kernel) * kernel.dims.back() * Poly(static_cast<int64_t>(kernel.accs.size()));
-  return sums.is_constant() && sums.constant() <= kNear;
+  return sums.is_constant() && sums.constant() <= kNearSums;
 }
 
 }  // namespace
+
+int64_t most_gates(const Kernel& kernel) {
+  size_t gates = 1;
+  for (const GemmGroup& g : gemm_groups(kernel)) gates = std::max(gates, g.accs.size());
+  return static_cast<int64_t>(gates);
+}
 
 Poly extent_of(const std::vector<Poly>& dims) {
   Poly points = 1;
@@ -148,28 +143,6 @@ bool right_in_rows(const Kernel& kernel) {
   for (uint32_t a = 0; a < kernel.accs.size(); ++a)
     if (stride_of(*gemm_operands(kernel, a).right, kernel.dims.size() - 1) != Poly(1)) return false;
   return true;
-}
-
-bool is_row(const Kernel& kernel) {
-  const bool constant = std::ranges::all_of(
-      kernel.accs, [](const Accumulator& acc) { return extent_of(acc.dims).is_constant(); });
-  return row_count(kernel) == Poly(1) && kernel.dims.back().is_constant() && constant;
-}
-
-bool is_near_row(const Kernel& kernel) {
-  Poly terms = 0;
-  for (const Accumulator& acc : kernel.accs) terms = terms + extent_of(acc.dims);
-  return (terms * kernel.dims.back()).constant() <= kNear;
-}
-
-bool takes_wide_blocks(const Kernel& kernel) {
-  if (is_near_row(kernel)) return true;
-  for (uint32_t a = 0; a < kernel.accs.size(); ++a) {
-    const size_t k = kernel.dims.size() + kernel.accs[a].dims.size() - 1;
-    const Poly stride = stride_of(*gemm_operands(kernel, a).right, k);
-    if (!stride.is_constant() || std::abs(stride.constant()) > kCloseRows) return true;
-  }
-  return false;
 }
 
 bool is_packed(const Kernel& kernel) {
@@ -282,6 +255,16 @@ bool left_in_runs(const Kernel& kernel, const GemmGroup& group) {
   return stride_of(*gemm_operands(kernel, group.accs[0]).left, kernel.dims.size()) == Poly(1);
 }
 
+bool left_in_place(const Kernel& kernel, const GemmGroup& group) {
+  if (left_in_runs(kernel, group)) return true;
+  // Or the rows of a tile are in a line, and lines that follow each other along k are close.
+  const Access& left = *gemm_operands(kernel, group.accs[0]).left;
+  const size_t row = kernel.dims.size() - 2;
+  if (kernel.dims.size() < 2 || left.row != kNone || stride_of(left, row) != Poly(1)) return false;
+  const Poly next = stride_of(left, row + 2);
+  return next.is_constant() && std::abs(next.constant()) <= kCloseTerms;
+}
+
 GemmBlocks gemm_blocks(const Kernel& kernel, const Target& target) {
   // A panel of right operands, k x one tile's columns, is read once for each tile of rows: it is meant for a
   // good quarter of the second-level cache (Schedule::panel_kb). The left operands pass once for each panel
@@ -297,7 +280,9 @@ GemmBlocks gemm_blocks(const Kernel& kernel, const Target& target) {
         k[0].is_constant() ? std::max<int64_t>(k[0].constant(), 1) : kernel.schedule.most_terms;
     if (terms > 0 && terms <= 2 * most_k) blocks = {0, terms, true};
   }
-  if (!blocks.whole_k && has_near_sums(kernel)) blocks.k = std::min(blocks.k, kShortTerms);
+  // Where sums pass between blocks for little, the panel stays in the first cache.
+  if (!blocks.whole_k && has_near_sums(kernel) && kernel.schedule.panel_kb == Schedule().panel_kb)
+    blocks.k = std::max<int64_t>(kNear / panel_columns(kernel, target), 1);
   const int64_t rows = gemm_tile(kernel, target).rows;
   const Poly all = kernel.dims.size() > 1 ? kernel.dims[kernel.dims.size() - 2] : Poly(1);
   int64_t most = packs_left(kernel) ? kPackedRows : kRowsInPlace;

@@ -42,10 +42,17 @@ bool is_near_row(const ir::Kernel&);
 /// in the first cache, or where rows are so far apart that each block touches nearly as many pages as all
 /// would.
 bool takes_wide_blocks(const ir::Kernel&);
+/// Vectors of each accumulator of packed operands of the row form: the fewest that make four chains of sums,
+/// which is what reading the second cache needs, or eight, which the multipliers do, where there are the
+/// registers and much of the matrices is in the first cache. Of short vectors twice as many: so panels are
+/// those of vectors of twice the length, and levels of x86-64 in one library share them.
+int64_t row_vectors(const ir::Kernel&, const Target&);
 /// Whether right operands have packed copies, made before a loop.
 bool is_packed(const ir::Kernel&);
 /// The groups of a kernel that is_gemm.
 std::vector<GemmGroup> gemm_groups(const ir::Kernel&);
+/// The sums of the largest of them.
+int64_t most_gates(const ir::Kernel&);
 GemmOperands gemm_operands(const ir::Kernel&, uint32_t acc);
 /// The operand as an expression of its own: the last node.
 ir::Nodes operand_nodes(const ir::Kernel&, uint32_t acc, const ir::Access& operand);
@@ -86,6 +93,8 @@ ir::Poly packed_size(const ir::Kernel&, uint32_t group, const Target&);
 bool right_in_rows(const ir::Kernel&);
 /// Whether the elements of a group's left operand follow each other along k, as they are read.
 bool left_in_runs(const ir::Kernel&, const GemmGroup&);
+/// Whether tiles of the gemm form with Schedule::block read a group's left operand where it is.
+bool left_in_place(const ir::Kernel&, const GemmGroup&);
 
 /// Blocks of the gemm form with Schedule::block, of a kernel whose dims are merged (simplify_kernel.h).
 struct GemmBlocks {

@@ -151,8 +151,10 @@ TEST(Gemm, Doubles) {
   expect_product({30, 40, 12, 1, 1, true, false, DType::f64});
 }
 
-/// More rows and terms than a block has.
+/// More rows and terms than a block has; left operands whose terms are close, and read in place, or far
+/// apart.
 TEST(Gemm, Blocks) {
+  expect_product({120, 70, 300, 1, 1, true, false}, {{}}, 1e-3);
   expect_product({258, 18, 258, 1, 1, true, false}, {{}}, 1e-3);
   expect_product({3, 18, 520, 2, 2}, {{}}, 1e-3);
 }
