@@ -31,8 +31,25 @@ std::vector<Source> sources_in_windows(const Func& body, const Attrs& scan, Flag
   return source;
 }
 
+/// What an op waits for that is narrower than its result, as the mean that a normalisation takes from its
+/// elements: operands of broadcasts that are not at hand. None if it waits for anything else.
+std::vector<Value> narrow_operands(const Func& body, const Op& op, const std::vector<Source>& source) {
+  std::vector<Value> narrow;
+  if (!def_of(op.kind).cheap) return {};
+  for (Value v : op.operands) {
+    if (source[v.id] != Source::none) continue;
+    const Op* from = body.def(v);
+    if (!from || from->kind != OpKind::broadcast ||
+        body.type(v).rank() == body.type(from->operands[0]).rank())
+      return {};
+    narrow.push_back(v);
+  }
+  return narrow;
+}
+
 /// Decides for the values that are `needed`, which this closes over the operands of recomputed ops. A value
-/// is recomputed if its op is a leaf, or cheap with all operands at hand; anything else is stashed.
+/// is recomputed if its op is a leaf, or cheap with all operands at hand; anything else is stashed, or what
+/// is narrower and enough to make it again.
 std::vector<Source> choose_sources(const Func& body, const Attrs& scan, Flags& needed) {
   if (scan.window.is_named()) return sources_in_windows(body, scan, needed);
   std::vector<Source> source(body.values.size(), Source::none);
@@ -50,10 +67,17 @@ std::vector<Source> choose_sources(const Func& body, const Attrs& scan, Flags& n
     bool at_hand = op && op->kind != OpKind::scan && (op->operands.empty() || def_of(op->kind).cheap);
     for (size_t i = 0; at_hand && i < op->operands.size(); ++i)
       at_hand = source[op->operands[i].id] != Source::none;
-    if (at_hand)
+    if (at_hand) {
       source[id] = Source::recomputed;
-    else if (needed[id])
-      source[id] = Source::stashed;
+    } else if (needed[id]) {
+      const std::vector<Value> narrow = op ? narrow_operands(body, *op, source) : std::vector<Value>();
+      for (Value v : narrow) {
+        const Value stashed = body.def(v)->operands[0];
+        source[v.id] = Source::recomputed;
+        if (source[stashed.id] == Source::none) source[stashed.id] = Source::stashed;
+      }
+      source[id] = narrow.empty() ? Source::stashed : Source::recomputed;
+    }
   }
   for (uint32_t id = static_cast<uint32_t>(body.values.size()); id-- > 0;)
     if (needed[id] && source[id] == Source::recomputed)
