@@ -60,8 +60,8 @@ class SumSinker {
       : func_(func),
         scan_(op),
         operands_(operands),
-        summands_(summands_of(scan_)),
         contracts_(contracting_values(scan_.body)),
+        summands_(sunk(summands_of(scan_))),
         uses_(use_counts(scan_.body)),
         after_(func, op, operands, keep(), terms_after()) {}
 
@@ -89,20 +89,78 @@ class SumSinker {
   /// operands.
   const Op* contracting(Value f) const { return contracts_[f.id] ? scan_.body.def(f) : nullptr; }
 
+  /// The contractions that f is linear in.
+  void visit_contractions(Value f, const std::function<void(const Op&)>& visit) const {
+    const Op* op = contracting(f);
+    if (!op) return;
+    if (summed(*op)) return visit(*op);
+    for (Value v : op->operands) visit_contractions(v, visit);
+  }
+
+  /// Without sums of rows whose terms nothing else needs after the scan, as those of the gradients of gains:
+  /// a step adds them up while they are near.
+  std::vector<Value> sunk(std::vector<Value> summands) const {
+    const Flags at_hand = at_hand_after(summands);
+    for (Value& f : summands) {
+      bool stays = false;
+      if (f)
+        visit_contractions(f, [&](const Op& op) { stays |= sums_rows(op) && !at_hand[op.operands[0].id]; });
+      if (stays) f = {};
+    }
+    return summands;
+  }
+
+  bool sums_rows(const Op& op) const {
+    const size_t rank = scan_.body.type(op.operands[0]).rank();
+    return op.kind == OpKind::reduce_sum && std::ranges::none_of(op.attrs.axes, [&](int64_t a) {
+             return a + 1 == static_cast<int64_t>(rank);
+           });
+  }
+
+  /// What the scan reads or leaves anyway, products after it read, or is made of such by cheap ops.
+  Flags at_hand_after(const std::vector<Value>& summands) const {
+    const Func& body = scan_.body;
+    Flags at_hand(body.values.size());
+    for (uint32_t i = 0; i < body.params.size(); ++i)
+      at_hand[body.params[i].id] = i < scan_.consts || i >= scan_.consts + scan_.carries;
+    for (uint32_t i = 0; i < scan_.ys; ++i) at_hand[scan_.y_value(i).id] = true;
+    for (Value f : summands)
+      if (f)
+        visit_contractions(f, [&](const Op& op) {
+          if (!sums_rows(op))
+            for (Value v : op.operands) at_hand[v.id] = true;
+        });
+    for (size_t k = body.ops.size(); k-- > 0;)
+      if (const Op& op = body.ops[k]; def_of(op.kind).cls == OpClass::placed && at_hand[op.result().id])
+        for (Value v : op.operands) at_hand[v.id] = true;
+    for (const Op& op : body.ops)
+      at_hand[op.result().id] |= def_of(op.kind).cheap && std::ranges::all_of(op.operands, [&](Value v) {
+                                   return at_hand[v.id] != 0;
+                                 });
+    return at_hand;
+  }
+
   /// Terms of sums that are made of one value of the step and of what is at hand after the scan: rather that
-  /// value leaves the scan, which it often does anyway, as dz of a peephole's  sum of dz c.
+  /// value leaves the scan, which it often does anyway, as dz of a peephole's  sum of dz c, or as dz of the
+  /// one row whose sum over rows is dz in another shape.
   Flags terms_after() const {
     Flags terms(scan_.body.values.size());
     std::set<Value> seen;
     const std::function<void(Value)> visit = [&](Value f) {
       const Op* op = contracting(f);
-      if (!op || !seen.insert(f).second) return;
+      if (!seen.insert(f).second) return;
+      if (!op) return void(terms[f.id] = is_reshaped(f));
       if (!summed(*op)) return void(std::ranges::for_each(op->operands, visit));
       if (op->kind == OpKind::reduce_sum) terms[op->operands[0].id] = is_of_one_value(op->operands[0]);
     };
     for (Value f : summands_)
       if (f) visit(f);
     return terms;
+  }
+
+  bool is_reshaped(Value term) const {
+    const Op* op = scan_.body.def(term);
+    return op && uses_[term.id] == 1 && op->kind == OpKind::reshape;
   }
 
   bool is_of_one_value(Value term) const {
@@ -142,8 +200,8 @@ class SumSinker {
   const Func& func_;
   const ScanView scan_;
   const std::vector<Value>& operands_;
-  const std::vector<Value> summands_;
   const Flags contracts_;  // of the values of the body
+  const std::vector<Value> summands_;
   const std::vector<uint32_t> uses_;
   AfterScan after_;
   std::set<Value> seen_;
