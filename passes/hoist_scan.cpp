@@ -71,19 +71,30 @@ class Hoister {
     return names;
   }
 
-  /// Hoisted are ops that pay, ys that need no carry, and what they are made of.
+  /// Hoisted are ops that pay, ys that need no carry, and what they are made of. Rows that are normalised
+  /// stay where there are steps anyway: a step reads them several times while they are near.
   void choose() {
     hoisted_.assign(scan_.body.values.size(), false);
+    const Flags normalised = normalised_values();
     auto mark = [&](Value v) {
       if (needs(v) != Needs::carries && scan_.body.def(v)) hoisted_[v.id] = true;
     };
-    for (uint32_t i = 0; i < scan_.ys; ++i) mark(scan_.y_value(i));
+    for (uint32_t i = 0; i < scan_.ys; ++i)
+      if (const Value y = scan_.y_value(i); scan_.carries == 0 || !normalised[y.id]) mark(y);
     for (size_t k = scan_.body.ops.size(); k-- > 0;) {
       const Op& op = scan_.body.ops[k];
       if (!pays(op, needs(op.result())) && !any_result(op, hoisted_)) continue;
       for (uint32_t i = 0; i < op.result_count; ++i) hoisted_[op.result(i).id] = true;
       for (Value v : op.operands) mark(v);
     }
+  }
+
+  Flags normalised_values() const {
+    Flags normalised = normalising_values(scan_.body);
+    for (const Op& op : scan_.body.ops)
+      if (std::ranges::any_of(op.operands, [&](Value v) { return normalised[v.id]; }))
+        for (uint32_t i = 0; i < op.result_count; ++i) normalised[op.result(i).id] = true;
+    return normalised;
   }
 
   void hoist() {

@@ -1,5 +1,7 @@
 #include "passes/liveness.h"
 
+#include "ir/op_def.h"
+
 namespace rondo::passes {
 
 using namespace ir;
@@ -26,6 +28,19 @@ Flags changing_values(const ScanView& scan) {
     for (uint32_t i = 0; i < op.result_count; ++i)
       for (Value v : op.operands) changing[op.result(i).id] |= changing[v.id];
   return changing;
+}
+
+Flags normalising_values(const Func& func) {
+  Flags brought_back(func.values.size()), normalising(func.values.size());
+  for (size_t k = func.ops.size(); k-- > 0;) {
+    const Op& op = func.ops[k];
+    const uint32_t id = op.result().id;
+    const OpClass cls = def_of(op.kind).cls;
+    normalising[id] = cls == OpClass::reduction && brought_back[id];
+    if (op.kind != OpKind::broadcast && !(cls == OpClass::pointwise && brought_back[id])) continue;
+    for (Value v : op.operands) brought_back[v.id] = true;
+  }
+  return normalising;
 }
 
 }  // namespace rondo::passes

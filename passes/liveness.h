@@ -16,4 +16,8 @@ bool any_result(const ir::Op& op, const Flags& values);
 /// x.
 Flags changing_values(const ir::ScanView& scan);
 
+/// For each value of func: whether it is a reduction that is brought back over what it was made of, as the
+/// mean of a normalisation is. Who computes it reads a row several times.
+Flags normalising_values(const ir::Func& func);
+
 }  // namespace rondo::passes

@@ -34,10 +34,10 @@ Flags sinkable_values(const ScanView& scan, const Flags& changing) {
 }
 
 /// Sunk are products and gathers, reductions of what is at hand outside anyway, and all that follows from
-/// them.
+/// them. Rows that are normalised stay: a step reads them several times while they are near.
 Flags sunk_values(const ScanView& scan, const Flags& changing) {
   const Func& body = scan.body;
-  const Flags sinkable = sinkable_values(scan, changing);
+  const Flags sinkable = sinkable_values(scan, changing), normalising = normalising_values(body);
   Flags sunk(body.values.size()), at_hand(body.values.size());
   for (uint32_t i = 0; i < body.params.size(); ++i)
     at_hand[body.params[i].id] = i < scan.consts || i >= scan.consts + scan.carries;
@@ -50,7 +50,8 @@ Flags sunk_values(const ScanView& scan, const Flags& changing) {
     const bool all_at_hand =
         std::all_of(op.operands.begin(), op.operands.end(), [&](Value v) { return at_hand[v.id]; });
     const bool product = op.kind == OpKind::matmul || op.kind == OpKind::gather;
-    const bool pays = changing[id] && (product || (def.cls == OpClass::reduction && all_at_hand));
+    const bool reduces = def.cls == OpClass::reduction && all_at_hand && !normalising[id];
+    const bool pays = changing[id] && (product || reduces);
     sunk[id] = sinkable[id] && (follows || pays);
     at_hand[id] |= sunk[id] || (all_at_hand && def.cheap);
   }
