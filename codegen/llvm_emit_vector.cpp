@@ -1,5 +1,8 @@
+#include <algorithm>
 #include <bit>
+#include <iterator>
 #include <limits>
+#include <span>
 
 #include "codegen/llvm_emit.h"
 #include "codegen/simplify_kernel.h"
@@ -97,19 +100,37 @@ class VectorEmitter {
     // Accumulators take several vectors at once: more than one chain of additions, and longer runs in each
     // row.
     std::vector<unsigned> widths = {lanes};
-    if (!kernel_.accs.empty() && lanes >= 8) widths.insert(widths.begin(), 4 * lanes);
+    if (!kernel_.accs.empty() && lanes >= 8) widths.insert(widths.begin(), vectors_at_once(lanes) * lanes);
     for_lanes(f_, kernel_.dims.back(), widths, visit);
   }
 
+  /// Vectors of columns that accumulators take at once: so many that half of the registers hold them all.
+  unsigned vectors_at_once(unsigned lanes) const {
+    const unsigned bytes = lanes * static_cast<unsigned>(size_of(kernel_.accs[0].dtype));
+    const unsigned registers =
+        static_cast<unsigned>(f_.target.vector_registers * f_.target.vector_bytes) / bytes;
+    return std::clamp<unsigned>(registers / 2 / static_cast<unsigned>(kernel_.accs.size()), 1, 4);
+  }
+
   void emit_point(const Scope& scope) {
-    Values accs(kernel_.accs.size());
-    for (size_t a = 0; a < accs.size(); ++a) {
-      const Accumulator& acc = kernel_.accs[a];
-      bool in_lanes = acc.lanes || (scope.lanes == 1 && acc.kind != AccKind::sum && !acc.dims.empty());
-      accs[a] = in_lanes ? accumulate_lanes(acc, scope) : accumulate(acc, scope);
+    const std::vector<Accumulator>& all = kernel_.accs;
+    Values accs;
+    while (accs.size() < all.size()) {
+      const auto first = all.begin() + static_cast<std::ptrdiff_t>(accs.size());
+      const bool lanes = in_lanes(*first, scope);
+      const auto end = std::find_if(first, all.end(), [&](const Accumulator& a) {
+        return a.dims != first->dims || in_lanes(a, scope) != lanes;
+      });
+      const std::span<const Accumulator> walk(first, end);
+      std::ranges::copy(lanes ? accumulate_lanes(walk, scope) : accumulate(walk, scope),
+                        std::back_inserter(accs));
     }
     NodeValues values(f_, kernel_.nodes, scope, accs);
     for (const Store& s : kernel_.stores) values.store(s);
+  }
+
+  static bool in_lanes(const Accumulator& acc, const Scope& scope) {
+    return acc.lanes || (scope.lanes == 1 && acc.kind != AccKind::sum && !acc.dims.empty());
   }
 
   // The state of an accumulator: its sum, its maximum, or the maximum and its index.
@@ -151,21 +172,53 @@ class VectorEmitter {
     return next;
   }
 
-  llvm::Value* accumulate(const Accumulator& acc, const Scope& scope) {
-    Values state =
-        f_.fold_box(acc.dims, scope.variables, initial(acc, scope.lanes),
+  // Several accumulators over the same dims take one walk: their states stand one after the other.
+  using Walk = std::span<const Accumulator>;
+
+  Values initial(Walk accs, unsigned lanes) {
+    Values states;
+    for (const Accumulator& acc : accs) std::ranges::copy(initial(acc, lanes), std::back_inserter(states));
+    return states;
+  }
+
+  /// The state of each.
+  static std::vector<Values> parted(Walk accs, const Values& states) {
+    std::vector<Values> parts;
+    auto next = states.begin();
+    for (const Accumulator& acc : accs) {
+      const auto end = next + (acc.kind == AccKind::argmax ? 2 : 1);
+      parts.emplace_back(next, end);
+      next = end;
+    }
+    return parts;
+  }
+
+  Values step(Walk accs, const Scope& scope, const Values& states, llvm::Value* index) {
+    const std::vector<Values> parts = parted(accs, states);
+    Values next;
+    for (size_t a = 0; a < accs.size(); ++a)
+      std::ranges::copy(step(accs[a], scope, parts[a], index), std::back_inserter(next));
+    return next;
+  }
+
+  Values accumulate(Walk accs, const Scope& scope) {
+    const Values states =
+        f_.fold_box(accs[0].dims, scope.variables, initial(accs, scope.lanes),
                     [&](const Values& variables, llvm::Value* number, const Values& carried) {
                       Scope inner = scope;
                       inner.variables = variables;
-                      return step(acc, inner, carried, f_.b.CreateTrunc(number, f_.b.getInt32Ty()));
+                      return step(accs, inner, carried, f_.b.CreateTrunc(number, f_.b.getInt32Ty()));
                     });
-    return state.back();
+    Values results;
+    for (const Values& state : parted(accs, states)) results.push_back(state.back());
+    return results;
   }
 
   /// The last reduced dim in lanes; what is left of it, with a mask.
-  llvm::Value* accumulate_lanes(const Accumulator& acc, const Scope& scope) {
-    std::vector<Poly> outer(acc.dims.begin(), acc.dims.end() - 1);
-    llvm::Value* extent = f_.poly(acc.dims.back());
+  Values accumulate_lanes(Walk accs, const Scope& scope) {
+    const std::vector<Poly>& dims = accs[0].dims;
+    std::vector<Poly> outer(dims.begin(), dims.end() - 1);
+    llvm::Value* extent = f_.poly(dims.back());
     llvm::Value* whole = f_.b.CreateAnd(extent, f_.i64(-static_cast<int64_t>(kSumLanes)));
     int lane_variable = static_cast<int>(rank_ + outer.size());
     auto fold_last = [&](const Values& variables, llvm::Value* number, const Values& carried) {
@@ -173,7 +226,7 @@ class VectorEmitter {
         Scope inner{variables, lane_variable, kSumLanes, mask};
         inner.variables.push_back(i);
         llvm::Value* index = f_.b.CreateTrunc(f_.add(f_.mul(number, extent), i), f_.b.getInt32Ty());
-        Values next = step(acc, inner, before, numbered(index));
+        Values next = step(accs, inner, before, numbered(index));
         for (size_t v = 0; mask && v < next.size(); ++v)
           next[v] = f_.b.CreateSelect(mask, next[v], before[v]);
         return next;
@@ -185,7 +238,11 @@ class VectorEmitter {
         return advance(i, f_.lanes_below(i, extent, kSumLanes), before);
       });
     };
-    return combine(acc, f_.fold_box(outer, scope.variables, initial(acc, kSumLanes), fold_last));
+    const Values states = f_.fold_box(outer, scope.variables, initial(accs, kSumLanes), fold_last);
+    const std::vector<Values> parts = parted(accs, states);
+    Values results;
+    for (size_t a = 0; a < accs.size(); ++a) results.push_back(combine(accs[a], parts[a]));
+    return results;
   }
 
   llvm::Value* numbered(llvm::Value* first) {

@@ -4,6 +4,7 @@
 #include "codegen/compile.h"
 #include "codegen/in_place.h"
 #include "codegen/lower_region.h"
+#include "codegen/merge_sums.h"
 #include "codegen/nest_buffers.h"
 #include "codegen/plan_memory.h"
 #include "codegen/schedule.h"
@@ -44,6 +45,7 @@ class FunctionLowering {
     program.stmts = lower_region(p_, f_, inputs_, destinations);
     for (const Signature::Alias& alias : options_.aliases) finish_update(alias, destinations[alias.output]);
     if (options_.bound_rows) bound_rows(p_);
+    if (!is_skipped("merge-sums")) merge_sums(program);
     if (!is_skipped("share-columns")) share_columns(p_);
     if (!is_skipped("nest-buffers")) nest_buffers(program);
     const Target target = target_for(options_.cpu, options_.features, options_.triple);
