@@ -138,7 +138,8 @@ llvm::Value* VectorMath::tanh(llvm::Value* x) {
            : horner(z, {-0.3333319127559662, 0.1332913190126419, -0.05355997011065483, 0.02009437419474125,
                         -0.005140512716025114});
   llvm::Value* small = fma(b_.CreateFMul(size, z), p, size);
-  llvm::Value* result = b_.CreateSelect(b_.CreateFCmpOLT(size, number(x, 0.7)), small, large);
+  // The half that is ready last is chosen if the condition holds, so that its last step may run under a mask.
+  llvm::Value* result = b_.CreateSelect(b_.CreateFCmpUGE(size, number(x, 0.7)), large, small);
   return b_.CreateBinaryIntrinsic(llvm::Intrinsic::copysign, result, x);
 }
 
@@ -174,9 +175,14 @@ llvm::Value* VectorMath::sigmoid(llvm::Value* x) {
   llvm::Value* r = b_.CreateFNeg(minus_r);
   llvm::Value* scale = power_of_two(shift ? b_.CreateSub(n, integer(x, shift)) : n);
   llvm::Value* unit = number(x, std::ldexp(1.0, -shift));
-  llvm::Value* bounded = b_.CreateSelect(b_.CreateICmpSLT(n, integer(x, 100)), n, integer(x, 100));
+  // The exponents of 2^-n and of the scale have one sum for all n. Where results are no denormals, n is at
+  // most the bias.
+  llvm::Type* integers = integer_type(x);
+  const int64_t exponents = static_cast<int64_t>((wide ? 2046 : 254) - shift) << (digits - 1);
+  llvm::Value* bits = b_.CreateSub(integer(x, exponents), b_.CreateBitCast(scale, integers));
+  if (!flushes) bits = b_.CreateBinaryIntrinsic(llvm::Intrinsic::smax, bits, integer(x, 0));
   llvm::Value* inverse = b_.CreateSelect(b_.CreateICmpSGE(n, integer(x, digits)),
-                                         power_of_two(b_.CreateNeg(bounded)), number(x, 0));
+                                         b_.CreateBitCast(bits, x->getType()), number(x, 0));
   llvm::Value* denominator = fma(expm1_core(r, inverse), scale, b_.CreateFAdd(scale, unit));
   llvm::Value* result = b_.CreateFDiv(number(x, 1), denominator);
   return shift ? b_.CreateFMul(result, unit) : result;
