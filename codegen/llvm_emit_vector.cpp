@@ -17,6 +17,9 @@ namespace {
 // The order of a sum in lanes is defined with this many, whatever the target.
 constexpr unsigned kSumLanes = 16;
 
+/// Vectors of a copy that is no loop.
+constexpr int64_t kShortCopy = 4;
+
 bool any_double(const Kernel& kernel) {
   auto wide = [](const Nodes& nodes) {
     return std::ranges::any_of(nodes, [](const Node& n) { return n.dtype == DType::f64; });
@@ -97,6 +100,11 @@ class VectorEmitter {
       at.push_back(first);
       emit_point({at, static_cast<int>(rank_ - 1), width, mask});
     };
+    if (is_short_copy(lanes)) {
+      for (int64_t first = 0; first < kernel_.dims.back().constant(); first += lanes)
+        visit(f_.i64(first), lanes, nullptr);
+      return;
+    }
     // Accumulators take several vectors at once: more than one chain of additions, and longer runs in each
     // row.
     std::vector<unsigned> widths = {lanes};
@@ -131,6 +139,13 @@ class VectorEmitter {
 
   static bool in_lanes(const Accumulator& acc, const Scope& scope) {
     return acc.lanes || (scope.lanes == 1 && acc.kind != AccKind::sum && !acc.dims.empty());
+  }
+
+  /// Few vectors, stored as they are loaded: without a loop LLVM takes what was just computed from registers.
+  bool is_short_copy(unsigned lanes) const {
+    const Poly& columns = kernel_.dims.back();
+    return kernel_.accs.empty() && kernel_.nodes.size() == 1 && columns.is_constant() &&
+           columns.constant() % lanes == 0 && columns.constant() <= kShortCopy * lanes;
   }
 
   // The state of an accumulator: its sum, its maximum, or the maximum and its index.
