@@ -31,9 +31,24 @@ void for_column_blocks(FunctionBuilder& f, const GemmShape& s, const VisitBlock&
   if (s.cut.rest > 0) visit({whole, s.cut.rest_width, true});
 }
 
+namespace {
+
+/// A number that is odd at every other step of the loop around, or at every other call; null: there is none.
+llvm::Value* turn_of(FunctionBuilder& f, const GemmShape& s) {
+  if (!f.loops().empty()) return f.loop_variable(f.loops().back());
+  if (s.kernel.schedule.workspace == kNone) return nullptr;
+  llvm::Value* at = f.base(s.kernel.schedule.workspace);
+  llvm::Value* turn = f.b.CreateLoad(f.b.getInt32Ty(), at);
+  f.b.CreateStore(f.b.CreateNot(turn), at);
+  return turn;
+}
+
+}  // namespace
+
 void to_and_fro(FunctionBuilder& f, const GemmShape& s, const VisitBlock& visit) {
-  if (f.loops().empty()) return for_column_blocks(f, s, visit);
-  llvm::Value* odd = f.b.CreateTrunc(f.loop_variable(f.loops().back()), f.b.getInt1Ty());
+  llvm::Value* turn = turn_of(f, s);
+  if (!turn) return for_column_blocks(f, s, visit);
+  llvm::Value* odd = f.b.CreateTrunc(turn, f.b.getInt1Ty());
   const int64_t final_block = s.cut.whole - s.cut.width;
   f.for_each(f.i64(0), f.i64(s.cut.whole), s.cut.width, [&](llvm::Value* n) {
     visit({f.b.CreateSelect(odd, f.b.CreateNSWSub(f.i64(final_block), n), n), s.cut.width, false});

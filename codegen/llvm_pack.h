@@ -52,8 +52,8 @@ llvm::Value* last_value(FunctionBuilder&, const ir::Nodes&, const Scope&);
 llvm::Value* load_right(FunctionBuilder&, const GemmShape&, uint32_t acc, Values at, const ColumnBlock&,
                         const ColumnVector&);
 
-/// Blocks of columns, at every other step of the loop around in falling order: what a step reads last is
-/// still in a near cache when the next step starts with it, though all of it does not fit.
+/// Blocks of columns, at every other step of the loop around, or call, in falling order: what a step reads
+/// last is still in a near cache when the next one starts with it, though all of it does not fit.
 void to_and_fro(FunctionBuilder&, const GemmShape&, const VisitBlock& visit);
 
 /// Copies the right operands of a group to their packed form.

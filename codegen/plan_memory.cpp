@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <map>
 #include <numeric>
+#include <set>
 
 namespace rondo::codegen {
 namespace {
@@ -22,8 +23,10 @@ class LifeTimes {
     visit(program.stmts, {});
   }
 
-  /// The life of a buffer: every use widened to the outermost loop that does not hold all uses.
+  /// The life of a buffer: every use widened to the outermost loop that does not hold all uses; all the time,
+  /// if the next call finds it.
   Interval life(BufferId b) const {
+    if (kept_.contains(b)) return {0, clock_};
     const auto& uses = paths_.at(b);
     size_t common = uses.front().size() - 1;
     for (const auto& path : uses) {
@@ -81,6 +84,8 @@ class LifeTimes {
     for (const Store& s : k.stores) note(s.access.buffer, path);
     for (BufferId b : k.schedule.packed) note(b, path);
     note(k.schedule.workspace, path);
+    if (k.schedule.form == Schedule::Form::row && k.schedule.workspace != kNone)
+      kept_.insert(hosts_[k.schedule.workspace]);
     for (const Count& c : program_.counts) note(c.buffer, path);  // kernels may use any
   }
 
@@ -92,6 +97,7 @@ class LifeTimes {
   const std::vector<BufferId>& hosts_;
   std::map<const Stmt*, Interval> spans_;
   std::map<BufferId, std::vector<Path>> paths_;
+  std::set<BufferId> kept_;  // from call to call
   int64_t clock_ = 0;
 };
 

@@ -35,8 +35,8 @@ void written_buffers(const std::vector<Stmt>& stmts, std::set<BufferId>& out) {
 class Scheduler {
  public:
   Scheduler(ProgramBuilder& p, const Target& target, const std::vector<uint32_t>& constants,
-            const ScheduleChoice& choice)
-      : p_(p), target_(target), constants_(constants), choice_(choice) {}
+            const ScheduleChoice& choice, bool keeps_scratch)
+      : p_(p), target_(target), constants_(constants), choice_(choice), keeps_scratch_(keeps_scratch) {}
 
   void run() { p_.program.stmts = walk(std::move(p_.program.stmts)); }
 
@@ -99,6 +99,9 @@ class Scheduler {
     for (uint32_t g = 0; g < groups.size(); ++g) pack(kernel, groups[g], g);
     if (!in_place && std::ranges::count(kernel->schedule.packed, kNone) > 0)
       kernel->schedule.form = Schedule::Form::gemm;
+    if (keeps_scratch_ && loops_.empty() && kernel->schedule.form == Schedule::Form::row &&
+        is_packed(*kernel))
+      kernel->schedule.workspace = p_.new_buffer(kernel->name + ".turn", DType::i32, 1);
   }
 
   /// A tile is told as a whole; the sums of a group share its vectors. One row has nothing to choose.
@@ -211,14 +214,15 @@ class Scheduler {
   const Target& target_;
   const std::vector<uint32_t>& constants_;
   const ScheduleChoice& choice_;
+  bool keeps_scratch_;
   std::vector<Enclosing> loops_;
 };
 
 }  // namespace
 
 void schedule(ProgramBuilder& p, const Target& target, const std::vector<uint32_t>& constants,
-              const ScheduleChoice& choice) {
-  Scheduler(p, target, constants, choice).run();
+              const ScheduleChoice& choice, bool keeps_scratch) {
+  Scheduler(p, target, constants, choice, keeps_scratch).run();
 }
 
 }  // namespace rondo::codegen

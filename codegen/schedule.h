@@ -11,7 +11,9 @@ namespace rondo::codegen {
 /// before the loop; outside of loops, large ones are blocked for the caches.
 /// Of inputs that are constants, packed copies are asked for instead (LoopProgram::prepared).
 /// What `choice` tells is not chosen. Loops that may run by points are marked (point_loops.h).
+/// `keeps_scratch`: a call finds its scratch memory as the last one left it, so that what that one read last,
+/// and what is near, is read first. Whatever stands there, results are the same.
 void schedule(ProgramBuilder&, const Target&, const std::vector<uint32_t>& constants = {},
-              const ScheduleChoice& choice = {});
+              const ScheduleChoice& choice = {}, bool keeps_scratch = false);
 
 }  // namespace rondo::codegen

@@ -2,9 +2,12 @@
 // looks like.
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "codegen/compile.h"
 #include "codegen/interpreter.h"
 #include "codegen/plan_memory.h"
+#include "codegen/target.h"
 #include "ir/evaluator.h"
 #include "ir/text.h"
 #include "passes/passes.h"
@@ -209,6 +212,31 @@ TEST(Lower, OneRowTimesAMatrixStaysInRegisters) {
   EXPECT_EQ(form("B", "64"), Schedule::Form::gemm);
   EXPECT_EQ(form("1", "N"), Schedule::Form::gemm);
   EXPECT_EQ(form("1", "8192"), Schedule::Form::row);
+}
+
+/// A row times a constant matrix, in blocks; then one number in memory, which would fit where the turn is.
+TEST(Lower, CallsWalkPackedRowsToAndFroWhereScratchIsKept) {
+  const Func func = parse(R"(
+func @f(%x: f32[1,96], %w: f32[96,128]) -> (f32[1,128]) {
+  %y = matmul %x, %w : f32[1,128]
+  %s = reduce_sum %y {axes=[1]} : f32[1]
+  %b = broadcast %s {axes=[0]} : f32[1,128]
+  %d = sub %y, %b : f32[1,128]
+  return %d
+}
+)");
+  codegen::CompileOptions options;
+  options.constants = {1};
+  const LoopProgram program = codegen::lower(func, options);
+  const Kernel& product = *kernels(program.stmts).at(0);
+  EXPECT_EQ(product.schedule.form, Schedule::Form::row);
+  ASSERT_NE(product.schedule.workspace, kNone);
+  const uint32_t slot = program.buffers[product.schedule.workspace].slot;
+  EXPECT_EQ(std::ranges::count(program.buffers, slot, &Buffer::slot), 1) << to_string(program);
+  EXPECT_GE(std::ranges::count_if(program.buffers, [&](const Buffer& b) { return b.slot != kNone; }), 3);
+  // Of code that is not for this process nobody knows what keeps its memory.
+  options.triple = codegen::target_for().triple;
+  EXPECT_EQ(kernels(codegen::lower(func, options).stmts).at(0)->schedule.workspace, kNone);
 }
 
 TEST(Lower, WeightsAreUpdatedInPlace) {
