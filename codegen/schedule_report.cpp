@@ -96,9 +96,11 @@ class Report {
                     tile.rows + vectors > tile.rows * vectors ? "loads" : "multiply-adds"));
     if (kernel.schedule.block) {
       const GemmBlocks blocks = gemm_blocks(kernel, target_);
+      const auto panel = gemm_workspace(kernel, target_).right.constant() *
+                         static_cast<int64_t>(size_of(kernel.accs[0].dtype));
       lines.push_back(fmt::format(
           "blocks of {} rows and {}{} terms: panels of {} KB of right operands, packed on the way",
-          blocks.rows, blocks.whole_k ? "all " : "", blocks.k, kernel.schedule.panel_kb));
+          blocks.rows, blocks.whole_k ? "all " : "", blocks.k, (panel + 1023) / 1024));
       return;
     }
     lines.push_back(is_packed(kernel) ? "right operands packed before"
