@@ -1,6 +1,7 @@
 #include "codegen/plan_memory.h"
 
 #include <algorithm>
+#include <functional>
 #include <map>
 #include <numeric>
 #include <set>
@@ -110,36 +111,48 @@ bool covers(const Poly& a, const Poly& b) {
   return std::all_of(a.terms().begin(), a.terms().end(), [](const auto& t) { return t.second >= 0; });
 }
 
+Poly bytes_of(const Buffer& buffer) {
+  return buffer.size * Poly(static_cast<int64_t>(size_of(buffer.dtype)));
+}
+
+/// What a named dim (T, B) is taken for to compare sizes.
+constexpr int64_t kTypicalExtent = 64;
+
 }  // namespace
 
 MemoryPlan plan_slots(const LoopProgram& program, const std::vector<BufferId>& hosts) {
   LifeTimes lives(program, hosts);
   struct Entry {
     BufferId buffer;
+    Poly bytes;
     Interval life;
   };
   std::vector<Entry> entries;
   for (BufferId b = 0; b < program.buffers.size(); ++b)
     if (program.buffers[b].kind == Buffer::Kind::scratch && lives.used(b))
-      entries.push_back({b, lives.life(b)});
-  std::stable_sort(entries.begin(), entries.end(),
-                   [](const Entry& a, const Entry& b) { return a.life.first < b.life.first; });
+      entries.push_back({b, bytes_of(program.buffers[b]), lives.life(b)});
+  DimValues typical;
+  for (const std::string& dim : program.dims) typical[dim] = kTypicalExtent;
+  // Large ones first, so that small ones find room in their slots, not they in none.
+  std::ranges::stable_sort(entries, {}, [](const Entry& e) { return e.life.first; });
+  std::ranges::stable_sort(entries, std::greater(),
+                           [&](const Entry& e) { return e.bytes.evaluate(typical); });
   MemoryPlan plan{{}, std::vector<uint32_t>(program.buffers.size(), kNone)};
-  std::vector<int64_t> busy_until;  // per slot
+  std::vector<std::vector<Interval>> lives_in;  // per slot
   for (const Entry& e : entries) {
-    const Buffer& buffer = program.buffers[e.buffer];
-    Poly bytes = buffer.size * Poly(static_cast<int64_t>(size_of(buffer.dtype)));
     uint32_t best = kNone;
     for (uint32_t s = 0; s < plan.slots.size(); ++s) {
-      if (busy_until[s] >= e.life.first || !covers(plan.slots[s], bytes)) continue;
+      const bool busy = std::ranges::any_of(
+          lives_in[s], [&](const Interval& i) { return i.first <= e.life.last && e.life.first <= i.last; });
+      if (busy || !covers(plan.slots[s], e.bytes)) continue;
       if (best == kNone || covers(plan.slots[best], plan.slots[s])) best = s;
     }
     if (best == kNone) {
       best = static_cast<uint32_t>(plan.slots.size());
-      plan.slots.push_back(bytes);
-      busy_until.push_back(0);
+      plan.slots.push_back(e.bytes);
+      lives_in.emplace_back();
     }
-    busy_until[best] = e.life.last;
+    lives_in[best].push_back(e.life);
     plan.slot_of[e.buffer] = best;
   }
   return plan;

@@ -275,5 +275,32 @@ TEST(PlanMemory, BuffersThatDoNotLiveTogetherShareMemory) {
   EXPECT_EQ(codegen::scratch_bytes(p, {{"B", 3}}), 2 * 192);
 }
 
+/// A kernel that reads `from` and writes `to`, one element of each.
+Stmt copy_one(const std::vector<BufferId>& from, BufferId to) {
+  auto kernel = std::make_shared<Kernel>();
+  for (BufferId b : from) {
+    Node load;
+    load.op = ScalarOp::load;
+    load.access.buffer = b;
+    kernel->nodes.push_back(load);
+  }
+  Store store;
+  store.access.buffer = to;
+  kernel->stores.push_back(store);
+  return {kernel, nullptr, nullptr};
+}
+
+TEST(PlanMemory, ASmallBufferDoesNotTakeThePlaceOfALargeOne) {
+  LoopProgram p;
+  for (int64_t elements : {1000, 10, 1000}) {
+    p.buffers.push_back({});
+    p.buffers.back().size = elements;
+  }
+  p.stmts = {copy_one({}, 0), copy_one({0}, 1), copy_one({1}, 2), copy_one({1, 2}, 2)};
+  codegen::plan_memory(p);
+  EXPECT_EQ(p.slots.size(), 2u);
+  EXPECT_EQ(p.buffers[0].slot, p.buffers[2].slot);
+}
+
 }  // namespace
 }  // namespace rondo
