@@ -6,6 +6,7 @@
 #include <iterator>
 #include <map>
 #include <optional>
+#include <set>
 
 #include "codegen/plan_memory.h"
 #include "codegen/point_loops.h"
@@ -24,6 +25,7 @@ constexpr int64_t kTypicalExtents[] = {16, 3, 64};
 struct Placed {
   const Touch* touch;
   Access access;
+  ColumnRange columns;  // of the host's rows
 };
 
 bool not_negative(const Poly& p) {
@@ -42,17 +44,13 @@ class Nester {
       for (const std::string& dim : program.dims) typical_[i][dim] = kTypicalExtents[i];
     for (BufferId b = 0; b < hosts_.size(); ++b) {
       hosts_[b] = b;
-      fixed_[b] = program.buffers[b].kind != Buffer::Kind::scratch;
+      fixed_[b] = program.buffers[b].kind != Buffer::Kind::scratch || program.buffers[b].row < 1;
     }
     for (const Count& c : program.counts)
       if (c.buffer != kNone) fixed_[c.buffer] = true;
-    std::map<const Loop*, bool> by_points = {{nullptr, false}};
     for (const auto& [buffer, touches] : touches_)
-      for (const Touch& t : touches) {
-        const auto [loop, is_new] = by_points.try_emplace(t.loop());
-        if (is_new) loop->second = carried_elements(*t.loop()).has_value();
-        fixed_[buffer] |= loop->second;
-      }
+      for (const Touch& t : touches)
+        if (t.loop() && carried_elements(*t.loop())) by_points_.insert(t.loop());
   }
 
   void run() {
@@ -90,47 +88,90 @@ class Nester {
 
   // --- who may stand where
 
-  /// The columns of the host that hold one row of the buffer, from `column` on; none if rows do not fit rows.
-  std::optional<Member> member(BufferId b, BufferId host, int64_t width, int64_t column) {
-    Member m{b, {width, program_.buffers[host].row, column}, {}};
+  /// The buffer in a place of the host; none if rows do not fit rows.
+  std::optional<Member> member(BufferId b, const Place& place, BufferId host) {
+    Member m{b, place, {}};
     for (const Touch& t : touches_.at(b)) {
       std::optional<Access> access = placed(t, m.place);
       if (!access) return std::nullopt;
-      m.accesses.push_back({&t, std::move(*access)});
+      access->buffer = host;
+      const ColumnRange columns = columns_of(*access, t.extents, m.place.host_width);
+      m.accesses.push_back({&t, std::move(*access), columns});
     }
     return m;
   }
 
-  /// The width of a row of b of which the host has one in each of its own; 0 if there is none.
-  int64_t width_in(BufferId b, BufferId host) const {
-    const Buffer &inner = program_.buffers[b], &outer = program_.buffers[host];
-    const int64_t size = typical_size(b), width = outer.row * size / std::max<int64_t>(typical_size(host), 1);
-    const bool fits =
-        inner.dtype == outer.dtype && width > 0 && inner.size * Poly(outer.row) == outer.size * Poly(width);
-    return fits ? width : 0;
+  Place whole(BufferId host) const {
+    const int64_t row = program_.buffers[host].row;
+    return {row, row, 0};
   }
 
-  static bool meet(const Place& a, const Place& b) {
-    return a.column < b.column + b.width && b.column < a.column + a.width;
+  /// Where b might stand in a host: in columns, of which each row of the host holds a row of b, or in the
+  /// rows of all steps of a state that has one more, for what it is before the first.
+  std::vector<Place> places_in(BufferId b, BufferId host) const {
+    const Buffer &inner = program_.buffers[b], &outer = program_.buffers[host];
+    if (b == host || inner.dtype != outer.dtype) return {};
+    if (const Poly more = outer.size - inner.size; !inner.size.is_constant() && more.is_constant()) {
+      const int64_t first = more.constant();
+      if (first > 0 && first % outer.row == 0) return {{outer.row, outer.row, 0, first}};
+    }
+    const int64_t width = outer.row * typical_size(b) / std::max<int64_t>(typical_size(host), 1);
+    std::vector<Place> places;
+    if (width > 0 && inner.size * Poly(outer.row) == outer.size * Poly(width))
+      for (int64_t column = 0; column + width <= outer.row; column += width)
+        places.push_back({width, outer.row, column});
+    return places;
   }
 
   bool fits(const Group& group, const Member& m) const {
-    return std::ranges::all_of(group, [&](const Member& other) {
-      return !meet(other.place, m.place) || hands_over(refer(other), refer(m), 0, true) ||
-             hands_over(refer(m), refer(other), 0, true);
-    });
+    return std::ranges::all_of(group, [&](const Member& other) { return are_apart(other, m); });
+  }
+
+  /// Whether two may stand where they do, as one hands over to the other what both use.
+  bool are_apart(const Member& a, const Member& b) const {
+    const int64_t first = std::max(a.place.first, b.place.first);
+    const Refs to_b = refs_to(a, b.place, first), to_a = refs_to(b, a.place, first);
+    if (to_a.empty() || to_b.empty()) return true;
+    if (first == 0) return hands_over(to_b, to_a, 0, {true}) || hands_over(to_a, to_b, 0, {true});
+    return hands_over(to_b, stores_of(to_a), 0, {false, first}) ||
+           hands_over(to_a, stores_of(to_b), 0, {false, first});
   }
 
   using Refs = std::vector<const Placed*>;
-  static Refs refer(const Member& m) {
+  /// The accesses of a member to what another one in that place may use too: elements from `first` on.
+  static Refs refs_to(const Member& m, const Place& place, int64_t first) {
     Refs refs;
-    for (const Placed& p : m.accesses) refs.push_back(&p);
+    for (const Placed& p : m.accesses)
+      if (p.columns.first < place.column + place.width && place.column < p.columns.end &&
+          !ends_before(p, first))
+        refs.push_back(&p);
     return refs;
   }
 
+  static bool ends_before(const Placed& p, int64_t element) {
+    const Access& a = p.access;
+    Poly end = a.offset + Poly(1);
+    for (size_t v = 0; v < a.strides.size(); ++v)
+      if (!a.strides[v].is_zero()) end += a.strides[v] * (p.touch->extents[v] - Poly(1));
+    return a.outer.empty() && a.row == kNone && end.is_constant() && end.constant() <= element;
+  }
+
+  /// What is read was written before, so that it is enough to know when that was.
+  static Refs stores_of(const Refs& refs) {
+    Refs stores;
+    std::ranges::copy_if(refs, std::back_inserter(stores), [](const Placed* p) { return p->touch->store; });
+    return stores;
+  }
+
+  struct Common {
+    bool whole;         // there is no other access to the two
+    int64_t first = 0;  // element from which both are
+  };
+
   /// Whether no element of `old` is reached once an element of `fresh` is written over it. All are inside the
-  /// same loops down to `depth`, at one step of each. `whole`: there is no other access to the two.
-  bool hands_over(const Refs& old, const Refs& fresh, size_t depth, bool whole) const {
+  /// same loops down to `depth`, at one step of each.
+  bool hands_over(const Refs& old, const Refs& fresh, size_t depth, Common common) const {
+    if (fresh.empty()) return false;
     auto index = [&](const Placed* p) { return p->touch->path[depth].index; };
     const size_t last = index(*std::ranges::max_element(old, {}, index));
     const size_t first = index(*std::ranges::min_element(fresh, {}, index));
@@ -144,17 +185,18 @@ class Nester {
     const Loop* loop = old_here.front()->touch->path[depth].loop;
     if (!loop) return at_the_same_point(old_here, fresh_here);
     // What is used in one loop only lives from its first to its last use in a step.
-    const bool all_here = whole && old_here.size() == old.size() && fresh_here.size() == fresh.size();
-    return (all_here || step_by_step(old_here, fresh_here, loop->id)) &&
-           hands_over(old_here, fresh_here, depth + 1, all_here);
+    common.whole = common.whole && old_here.size() == old.size() && fresh_here.size() == fresh.size();
+    return (common.whole || step_by_step(old_here, fresh_here, loop->id, common.first)) &&
+           hands_over(old_here, fresh_here, depth + 1, common);
   }
 
-  /// Whether what different steps reach is disjoint.
-  bool step_by_step(const Refs& old, const Refs& fresh, LoopId loop) const {
+  /// Whether what different steps reach from element `first` on is disjoint.
+  bool step_by_step(const Refs& old, const Refs& fresh, LoopId loop, int64_t first) const {
     const Poly step = stride_of_loop(old.front()->access, loop);
     auto within_step = [&](const Placed* p) {
       const Access& a = p->access;
-      Poly last = a.offset;
+      const Poly start = a.offset - Poly(first);
+      Poly last = start;
       bool fine = stride_of_loop(a, loop) == step;
       auto moves = [&](const Poly& by, const Poly& extent) {
         fine = fine && not_negative(by);
@@ -169,7 +211,7 @@ class Nester {
         inside = inside || (s.loop && s.loop->id == loop);
       }
       if (a.row != kNone) moves(a.row_stride, a.rows);
-      return fine && not_negative(a.offset) && not_negative(step - last - Poly(1));
+      return fine && not_negative(start) && not_negative(step - last - Poly(1));
     };
     return !step.is_zero() && std::ranges::all_of(old, within_step) &&
            std::ranges::all_of(fresh, within_step);
@@ -202,10 +244,10 @@ class Nester {
 
   /// What hands over to the host, or it to them; then to these, and so on.
   std::vector<BufferId> linked(BufferId host) {
-    std::vector<Member> open, found = {*member(host, host, program_.buffers[host].row, 0)};
+    std::vector<Member> open, found = {*member(host, whole(host), host)};
     for (BufferId b : all_candidates())
-      if (const int64_t width = b == host ? 0 : width_in(b, host))
-        if (std::optional<Member> m = member(b, host, width, 0)) open.push_back(std::move(*m));
+      if (const std::vector<Place> places = places_in(b, host); !places.empty())
+        if (std::optional<Member> m = member(b, places[0], host)) open.push_back(std::move(*m));
     for (size_t next = 0; next < found.size(); ++next)
       for (size_t i = 0; i < open.size();) {
         if (fits({found[next]}, open[i])) {
@@ -225,17 +267,14 @@ class Nester {
 
   /// What fits into the host, each where there is room first.
   Group grouped(BufferId host, const std::vector<BufferId>& candidates) {
-    const int64_t row = program_.buffers[host].row;
-    Group group = {*member(host, host, row, 0)};
-    for (BufferId b : candidates) {
-      const int64_t width = width_in(b, host);
-      for (int64_t column = 0; column + width <= row; column += width) {
-        Member m = *member(b, host, width, column);
-        if (!fits(group, m)) continue;
-        group.push_back(std::move(m));
+    Group group = {*member(host, whole(host), host)};
+    for (BufferId b : candidates)
+      for (const Place& place : places_in(b, host)) {
+        std::optional<Member> m = member(b, place, host);
+        if (!m || !fits(group, *m)) continue;
+        group.push_back(std::move(*m));
         break;
       }
-    }
     return group;
   }
 
@@ -271,14 +310,21 @@ class Nester {
     std::ranges::stable_sort(candidates, std::less(), size);
     try_in_order();
     if (best.size() == 1) return;
-    for (const Member& m : best) {
-      for (const Placed& p : m.accesses) {
-        *p.touch->access = p.access;
-        p.touch->access->buffer = host;
-      }
-      hosts_[m.buffer] = host;
-    }
+    exchange(best);
+    if (!keeps_points()) return exchange(best);
+    for (const Member& m : best) hosts_[m.buffer] = host;
     fixed_[host] = true;
+  }
+
+  /// Accesses to the members become those to the host; once more, what they were.
+  static void exchange(Group& group) {
+    for (Member& m : group)
+      for (Placed& p : m.accesses) std::swap(*p.touch->access, p.access);
+  }
+
+  /// Whether every loop may still run by points that could before.
+  bool keeps_points() const {
+    return std::ranges::all_of(by_points_, [](const Loop* l) { return carried_elements(*l).has_value(); });
   }
 
   LoopProgram& program_;
@@ -286,6 +332,7 @@ class Nester {
   std::vector<char> fixed_;      // per buffer: keeps its place
   std::vector<BufferId> hosts_;  // per buffer: where it stands
   std::map<BufferId, Touches> touches_;
+  std::set<const Loop*> by_points_;  // loops of one kernel whose points may walk by themselves
   Trips trips_;
 };
 

@@ -23,6 +23,12 @@ bool reads_previous(const Access& load, const Access& store, const Loop& loop) {
   return load == before;
 }
 
+/// Whether a point reads what it writes over at the same step. Buffers that stand in one another have such
+/// elements (nest_buffers.h), each for one point of one step.
+bool is_written_over(const Access& load, const Kernel& kernel) {
+  return std::ranges::any_of(kernel.stores, [&](const Store& s) { return s.access == load; });
+}
+
 }  // namespace
 
 std::optional<std::vector<Carried>> carried_elements(const Loop& loop) {
@@ -37,8 +43,10 @@ std::optional<std::vector<Carried>> carried_elements(const Loop& loop) {
     for (NodeId n = 0; n < kernel.nodes.size(); ++n) {
       const Node& load = kernel.nodes[n];
       if (load.op != ScalarOp::load || load.access.buffer != to.buffer) continue;
-      if (!reads_previous(load.access, to, loop)) return std::nullopt;
-      c.loads.push_back(n);
+      if (reads_previous(load.access, to, loop))
+        c.loads.push_back(n);
+      else if (!is_written_over(load.access, kernel))
+        return std::nullopt;
     }
     if (c.loads.empty()) continue;
     const auto into = std::ranges::count_if(

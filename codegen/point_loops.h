@@ -16,9 +16,9 @@ struct Carried {
 };
 
 /// The carried elements of a loop whose body is one kernel without accumulators that reads, of what it
-/// writes, only what the same point wrote one step before. Then no point needs another: points may be the
-/// outer loop and steps the inner one, with the carried elements in registers and every bit as before.
-/// Nothing for other loops.
+/// writes, only what the same point wrote one step before, or writes over itself. Then no point needs
+/// another: points may be the outer loop and steps the inner one, with the carried elements in registers and
+/// every bit as before. Nothing for other loops.
 std::optional<std::vector<Carried>> carried_elements(const ir::Loop& loop);
 
 /// One step of a carried element h is  a h + b; a and b do not depend on what is carried.

@@ -75,8 +75,17 @@ Poly without_blocks(const Poly::Term& names, int64_t coefficient) {
 }  // namespace
 
 Poly at_most(const LoopProgram& program, const Poly& p) {
-  Poly most = p, result;
-  for (const Count& c : program.counts) most = substitute(most, c.name, c.most);
+  Poly most, result;
+  for (const auto& [names, coefficient] : p.terms()) {
+    Poly term = product(names, coefficient);
+    // What is left of a number may be all of it.
+    for (const Count& c : program.counts) {
+      const bool counted = std::ranges::any_of(
+          term.terms(), [&](const auto& t) { return std::ranges::count(t.first, c.name) > 0; });
+      if (counted) term = coefficient < 0 ? Poly() : substitute(term, c.name, c.most);
+    }
+    most += term;
+  }
   for (const auto& [names, coefficient] : most.terms()) result += without_blocks(names, coefficient);
   return result;
 }

@@ -72,6 +72,7 @@ std::optional<Poly> quotient(const Poly& p, int64_t by) {
 
 std::optional<Access> placed(const Touch& t, const Place& place) {
   Access a = *t.access;
+  a.offset += Poly(place.first);
   if (place.width == place.host_width && place.column == 0) return a;
   bool fits = true;
   auto scale = [&](Poly& stride) {
@@ -96,6 +97,23 @@ std::optional<Access> placed(const Touch& t, const Place& place) {
   scale(a.offset);
   a.offset += Poly(place.column + column);
   return fits && last < place.width ? std::optional(a) : std::nullopt;
+}
+
+ColumnRange columns_of(const Access& a, const std::vector<Poly>& extents, int64_t row) {
+  const ColumnRange all{0, row};
+  auto moves_rows = [&](const Poly& by) { return quotient(by, row).has_value(); };
+  const int64_t first = (a.offset.constant() % row + row) % row;
+  if (!moves_rows(a.offset - Poly(first))) return all;
+  if (a.row != kNone && !moves_rows(a.row_stride)) return all;
+  if (!std::ranges::all_of(a.outer, [&](const auto& o) { return moves_rows(o.second); })) return all;
+  int64_t end = first + 1;
+  for (size_t v = 0; v < a.strides.size(); ++v) {
+    const Poly& stride = a.strides[v];
+    if (moves_rows(stride)) continue;
+    if (!stride.is_constant() || !extents[v].is_constant() || stride.constant() < 0) return all;
+    end += stride.constant() * std::max<int64_t>(extents[v].constant() - 1, 0);
+  }
+  return end <= row ? ColumnRange{first, end} : all;
 }
 
 }  // namespace rondo::codegen

@@ -32,13 +32,20 @@ using Touches = std::vector<Touch>;
 std::map<ir::BufferId, Touches> touches_of(ir::LoopProgram&);
 Trips trips_of(const ir::LoopProgram&);
 
-/// Columns of the rows of a host: element q * width + c stands at q * host_width + column + c.
+/// Columns of the rows of a host: element q * width + c stands at first + q * host_width + column + c.
 struct Place {
   int64_t width, host_width, column;
+  int64_t first = 0;  // whole rows
 };
 
 /// The access in the host, if it is plain which variables count rows and which columns. The buffer stays.
 std::optional<ir::Access> placed(const Touch&, const Place&);
+
+/// The columns [first, end) of rows of so many that an access reaches; all, where it is not plain.
+struct ColumnRange {
+  int64_t first, end;
+};
+ColumnRange columns_of(const ir::Access&, const std::vector<ir::Poly>& extents, int64_t row);
 
 /// p / by, if that has no rest.
 std::optional<ir::Poly> quotient(const ir::Poly& p, int64_t by);

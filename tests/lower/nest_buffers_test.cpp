@@ -73,6 +73,15 @@ void expect_same_as_evaluated(const Func& func) {
     }
 }
 
+void expect_same_on_threads(const Func& func, const DimValues& dims) {
+  codegen::CompileOptions options;
+  options.threads = 3;
+  const std::vector<Array> inputs = test::random_inputs(func, dims, 1), want = evaluate(func, inputs, dims);
+  const LoopProgram program = codegen::lower(func, options);
+  EXPECT_LE(test::difference(codegen::interpret(program, inputs, test::shapes_of(want), dims), want), 1e-13)
+      << to_string(program);
+}
+
 TEST(NestBuffers, GatesStandInTheirProductsAndGradientsInTheGates) {
   const Func func = parse(gated(kGradient));
   const int64_t gates = 2 * 8 * 16 * 2 * 4;  // two, of f64[T,B,4]
@@ -128,6 +137,74 @@ func @turns(%x: f64[T,4,4], %w: f64[4,4]) -> (f64[4,4]) {
 )"));
 }
 
+/// A cell without a product: two columns of one product are a gate and a candidate, and what becomes of the
+/// gate, and the gradients of both, stand in it. Its loops run by points.
+TEST(NestBuffers, LoopsByPointsStandInTheirProductsToo) {
+  const Func func = parse(R"(
+func @filter(%x: f64[T,B,3], %w: f64[3,8]) -> (f64[3,8]) {
+  %0 = const {value=0} : f64[B,4]
+  %z = matmul %x, %w : f64[T,B,8]
+  %a = slice %z {axis=2, lo=0, hi=4} : f64[T,B,4]
+  %s = sigmoid %a : f64[T,B,4]
+  %h, %before = scan carry(%0) xs(%1 = %z, %2 = %s) {
+    %3 = slice %1 {axis=1, lo=4, hi=8} : f64[B,4]
+    %4 = mul %0, %2 : f64[B,4]
+    %5 = add %4, %3 : f64[B,4]
+    yield carry(%5) ys(%0)
+  } : f64[B,4], f64[T,B,4]
+  %d, %dz = scan reverse carry(%0) xs(%1 = %z, %2 = %s, %3 = %before) {
+    %4 = slice %1 {axis=1, lo=4, hi=8} : f64[B,4]
+    %5 = add %0, %4 : f64[B,4]
+    %6 = mul %5, %3 : f64[B,4]
+    %7 = mul %5, %2 : f64[B,4]
+    %8 = concat %6, %5 {axis=1} : f64[B,8]
+    yield carry(%7) ys(%8)
+  } : f64[B,4], f64[T,B,8]
+  %dw = matmul %x, %dz {ta} : f64[3,8]
+  return %dw
+}
+)");
+  const LoopProgram program = codegen::lower(func);
+  int by_points = 0;
+  for (const Stmt& s : program.stmts) by_points += s.loop && s.loop->by_points;
+  EXPECT_EQ(by_points, 2) << to_string(program);
+  const int64_t sequence = 16 * 2 * 4 * 8;  // bytes of f64[T,B,4]
+  EXPECT_LE(arena(program, 16, 2), arena(without("nest-buffers", func), 16, 2) - 3 * sequence)
+      << to_string(program);
+  expect_same_as_evaluated(func);
+}
+
+/// All states have one step more than the products that they are made of. `late` is read after the loop.
+std::string plain(const std::string& late) {
+  return R"(
+func @rnn(%x: f64[T,6,3], %w: f64[3,4], %u: f64[4,4], %h0: f64[6,4]) -> (f64[4,4]) {
+  %z = matmul %x, %w : f64[T,6,4]
+  %last, %h, %before = scan consts(%u) carry(%0 = %h0) xs(%1 = %z) {
+    %2 = matmul %0, %u : f64[6,4]
+    %3 = add %1, %2 : f64[6,4]
+    %4 = tanh %3 : f64[6,4]
+    yield carry(%4) ys(%4, %0)
+  } : f64[6,4], f64[T,6,4], f64[T,6,4]
+  %dw = matmul %before, )" +
+         late + R"( {ta} : f64[4,4]
+  return %dw
+}
+)";
+}
+
+TEST(NestBuffers, ProductsStandInTheStatesOfTheStepsThatReadThem) {
+  const Func func = parse(plain("%h")), late = parse(plain("%z"));
+  const int64_t sequence = 16 * 6 * 4 * 8;  // bytes of f64[T,6,4]
+  EXPECT_EQ(arena(codegen::lower(func), 16, 6), arena(without("nest-buffers", func), 16, 6) - sequence)
+      << to_string(codegen::lower(func));
+  EXPECT_EQ(arena(codegen::lower(late), 16, 6), arena(without("nest-buffers", late), 16, 6))
+      << to_string(codegen::lower(late));
+  for (const Func& f : {func, late}) {
+    expect_same_as_evaluated(f);
+    expect_same_on_threads(f, {{"T", 4}});
+  }
+}
+
 /// Gradients of two gates backwards in time. Those for the product with the state, which the loop itself sums
 /// over, differ from those for the input's in the second gate. `gradients` computes %dw and %du.
 std::string two_gradients(const std::string& gradients) {
@@ -176,14 +253,7 @@ TEST(SharedColumns, ARowThatTheLoopSumsOverLivesForAStep) {
 }
 
 TEST(NestBuffers, ManyThreadsReachNoElementOfOthers) {
-  const Func func = parse(gated(kGradient));
-  codegen::CompileOptions options;
-  options.threads = 3;
-  const DimValues dims = {{"T", 4}, {"B", 13}};
-  const std::vector<Array> inputs = test::random_inputs(func, dims, 1), want = evaluate(func, inputs, dims);
-  const LoopProgram program = codegen::lower(func, options);
-  EXPECT_LE(test::difference(codegen::interpret(program, inputs, test::shapes_of(want), dims), want), 1e-13)
-      << to_string(program);
+  expect_same_on_threads(parse(gated(kGradient)), {{"T", 4}, {"B", 13}});
 }
 
 }  // namespace
