@@ -164,7 +164,17 @@ class Placer {
     return demand_[v.id];
   }
 
+  /// A mask that follows from numbers at hand, as whether a symbol is the one that is wanted, is computed in
+  /// each kernel that reads it: that takes no longer than to load it, and it may be as large as all logits.
+  bool is_made_again(const Op& op) const {
+    return cls(op) == OpClass::pointwise && f_.type(op.result()).dtype == DType::pred &&
+           std::ranges::all_of(op.operands, [&](Value u) {
+             return has_own_buffer(u) || !(computes(cls(u)) || cls(u) == OpClass::slice);
+           });
+  }
+
   void choose_roots() {
+    again_.assign(f_.values.size(), false);
     demand_.assign(f_.values.size(), std::nullopt);
     conflict_.assign(f_.values.size(), false);
     for (size_t i = f_.ops.size(); i-- > 0;) {
@@ -181,7 +191,8 @@ class Placer {
       if (computes(c) &&
           (conflict_[v.id] || (c != OpClass::pointwise && demand_[v.id] && demand_[v.id]->reduction >= 0)))
         root = true;
-      plan_.root[v.id] = root;
+      again_[v.id] = root && !forced_[v.id] && is_made_again(op);
+      plan_.root[v.id] = root && !again_[v.id];
       if (c == OpClass::pointwise || c == OpClass::slice) {
         std::optional<Space> space = space_of(op);
         for (Value u : op.operands) demand(u, space);
@@ -295,7 +306,7 @@ class Placer {
       if (has_own_buffer(u) || plan_.root[u.id]) return;  // read from its buffer
     }
     if (has_own_buffer(u)) return;
-    if (!plan_.root[u.id] && !computes(cls(u))) return;  // leaves and views
+    if (!plan_.root[u.id] && (again_[u.id] || !computes(cls(u)))) return;  // also leaves and views
     sets.unite(u.id, node);
   }
 
@@ -331,7 +342,7 @@ class Placer {
   std::vector<char> forced_;
   std::vector<int> level_;
   std::vector<std::optional<Space>> demand_;
-  std::vector<char> conflict_;
+  std::vector<char> conflict_, again_;  // again_: computed where it is read
   Placement plan_;
 };
 
