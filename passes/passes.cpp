@@ -19,6 +19,8 @@ constexpr Pass kPasses[] = {
     {"unroll-scan", unroll_scan, "factor=n", "n steps become one; all of them by default"},
     {"gather-matmul", gather_matmul, "", "matmul(gather(E, ids), W) becomes gather(matmul(E, W), ids)"},
     {"tile-outputs", tile_outputs, "rows=n", "wide outputs and their losses run for blocks of rows"},
+    {"tile-sequences", tile_sequences, "rows=n",
+     "gradients of steps and sums over them run for blocks of steps"},
     {"tile-time", tile_time, "window=n", "scans and the products that they need run for blocks of steps"},
     {"used-rows", used_rows, "rows=n", "updates of tables touch the rows that were looked up"},
     {"bind-dims", [](const ir::Func& func, const Options& o) { return bind_dims(func, o.dims); }, "B=n",

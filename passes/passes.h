@@ -20,8 +20,8 @@ struct Options {
   ir::Dim window = 64;           // recompute: the most steps of a window, or a dim that says it at the call;
                                  // tile-time: the most steps of a block
   int64_t columns = 0;           // merge-matmuls: products of so many are left alone; 0: none are
-  int64_t rows = 0;              // tile-outputs: of a block, for outputs of any width; used-rows: of the
-                                 // smallest table; 0: their own choice
+  int64_t rows = 0;              // tile-outputs: of a block, for outputs of any width; tile-sequences: of a
+                                 // block; used-rows: of the smallest table; 0: their own choice
 };
 
 /// Appends to func's results the gradients of result 0 (a scalar) with respect to options.wrt, in their
@@ -66,6 +66,9 @@ ir::Func unroll_scan(const ir::Func& func, const Options& options = {});
 ir::Func gather_matmul(const ir::Func& func, const Options& options = {});
 /// A wide output layer, its loss and their gradients run for a block of rows at a time: see tile_outputs.cpp.
 ir::Func tile_outputs(const ir::Func& func, const Options& options = {});
+/// Gradients of all steps that only sums over the steps need live for a block of steps: see
+/// tile_sequences.cpp.
+ir::Func tile_sequences(const ir::Func& func, const Options& options = {});
 /// Products that were hoisted out of a forward scan run with it for a block of steps at a time: see
 /// tile_time.cpp.
 ir::Func tile_time(const ir::Func& func, const Options& options = {});

@@ -10,8 +10,8 @@
 namespace rondo::passes {
 
 /// The defaults. Neither reorders a sum that a step computes, so `step` N times and `run` once agree to the
-/// bit. What does are sink-scan-sums, which stands where there are losses and gradients, and tile-outputs,
-/// which cuts sums over all rows.
+/// bit. What does are sink-scan-sums, which stands where there are losses and gradients, and tile-outputs
+/// and tile-sequences, which cut sums over all rows.
 ///
 /// Output layers leave the scan before products are merged, so that they do not become part of a product that
 /// has to stay; stacked layers part before, for the same reason; products are merged before they are hoisted,
@@ -26,7 +26,7 @@ inline constexpr std::string_view kTraining =
     "mask-lengths,simplify,gather-matmul,sink-scan-outputs,split-scan,merge-matmuls,hoist-scan,"
     "sink-scan-sums,sink-scan-outputs,hoist-scan,simplify,grad,"
     "simplify,hoist-scan,sink-scan-sums,sink-scan-outputs,hoist-scan,simplify,tile-outputs,"
-    "used-rows";
+    "tile-sequences,used-rows";
 
 /// To be appended to kInference: what is hoisted out of time runs for blocks of steps, so that the memory of
 /// a call does not grow with their number. Functions of libraries have it.

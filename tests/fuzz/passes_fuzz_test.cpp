@@ -76,7 +76,8 @@ TEST(PassesFuzz, GradientsAgreeWithDifferencesAndWithThePipelines) {
     const std::string windows = fmt::format("simplify,recompute{{window=2}},{}", passes::kTraining);
     expect_same(derivative, passes::run_pipeline(loss, windows), f, "training in windows");
     expect_same(derivative, passes::run_pipeline(derivative, "simplify,unroll-scan,simplify"), f, "unrolled");
-    const std::string blocks = fmt::format("{},tile-outputs{{rows=3}}", passes::kTraining);
+    const std::string blocks =
+        fmt::format("{},tile-outputs{{rows=3}},tile-sequences{{rows=3}}", passes::kTraining);
     expect_same(derivative, passes::run_pipeline(loss, blocks), f, "training in blocks of rows");
 
     // Along a direction of alternating signs. Differences see through detach.
