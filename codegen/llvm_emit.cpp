@@ -60,6 +60,7 @@ class ProgramEmitter {
   void emit(const std::vector<Stmt>& stmts) {
     for (const Stmt& s : stmts) {
       if (s.sync) at_->sync();
+      if (s.kernel && s.kernel->schedule.form == Schedule::Form::none) continue;
       if (s.loop && s.loop->by_points)
         emit_by_points(*s.loop);
       else if (s.loop)
@@ -99,7 +100,7 @@ class ProgramEmitter {
 
   void emit(const Pack& pack, const Kernel& part, const Share* share) {
     emit_part("pack", share, [&](FunctionBuilder& f) {
-      emit_pack(f, {std::make_shared<Kernel>(part), pack.group});
+      emit_pack(f, {std::make_shared<Kernel>(part), pack.group, pack.source, pack.first});
     });
   }
 

@@ -258,9 +258,10 @@ void pack_left(FunctionBuilder& f, const GemmShape& s, const GemmGroup& g, const
 void emit_pack(FunctionBuilder& f, const Pack& pack) {
   GemmShape s(f, *pack.kernel);
   const GemmGroup& g = s.groups.at(pack.group);
+  const Poly extent = extent_of(s.k_dims(g));
+  if (pack.source) s.kernel = merge_dims(*pack.source, true);
   std::vector<Poly> outer = s.k_dims(g);
   Values at(s.kernel.dims.size(), f.i64(0));
-  const Poly extent = extent_of(outer);
   const BufferId packed = pack.kernel->schedule.packed.at(pack.group);
   const Share share = share_over(s.columns(), {0, s.cut.width, false});
   f.define(share);
@@ -271,7 +272,7 @@ void emit_pack(FunctionBuilder& f, const Pack& pack) {
   llvm::Value* inner = f.poly(outer.back());
   outer.pop_back();
   f.fold_box(outer, at, {}, [&](const Values& around, llvm::Value* number, const Values&) {
-    packer.run(around, f.i64(0), inner, f.mul(number, inner));
+    packer.run(around, f.i64(0), inner, f.add(f.i64(pack.first), f.mul(number, inner)));
     return Values{};
   });
 }

@@ -6,6 +6,7 @@
 #include "codegen/lower_region.h"
 #include "codegen/merge_sums.h"
 #include "codegen/nest_buffers.h"
+#include "codegen/pack_parts.h"
 #include "codegen/plan_memory.h"
 #include "codegen/schedule.h"
 #include "codegen/share_columns.h"
@@ -52,7 +53,10 @@ class FunctionLowering {
     // Programs of this process keep their scratch memory. Threads share blocks out, and do not walk them.
     const bool keeps_scratch = options_.triple.empty() && options_.threads == 1;
     schedule(p_, target, options_.constants, parse_schedule(options_.schedule), keeps_scratch);
-    if (options_.threads > 1) split_kernels(program, target, options_.threads);
+    if (options_.threads > 1)
+      split_kernels(program, target, options_.threads);
+    else if (!is_skipped("pack-parts"))
+      pack_parts(program, options_.aliases);
     plan_memory(program);
     if (options_.threads > 1) sync_threads(program, options_.aliases);
     return std::move(program);

@@ -64,6 +64,9 @@ class Report {
       case Schedule::Form::row:
         lines.push_back("row: sums stay in registers to the end, " + where_matrices_are(kernel));
         break;
+      case Schedule::Form::none:
+        lines.push_back("not at all: who reads the copy packs it from where the matrix is");
+        break;
       case Schedule::Form::gemm: describe_gemm(kernel, lines); break;
     }
     const Poly work = costs_of(kernel).multiply_adds;

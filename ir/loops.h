@@ -142,6 +142,7 @@ struct Schedule {
     vector,  // loops over the dims, the last one in lanes
     gemm,    // register tiles over the last two dims, accumulators are products of two loads
     row,     // the same for one row, all of constant size: sums never leave registers
+    none,    // not at all: what it copies is packed from where it is (Pack::source)
   };
   Form form = Form::vector;
   uint32_t rows = 1;             // gemm: rows of a register tile
@@ -185,6 +186,8 @@ struct Loop {
 struct Pack {
   std::shared_ptr<const Kernel> kernel;
   uint32_t group = 0;
+  std::shared_ptr<const Kernel> source = nullptr;  // reads the operands elsewhere, or terms of them; null: kernel
+  int64_t first = 0;                               // the place of the source's first term
 };
 
 struct Stmt {

@@ -74,7 +74,14 @@ class Printer {
     if (s.sync) line(depth, "sync");
     if (s.kernel) kernel(depth, *s.kernel);
     if (s.loop) loop(depth, *s.loop);
-    if (s.pack) line(depth, fmt::format("pack {} group {}", s.pack->kernel->name, s.pack->group));
+    if (s.pack) pack(depth, *s.pack);
+  }
+
+  void pack(size_t depth, const Pack& p) {
+    line(depth, fmt::format("pack {} group {}{}", p.kernel->name, p.group,
+                            p.source ? fmt::format(" from term {} on, of", p.first) : ""));
+    if (!p.source) return;
+    for (const Accumulator& a : p.source->accs) nodes(depth + 1, a.nodes);
   }
 
   void loop(size_t depth, const Loop& l) {
@@ -108,6 +115,7 @@ class Printer {
   std::string schedule(const Schedule& s) const {
     if (s.form == Schedule::Form::vector) return "";
     if (s.form == Schedule::Form::row) return " as row";
+    if (s.form == Schedule::Form::none) return " not at all";
     std::vector<std::string> packed;
     for (BufferId b : s.packed) packed.push_back(b == kNone ? "-" : buffer_name(b));
     return fmt::format(" as gemm of {} rows, {} vectors{}{}", s.rows, s.vectors, s.block ? ", in blocks" : "",
