@@ -186,8 +186,9 @@ struct Loop {
 struct Pack {
   std::shared_ptr<const Kernel> kernel;
   uint32_t group = 0;
-  std::shared_ptr<const Kernel> source = nullptr;  // reads the operands elsewhere, or terms of them; null: kernel
-  int64_t first = 0;                               // the place of the source's first term
+  std::shared_ptr<const Kernel> source =
+      nullptr;        // reads the operands elsewhere, or terms of them; null: kernel
+  int64_t first = 0;  // the place of the source's first term
 };
 
 struct Stmt {
