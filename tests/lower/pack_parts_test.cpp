@@ -81,6 +81,24 @@ TEST(PackParts, MatricesOfGatesArePackedFromWhereTheyAre) {
     }
 }
 
+/// What is packed after a matrix was updated in place needs the copy made before.
+TEST(PackParts, WhatIsUpdatedInPlaceIsCopiedBefore) {
+  std::string text = gates("5", "128");
+  auto put = [&](const std::string& place, const std::string& more) {
+    const size_t at = text.find(place);
+    ASSERT_NE(at, text.npos) << place;
+    text.insert(at + place.size(), more);
+  };
+  put("-> (f32[5,128], f32[5,128]", ", f32[128,128]");
+  put("  } : f32[5,128], f32[T,5,128]\n", "  %n = add %u, %v : f32[128,128]\n");
+  put("return %h, %d", ", %n");
+  const Func func = parse(text);
+  codegen::CompileOptions options;
+  EXPECT_EQ(copies_left_out(codegen::lower(func, options)), 2u);
+  options.aliases = {{1, 2}};
+  EXPECT_EQ(copies_left_out(codegen::lower(func, options)), 0u);
+}
+
 TEST(PackParts, ACopyThatIsReadPlainIsMade) {
   const Func func = parse(gates("5", "128",
                                 "  %s = reduce_sum %w {axes=[1]} : f32[H]\n"
