@@ -37,7 +37,7 @@ std::string describe(const bench::Spec& spec, const std::string& mode) {
 nlohmann::ordered_json measure(const bench::Spec& spec, int64_t repeats) {
   constexpr double kSeconds = 5e-3;  // of a batch of calls
   bench::Bench model(spec);
-  const bench::ReadBandwidth weights(model.weight_bytes(), spec.threads);
+  const bench::ReadBandwidth weights(model.read_bytes(), spec.threads);
   const int64_t calls = model.calls_in(kSeconds);
   std::vector<double> seconds, peaks, bandwidths;
   for (int64_t r = 0; r < repeats; ++r) {

@@ -99,7 +99,7 @@ def measure(row, rondo, others, quick, folder, build):
         taking_part.append(peer)
         if outs[peer.name].exists():
             differences[peer.name] = difference(floats(outs[rondo.name]), floats(outs[peer.name]))
-    flops, weight_bytes, compile_seconds = map(float, rondo.ask("facts").split())
+    flops, read_bytes, compile_seconds = map(float, rondo.ask("facts").split())
     name, other_row = beside(row)
     other = ready(other_row, build, folder) if name else None
     seconds, peaks, reads, others_seconds = {p.name: [] for p in taking_part}, [], [], []
@@ -108,7 +108,7 @@ def measure(row, rondo, others, quick, folder, build):
         peer.seconds(length / 4)  # warm
     for _ in range(turns):
         peaks.append(float(rondo.ask("peak")))
-        reads.append(float(rondo.ask(f"read {int(weight_bytes)}")))
+        reads.append(float(rondo.ask(f"read {int(read_bytes)}")))
         for peer in taking_part:
             seconds[peer.name].append(turn(peer, row, length))
         if other:

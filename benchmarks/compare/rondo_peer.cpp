@@ -65,7 +65,7 @@ class RondoWork : public compare::Work {
   Floats results() override { return results_; }
   /// What compare.py has to know of the row.
   std::string facts() const {
-    return fmt::format("{} {} {}", bench_.flops(), bench_.weight_bytes(), bench_.compile_seconds());
+    return fmt::format("{} {} {}", bench_.flops(), bench_.read_bytes(), bench_.compile_seconds());
   }
   double least_seconds(double peak, double read) const { return bench_.least_seconds(peak, read); }
   int threads() const { return row_.threads; }

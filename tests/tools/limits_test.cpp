@@ -11,6 +11,7 @@
 #include "passes/pipeline.h"
 #include "tools/bench/measure.h"
 #include "tools/bench/models.h"
+#include "tools/bench/work.h"
 
 namespace rondo::bench {
 namespace {
@@ -126,6 +127,26 @@ TEST(Limits, CountWhatProductsPack) {
   EXPECT_EQ(named(all, "d_layer0.wh").packing, 10 * 64 * (4 * 256 + 256));
   EXPECT_EQ(named(all, "pack").packing, 2 * 256 * 4 * 256);
   EXPECT_EQ(named(all, "pack").least, named(all, "pack").packing);
+}
+
+/// An LSTM multiplies all inputs at once, and reads the matrix of the state at each step.
+TEST(LimitOfOneRow, TakesTheLongerOfComputingAndReadingForEachProduct) {
+  Spec spec = kInference;
+  spec.batch = 1;
+  const Built built = build(spec);
+  const ir::Func func = passes::run_pipeline(built.function.func, built.function.pipeline);
+  const ir::DimValues dims = {{"T", 7}, {"B", 1}};
+  const double of_inputs = 4 * 96 * 32, of_state = 4 * 96 * 96, never = 1e300;  // elements of the matrices
+  EXPECT_EQ(seconds_of_one_row(func, dims, 1, never), 2 * 7 * (of_inputs + of_state));
+  EXPECT_EQ(seconds_of_one_row(func, dims, never, 1), 4 * (of_inputs + 7 * of_state));
+  // Computing takes longer for seven rows, reading for one.
+  EXPECT_EQ(seconds_of_one_row(func, dims, 1, 1), 2 * 7 * of_inputs + 4 * 7 * of_state);
+  EXPECT_EQ(step_weight_bytes(func, dims), 4 * of_state);
+
+  spec.mode = Mode::stream;
+  const Built step = build(spec);
+  EXPECT_EQ(step_weight_bytes(passes::run_pipeline(step.function.func, step.function.pipeline), dims),
+            4 * (of_inputs + of_state));
 }
 
 TEST(Rates, AreThereForAllThatKernelsDo) {

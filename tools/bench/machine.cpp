@@ -13,6 +13,8 @@
 namespace rondo::bench {
 namespace {
 
+constexpr size_t kPage = 4096;
+
 template <int bytes>
 using Vector [[gnu::vector_size(bytes)]] = float;
 
@@ -29,18 +31,22 @@ template <int bytes, size_t... I>
   return static_cast<double>(steps) * sizeof...(I) * bytes / sizeof(float);
 }
 
-/// Reads all of data, whose size is a multiple of 8 vectors. Returns a sum, so that nothing is left out.
+/// Reads all of data, whose size is a multiple of 8 vectors, to its end and back to its start, each quarter
+/// of it in a stream of its own, as a core waits for several at a time. Returns a sum, so that nothing is
+/// left out.
 template <int bytes>
 [[gnu::always_inline]] inline float read(const float* data, size_t size) {
-  constexpr size_t lanes = bytes / sizeof(float);
-  Vector<bytes> a{}, b{}, c{}, d{};
-  for (size_t i = 0; i < size; i += 8 * lanes) {
-    const auto* v = reinterpret_cast<const Vector<bytes>*>(data + i);
-    a += v[0], b += v[1], c += v[2], d += v[3];
-    a += v[4], b += v[5], c += v[6], d += v[7];
-  }
-  const Vector<bytes> sum = (a + b) + (c + d);
-  return sum[0];
+  constexpr size_t pair = 2 * bytes / sizeof(float);
+  const size_t quarter = size / 4;
+  Vector<bytes> sums[8] = {};
+  const auto add = [&](size_t at) __attribute__((always_inline)) {
+#pragma GCC unroll 8
+    for (size_t i = 0; i < 8; ++i)
+      sums[i] += reinterpret_cast<const Vector<bytes>*>(data + i / 2 * quarter + at)[i % 2];
+  };
+  for (size_t at = 0; at < quarter; at += pair) add(at);
+  for (size_t at = quarter; at > 0; at -= pair) add(at - pair);
+  return (((sums[0] + sums[1]) + (sums[2] + sums[3])) + ((sums[4] + sums[5]) + (sums[6] + sums[7])))[0];
 }
 
 #if defined(__x86_64__)
@@ -93,15 +99,16 @@ double sum_over_threads(int64_t threads, Rate rate) {
 
 double read_gbs(const std::vector<float>& buffer) {
   constexpr double kSeconds = 4e-3;
-  const auto misaligned = reinterpret_cast<uintptr_t>(buffer.data()) % 64 / sizeof(float);
-  const float* data = buffer.data() + (misaligned ? 16 - misaligned : 0);
-  const size_t size = buffer.size() - 16, passes = std::max<size_t>(1, 65536 / size);
+  const auto misaligned = reinterpret_cast<uintptr_t>(buffer.data()) % kPage / sizeof(float);
+  const float* data = buffer.data() + (misaligned ? kPage / sizeof(float) - misaligned : 0);
+  // The clock is a system call: between two of them so much is read that it does not count.
+  const size_t size = buffer.size() - kPage / sizeof(float), passes = std::max<size_t>(1, (1 << 20) / size);
   volatile float sink = run_read(data, size);
   const double start = processor_time();
   double bytes = 0, seconds = 0;
   for (; seconds < kSeconds; seconds = processor_time() - start) {
     for (size_t pass = 0; pass < passes; ++pass) sink = run_read(data, size);
-    bytes += static_cast<double>(passes * size * sizeof(float));
+    bytes += static_cast<double>(2 * passes * size * sizeof(float));
   }
   (void)sink;
   return bytes / seconds * 1e-9;
@@ -146,7 +153,8 @@ double fma_latency() {
 
 ReadBandwidth::ReadBandwidth(size_t bytes, int64_t threads) {
   const size_t part = bytes / static_cast<size_t>(threads);
-  for (int64_t t = 0; t < threads; ++t) parts_.emplace_back((part + 4095) / 4096 * 1024 + 16, 1.0f);
+  const size_t pages = (part + kPage - 1) / kPage + 1;  // one to align
+  for (int64_t t = 0; t < threads; ++t) parts_.emplace_back(pages * kPage / sizeof(float), 1.0f);
 }
 
 double ReadBandwidth::gbs() const {

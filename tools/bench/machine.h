@@ -16,7 +16,8 @@ double fma_peak_gflops(int64_t threads);
 double fma_latency();
 
 /// GB/s of reading so many bytes again and again, in a run of some milliseconds: of the cache that they fit,
-/// or of memory. Each thread reads a part of its own (rounded up to 4 KB).
+/// or of memory. Each thread reads a part of its own (rounded up to 4 KB), to and fro, so that a near cache
+/// gives what it holds even if it does not hold all.
 class ReadBandwidth {
  public:
   ReadBandwidth(size_t bytes, int64_t threads);

@@ -82,17 +82,21 @@ Bench::Bench(const Spec& spec)
   }
 }
 
-size_t Bench::weight_bytes() const { return static_cast<size_t>(built_.weights.count()) * sizeof(float); }
+size_t Bench::read_bytes() const {
+  return static_cast<size_t>(step_weight_bytes(after_passes(), dims_of(spec_)));
+}
 
 double Bench::flops() const {
   return (spec_.mode == Mode::train ? 3 : 1) * matmul_flops(built_.forward.func, dims_of(spec_));
 }
 
 double Bench::least_seconds(double peak_gflops, double read_gbs) const {
-  const double computing = flops() / peak_gflops * 1e-9;
-  if (spec_.batch != 1) return computing;
-  const ir::Func func = passes::run_pipeline(built_.function.func, built_.function.pipeline);
-  return std::max(computing, bench::weight_bytes(func, dims_of(spec_)) / read_gbs * 1e-9);
+  if (spec_.batch != 1) return flops() / peak_gflops * 1e-9;
+  return seconds_of_one_row(after_passes(), dims_of(spec_), peak_gflops * 1e9, read_gbs * 1e9);
+}
+
+ir::Func Bench::after_passes() const {
+  return passes::run_pipeline(built_.function.func, built_.function.pipeline);
 }
 
 double Bench::seconds(int64_t calls) {

@@ -22,12 +22,13 @@ class Bench {
   Program& program() { return program_; }
   const Weights& weights() const { return built_.weights; }
   double compile_seconds() const { return times_.total(); }
-  /// Of the weights of the model.
-  size_t weight_bytes() const;
+  /// Of the weights that a step reads which the step before has read.
+  size_t read_bytes() const;
   /// Of the matrix products of a call; in training three times those forward.
   double flops() const;
-  /// Seconds that a call takes at least on a machine with this peak of multiply-adds and, for one row, which
-  /// reads all weights each step, this bandwidth of reading.
+  /// Seconds that a call takes at least on a machine with this peak of multiply-adds and, for one row, this
+  /// bandwidth of reading read_bytes() again and again: the products' flops() at the peak, for one row
+  /// product by product the longer of both.
   double least_seconds(double peak_gflops, double read_gbs) const;
 
   /// Seconds a call, over so many calls.
@@ -38,6 +39,8 @@ class Bench {
   double checksum() const { return checksum_; }
 
  private:
+  ir::Func after_passes() const;
+
   Spec spec_;
   Built built_;
   BuildTimes times_;

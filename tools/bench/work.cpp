@@ -34,6 +34,17 @@ std::vector<DimValues> dims_of_runs(const Func& func, const Op& scan, const DimV
   return all;
 }
 
+double flops_of(const Func& in, const Op& product, const DimValues& dims) {
+  const Type &a = in.type(product.operands[0]), &b = in.type(product.operands[1]);
+  const Dim& width = product.attrs.tb ? b.shape[0] : b.shape.back();
+  return 2 * elements(a, dims) * static_cast<double>(ir::bind(width, dims));
+}
+
+/// Of the right operand, but where both are sequences: a sum over steps.
+double matrix_bytes(const Func& in, const Op& product, const DimValues& dims) {
+  return product.attrs.ta ? 0 : bytes(in.type(product.operands[1]), dims);
+}
+
 /// The sum of `cost` over the products of func, those in scans once a step.
 double sum_over_products(const Func& func, const DimValues& dims,
                          const std::function<double(const Func&, const Op&, const DimValues&)>& cost) {
@@ -77,17 +88,22 @@ std::optional<uint32_t> carry_of(const ScanView& scan, Value y) {
 }  // namespace
 
 double matmul_flops(const Func& func, const DimValues& dims) {
-  return sum_over_products(func, dims, [](const Func& in, const Op& op, const DimValues& dims) {
-    const Type &a = in.type(op.operands[0]), &b = in.type(op.operands[1]);
-    const Dim& width = op.attrs.tb ? b.shape[0] : b.shape.back();
-    return 2 * elements(a, dims) * static_cast<double>(ir::bind(width, dims));
+  return sum_over_products(func, dims, flops_of);
+}
+
+double seconds_of_one_row(const Func& func, const DimValues& dims, double flops, double bytes) {
+  return sum_over_products(func, dims, [&](const Func& in, const Op& op, const DimValues& dims) {
+    return std::max(flops_of(in, op, dims) / flops, matrix_bytes(in, op, dims) / bytes);
   });
 }
 
-double weight_bytes(const Func& func, const DimValues& dims) {
-  return sum_over_products(func, dims, [](const Func& in, const Op& op, const DimValues& dims) {
-    return op.attrs.ta ? 0 : bytes(in.type(op.operands[1]), dims);
-  });
+double step_weight_bytes(const Func& func, const DimValues& dims) {
+  double most = 0;
+  for (const Op& op : func.ops)
+    if (op.kind == OpKind::scan)
+      for (const DimValues& inside : dims_of_runs(func, op, dims))
+        most = std::max(most, step_weight_bytes(*op.body, inside));
+  return most > 0 ? most : sum_over_products(func, dims, matrix_bytes);
 }
 
 double stash_bytes(const Func& func, const DimValues& dims) {
