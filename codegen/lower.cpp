@@ -50,8 +50,8 @@ class FunctionLowering {
     if (!is_skipped("share-columns")) share_columns(p_);
     if (!is_skipped("nest-buffers")) nest_buffers(program);
     const Target target = target_for(options_.cpu, options_.features, options_.triple);
-    // Programs of this process keep their scratch memory. Threads share blocks out, and do not walk them.
-    const bool keeps_scratch = options_.triple.empty() && options_.threads == 1;
+    // Threads share blocks out, and do not walk them.
+    const bool keeps_scratch = options_.threads == 1;
     schedule(p_, target, options_.constants, parse_schedule(options_.schedule), keeps_scratch);
     if (options_.threads > 1)
       split_kernels(program, target, options_.threads);

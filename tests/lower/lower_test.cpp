@@ -215,7 +215,7 @@ TEST(Lower, OneRowTimesAMatrixStaysInRegisters) {
 }
 
 /// A row times a constant matrix, in blocks; then one number in memory, which would fit where the turn is.
-TEST(Lower, CallsWalkPackedRowsToAndFroWhereScratchIsKept) {
+TEST(Lower, CallsWalkPackedRowsToAndFro) {
   const Func func = parse(R"(
 func @f(%x: f32[1,96], %w: f32[96,128]) -> (f32[1,128]) {
   %y = matmul %x, %w : f32[1,128]
@@ -234,8 +234,8 @@ func @f(%x: f32[1,96], %w: f32[96,128]) -> (f32[1,128]) {
   const uint32_t slot = program.buffers[product.schedule.workspace].slot;
   EXPECT_EQ(std::ranges::count(program.buffers, slot, &Buffer::slot), 1) << to_string(program);
   EXPECT_GE(std::ranges::count_if(program.buffers, [&](const Buffer& b) { return b.slot != kNone; }), 3);
-  // Of code that is not for this process nobody knows what keeps its memory.
-  options.triple = codegen::target_for().triple;
+  // Threads share the blocks out.
+  options.threads = 2;
   EXPECT_EQ(kernels(codegen::lower(func, options).stmts).at(0)->schedule.workspace, kNone);
 }
 
