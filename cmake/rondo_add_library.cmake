@@ -9,9 +9,9 @@
 #     target_link_libraries(plugin PRIVATE amp)
 #
 # FUNCTIONS   step and run unless told; train is train_step.
-# WEIGHTS     baked into the library; external, the default: the caller brings them at each call.
-# WEIGHTS_IN  where they are at a call: library (read-only data), pointer (their values are in
-#             NAME_weights.bin), array (as a C array in NAME_weights.h).
+# WEIGHTS     baked into the library; external, the default: the caller brings them, and prepares them once.
+# WEIGHTS_IN  where they are: library (read-only data), pointer (their values are in NAME_weights.bin), array (as
+#             a C array in NAME_weights.h).
 # TARGETS     the levels x86-64-v2, -v3 and -v4 on x86-64, of which each CPU takes its own at run time, else
 #             the host. Levels of x86-64 share an archive; any other target has one of its own. One archive is
 #             the CMake target NAME. Of several, each is NAME_<target>, with x86-64 for the levels and _ for :

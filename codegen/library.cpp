@@ -39,6 +39,12 @@ Service::Step Service::Step::copy(EntryPlace to, EntryPlace from, Poly bytes) {
   return s;
 }
 
+Service::Step Service::Step::prepare(EntryPlace to, EntryPlace from) {
+  Step s{Kind::prepare};
+  s.to = std::move(to), s.from = std::move(from);
+  return s;
+}
+
 Service::Step Service::Step::put(EntryPlace to, Poly word) {
   Step s{Kind::put};
   s.to = std::move(to), s.word = std::move(word);

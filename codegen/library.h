@@ -30,13 +30,16 @@ struct EntryParam {
   uint32_t align = 1;        // pointer
 };
 
-/// Where an entry finds something: behind a pointer or in a scalar among its parameters, or at the start of
-/// one of the library's constants.
+/// Where an entry finds something: behind a pointer or in a scalar among its parameters, at the start of one
+/// of the library's constants, or in the block of prepared weights that it takes.
 struct EntryPlace {
-  static constexpr uint32_t kConstants = ~0u;
+  static constexpr uint32_t kConstants = ~0u, kPrepared = ~0u - 1;
   uint32_t param = kConstants;
   ir::Poly offset = {};   // bytes
-  uint32_t constant = 0;  // index into Library::constants
+  uint32_t constant = 0;  // index into Library::constants, or into Library::given
+
+  /// Whether it holds the same at every call, so that the code may want it packed beforehand.
+  bool is_constant() const { return param == kConstants || param == kPrepared; }
 };
 
 /// A C function that runs a Func.
@@ -47,16 +50,18 @@ struct Entry {
   std::vector<EntryParam> params;
   std::vector<EntryPlace> args;  // of the inputs, then of the outputs
   uint32_t scratch = 0;          // its parameter; compile_library sets its bytes
+  uint32_t prepared = 0;         // its parameter, if it has a place in kPrepared
 };
 
 /// A C function that moves memory.
 struct Service {
   struct Step {
     enum class Kind : uint8_t {
-      zero,    // bytes at `to`
-      copy,    // bytes from `from` to `to`
-      put,     // a word of 8 bytes to `to`
-      expect,  // a word of 8 bytes at `from`, else the service ends with bad_save
+      zero,     // bytes at `to`
+      copy,     // bytes from `from` to `to`
+      prepare,  // the given weights in the block at `from`, as entries read them, to the block at `to`
+      put,      // a word of 8 bytes to `to`
+      expect,   // a word of 8 bytes at `from`, else the service ends with bad_save
     };
     Kind kind;
     EntryPlace to = {}, from = {};
@@ -64,6 +69,7 @@ struct Service {
 
     static Step zero(EntryPlace to, ir::Poly bytes);
     static Step copy(EntryPlace to, EntryPlace from, ir::Poly bytes);
+    static Step prepare(EntryPlace to, EntryPlace from);
     static Step put(EntryPlace to, ir::Poly word);
     static Step expect(EntryPlace from, ir::Poly word);
   };
@@ -78,8 +84,15 @@ struct Library {
   uint64_t hash = 0;    // what <prefix>_model_hash() returns
   /// Read-only data, as far as entries read it: of what they want packed there are packed copies instead.
   std::vector<std::vector<std::byte>> constants;
+  /// Weights that the caller brings: their places in the block that a service prepares them from.
+  struct Given {
+    int64_t offset = 0, bytes = 0;
+  };
+  std::vector<Given> given;
   std::vector<Entry> entries;
   std::vector<Service> services;
+
+  std::string symbol(const std::string& name) const { return prefix + "_" + name; }
 };
 
 /// A polynomial that is at least as large as both, since dims are not negative.
@@ -97,6 +110,7 @@ struct EntryFacts {
 struct LibraryObject {
   std::vector<std::byte> bytes;
   std::vector<EntryFacts> entries;
+  int64_t prepared_bytes = 0;  // of the block that a service prepares
   int64_t code_bytes = 0, data_bytes = 0;
   std::string llvm, assembly;  // as texts, if asked for
   /// For wasm32: the library as a module that runs as it is, with memory of its own. Else empty.

@@ -4,6 +4,7 @@
 
 #include "codegen/llvm_emit.h"
 #include "codegen/llvm_machine.h"
+#include "codegen/prepare.h"
 #include "support/stage_dump.h"
 
 namespace rondo::codegen {
@@ -44,15 +45,6 @@ class JitCode : public NativeCode {
   MemberEntry member_freeze_entry_ = nullptr;
 };
 
-/// The program that makes the copies that `program` wants prepared, where its arguments say.
-ir::LoopProgram freezer(ir::LoopProgram program) {
-  program.stmts.clear();
-  program.slots.clear();
-  for (const ir::Pack& pack : program.prepared)
-    program.stmts.push_back({nullptr, nullptr, std::make_shared<ir::Pack>(pack)});
-  return program;
-}
-
 }  // namespace
 
 std::string compile_object(const ir::LoopProgram& program, const ir::LoopProgram* together,
@@ -65,9 +57,10 @@ std::string compile_object(const ir::LoopProgram& program, const ir::LoopProgram
   module.setDataLayout(machine->createDataLayout());
   emit_program(module, program, target, kEntry);
   if (together) emit_program(module, *together, target, kMemberEntry);
-  if (!program.prepared.empty()) emit_program(module, freezer(program), target, kFreezeEntry);
+  if (!program.prepared.empty())
+    emit_program(module, packing(program, program.prepared), target, kFreezeEntry);
   if (together && !together->prepared.empty())
-    emit_program(module, freezer(*together), target, kMemberFreezeEntry);
+    emit_program(module, packing(*together, together->prepared), target, kMemberFreezeEntry);
   watch.lap(times.emit);
   const StageDump dump(options.dump_dir, program.name);
   if (dump.on()) dump.write("30.ll", to_string(module));

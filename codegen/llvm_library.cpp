@@ -12,27 +12,16 @@
 #include <map>
 
 #include "codegen/library.h"
-#include "codegen/llvm_dispatch.h"
 #include "codegen/llvm_emit.h"
-#include "codegen/llvm_entry.h"
+#include "codegen/llvm_library_emitter.h"
 #include "codegen/llvm_machine.h"
 #include "codegen/llvm_wasm.h"
-#include "codegen/prepare.h"
 
 namespace rondo::codegen {
 
 using namespace ir;
 
 namespace {
-
-/// The arena of a program, each slot rounded up to 64 bytes: exactly where it is a number, else at most 63
-/// more.
-Poly scratch_bound(const LoopProgram& program) {
-  Poly bytes;
-  for (const Poly& slot : program.slots)
-    bytes += slot.is_constant() ? Poly((slot.constant() + 63) / 64 * 64) : slot + Poly(63);
-  return bytes;
-}
 
 /// Hears from the code generator how large each function's frame is.
 class FrameSizes : public llvm::DiagnosticHandler {
@@ -74,175 +63,6 @@ int64_t stack_depth(const llvm::Function& function, const std::map<std::string, 
   const int64_t own = frame->second == 0 ? 0 : frame->second + kAlignmentBytes;
   return own + kCallBytes + deepest;
 }
-
-LoopProgram lower(const Entry& entry, const Target& target) {
-  CompileOptions options;
-  options.aliases = entry.aliases;
-  options.cpu = target.cpu, options.features = target.features, options.triple = target.triple;
-  for (uint32_t i = 0; i < entry.func.params.size(); ++i)
-    if (entry.args[i].param == EntryPlace::kConstants) options.constants.push_back(i);
-  return lower(entry.func, options);
-}
-
-class LibraryEmitter {
- public:
-  LibraryEmitter(llvm::Module& module, const Library& library, const std::vector<Target>& targets)
-      : module_(module), library_(library), targets_(targets) {}
-
-  std::vector<EntryFacts> run() {
-    // Names first, so that they stay free of what the functions bring along.
-    for (const Entry& e : library_.entries)
-      declare_entry(module_, lowest(), symbol(e.name), entry_type(module_.getContext(), e.params));
-    for (const Service& s : library_.services)
-      declare_entry(module_, lowest(), symbol(s.name), entry_type(module_.getContext(), s.params));
-    emit_facts();
-    if (targets_.size() > 1) level_ = emit_cpu_level(module_, lowest(), symbol("cpu_level"));
-    for (const std::vector<std::byte>& bytes : library_.constants)
-      constants_.push_back(constant_bytes(bytes, symbol("constants"), 64));
-    std::vector<EntryFacts> facts;
-    for (const Entry& e : library_.entries) facts.push_back(emit(e));
-    for (const Service& s : library_.services) emit(s);
-    for (llvm::GlobalVariable* constant : constants_)
-      if (constant->use_empty()) constant->eraseFromParent();
-    return facts;
-  }
-
-  std::string symbol(const std::string& name) const { return library_.prefix + "_" + name; }
-
- private:
-  const Target& lowest() const { return targets_.front(); }
-
-  llvm::GlobalVariable* constant_bytes(std::span<const std::byte> bytes, const std::string& name,
-                                       uint64_t align) {
-    auto* data = llvm::ConstantDataArray::getRaw(
-        llvm::StringRef(reinterpret_cast<const char*>(bytes.data()), bytes.size()), bytes.size(),
-        llvm::Type::getInt8Ty(module_.getContext()));
-    auto* global = new llvm::GlobalVariable(module_, data->getType(), true,
-                                            llvm::GlobalValue::InternalLinkage, data, name);
-    global->setAlignment(llvm::Align(align));
-    return global;
-  }
-
-  /// <prefix>_version() and <prefix>_model_hash().
-  void emit_facts() {
-    llvm::IRBuilder<> b(module_.getContext());
-    auto emit_constant = [&](const char* name, llvm::Constant* value) {
-      llvm::Function* f =
-          declare_entry(module_, lowest(), symbol(name), llvm::FunctionType::get(value->getType(), false));
-      b.SetInsertPoint(llvm::BasicBlock::Create(module_.getContext(), "entry", f));
-      b.CreateRet(value);
-    };
-    const std::string& text = library_.version;
-    emit_constant("version", constant_bytes(std::as_bytes(std::span(text.c_str(), text.size() + 1)),
-                                            symbol("version_text"), 1));
-    emit_constant("model_hash", b.getInt64(library_.hash));
-  }
-
-  EntryFacts emit(const Entry& entry) {
-    std::vector<LoopProgram> programs;
-    std::vector<llvm::Function*> codes;
-    EntryFacts facts;
-    for (const Target& target : targets_) {
-      programs.push_back(lower(entry, target));
-      const std::string name = symbol(entry.name) + "_" + target.cpu;
-      emit_program(module_, programs.back(), target, name);
-      codes.push_back(module_.getFunction(name));
-      codes.back()->setLinkage(llvm::GlobalValue::InternalLinkage);
-      facts.scratch_bytes = upper_bound(facts.scratch_bytes, scratch_bound(programs.back()));
-    }
-    std::vector<EntryParam> params = entry.params;
-    params[entry.scratch].bytes = facts.scratch_bytes;
-    EntryBuilder f(module_, lowest(), symbol(entry.name), params, constants_);
-    f.check_params();
-    check_indices(f, entry, programs.front());
-    call(f, entry, programs, codes);
-    f.finish();
-    return facts;
-  }
-
-  /// Of the inputs that are the caller's. The library's own state holds what the library put there.
-  void check_indices(EntryBuilder& f, const Entry& entry, const LoopProgram& program) {
-    for (const IndexBound& bound : program.bounds) {
-      const EntryPlace& place = entry.args[bound.input];
-      const Poly count = element_count(entry.func.type(entry.func.params[bound.input]).shape);
-      if (place.param == EntryPlace::kConstants) continue;
-      const EntryParam& param = entry.params[place.param];
-      if (param.kind == EntryParam::Kind::scalar || param.bytes == count * Poly(4))
-        f.check_indices(place, count, bound);
-    }
-  }
-
-  void call(EntryBuilder& f, const Entry& entry, const std::vector<LoopProgram>& programs,
-            const std::vector<llvm::Function*>& codes) {
-    const LoopProgram& program = programs.front();
-    llvm::IRBuilder<>& b = f.b;
-    size_t count = 1;
-    for (const LoopProgram& p : programs) count = std::max(count, entry.args.size() + p.prepared.size());
-    llvm::Value* args = f.stack(b.getPtrTy(), count);
-    auto put = [&](size_t i, llvm::Value* address) {
-      b.CreateStore(address, b.CreateConstInBoundsGEP1_64(b.getPtrTy(), args, i));
-    };
-    for (size_t i = 0; i < entry.args.size(); ++i)
-      if (is_read(entry, programs, i)) put(i, f.address(entry.args[i]));
-    llvm::Value* dims = f.stack(b.getInt64Ty(), std::max<size_t>(program.dims.size(), 1));
-    for (size_t i = 0; i < program.dims.size(); ++i)
-      b.CreateStore(f.dim(program.dims[i]), b.CreateConstInBoundsGEP1_64(b.getInt64Ty(), dims, i));
-    llvm::Value* scratch = f.address({entry.scratch, {}});
-    llvm::Function* own = b.GetInsertBlock()->getParent();
-    llvm::Value* level = codes.size() > 1 ? b.CreateCall(level_) : nullptr;
-    auto* done = llvm::BasicBlock::Create(b.getContext(), "done", own);
-    for (size_t i = codes.size(); i-- > 0;) {
-      llvm::BasicBlock* next = nullptr;
-      if (i > 0) {
-        auto* here = llvm::BasicBlock::Create(b.getContext(), "here", own);
-        next = llvm::BasicBlock::Create(b.getContext(), "lower", own);
-        b.CreateCondBr(b.CreateICmpSGE(level, b.getInt32(x86_level(targets_[i]))), here, next);
-        b.SetInsertPoint(here);
-      }
-      for (size_t k = 0; k < programs[i].prepared.size(); ++k)
-        put(entry.args.size() + k, prepared(entry, programs[i], programs[i].prepared[k], targets_[i]));
-      b.CreateCall(codes[i], {args, dims, scratch});
-      b.CreateBr(done);
-      if (next) b.SetInsertPoint(next);
-    }
-    b.SetInsertPoint(done);
-  }
-
-  /// A constant that all levels take packed has no need to be there plain.
-  static bool is_read(const Entry& entry, const std::vector<LoopProgram>& programs, size_t arg) {
-    if (entry.args[arg].param != EntryPlace::kConstants || arg >= entry.func.params.size()) return true;
-    return std::ranges::any_of(programs, [&](const LoopProgram& p) {
-      const auto input = std::ranges::find_if(
-          p.buffers, [&](const Buffer& b) { return b.kind == Buffer::Kind::input && b.arg == arg; });
-      return reads(p, static_cast<BufferId>(input - p.buffers.begin()));
-    });
-  }
-
-  /// The packed copy of constants that a program asks for; entries and levels that want the same share it.
-  llvm::GlobalVariable* prepared(const Entry& entry, const LoopProgram& program, const Pack& pack,
-                                 const Target& target) {
-    std::string bytes = prepare(pack, target, [&](BufferId id) {
-      return std::span(library_.constants.at(entry.args[program.buffers[id].arg].constant));
-    });
-    auto [at, fresh] = prepared_.try_emplace(std::move(bytes));
-    if (fresh) at->second = constant_bytes(std::as_bytes(std::span(at->first)), symbol("packed"), 64);
-    return at->second;
-  }
-
-  void emit(const Service& service) {
-    EntryBuilder f(module_, lowest(), symbol(service.name), service.params, constants_);
-    f.check_params();
-    for (const Service::Step& step : service.steps) f.run(step);
-    f.finish();
-  }
-
-  llvm::Module& module_;
-  const Library& library_;
-  const std::vector<Target>& targets_;
-  std::vector<llvm::GlobalVariable*> constants_;
-  std::map<std::string, llvm::GlobalVariable*> prepared_;
-  llvm::Function* level_ = nullptr;
-};
 
 void need_nothing(llvm::MemoryBufferRef object, const Target& target) {
   std::vector<std::string> names = undefined_symbols(object);
@@ -286,9 +106,9 @@ LibraryObject compile_library(const Library& library, const std::vector<Target>&
   llvm::Module module(library.prefix, context);
   module.setTargetTriple(target.triple);
   module.setDataLayout(machine->createDataLayout());
-  LibraryEmitter emitter(module, library, targets);
   LibraryObject object;
-  object.entries = emitter.run();
+  const LibraryFacts facts = emit_library(module, library, targets);
+  object.entries = facts.entries, object.prepared_bytes = facts.prepared_bytes;
   verify(module);
   optimize(module, *machine);
   if (with_texts) object.llvm = to_string(module), object.assembly = assembly(module, *machine);
@@ -296,7 +116,7 @@ LibraryObject compile_library(const Library& library, const std::vector<Target>&
   need_nothing(bytes->getMemBufferRef(), target);
   measure(bytes->getMemBufferRef(), object);
   auto stack_of = [&](const std::string& name) {
-    return stack_depth(*module.getFunction(emitter.symbol(name)), frames);
+    return stack_depth(*module.getFunction(library.symbol(name)), frames);
   };
   int64_t stack = 0;
   for (size_t i = 0; i < library.entries.size(); ++i)

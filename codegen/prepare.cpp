@@ -95,6 +95,13 @@ std::string prepare(const Pack& pack, const Target& target,
   return packed;
 }
 
+LoopProgram packing(LoopProgram program, const std::vector<Pack>& copies) {
+  program.stmts.clear();
+  program.slots.clear();
+  for (const Pack& pack : copies) program.stmts.push_back({nullptr, nullptr, std::make_shared<Pack>(pack)});
+  return program;
+}
+
 bool reads(const LoopProgram& program, BufferId b) {
   return stmts_read(program.stmts, b) ||
          std::ranges::any_of(program.counts, [&](const Count& c) { return c.buffer == b; });

@@ -5,6 +5,7 @@
 #include <functional>
 #include <span>
 #include <string>
+#include <vector>
 
 #include "codegen/target.h"
 #include "ir/loops.h"
@@ -19,6 +20,9 @@ bool can_prepare(const ir::Kernel&, uint32_t group, const std::function<bool(ir:
 /// schedule_gemm.h); `data` gives the bytes of a constant.
 std::string prepare(const ir::Pack&, const Target&,
                     const std::function<std::span<const std::byte>(ir::BufferId)>& data);
+
+/// The program that makes copies that `program` wants prepared, where its arguments say.
+ir::LoopProgram packing(ir::LoopProgram program, const std::vector<ir::Pack>& copies);
 
 /// Whether a program reads a buffer other than through packed copies of it.
 bool reads(const ir::LoopProgram&, ir::BufferId);

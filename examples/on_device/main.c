@@ -35,14 +35,16 @@ static void start(struct learner* learner) {
 
 /* The root mean square error, in g, of what it foresees of a minute's walk. */
 static double error_of(const struct learner* learner, struct walker walker) {
-  static GAIT_ALIGNED unsigned char state[GAIT_STATE_BYTES], memory[GAIT_STEP_SCRATCH_BYTES];
+  static GAIT_ALIGNED unsigned char prepared[GAIT_PREPARED_BYTES], state[GAIT_STATE_BYTES],
+      memory[GAIT_STEP_SCRATCH_BYTES];
   const int count = kUpdates * kSteps;
   float x = walker_next(&walker), y;
   double sum = 0;
   int i;
+  check(gait_prepare(learner->weights, prepared));
   check(gait_reset(state));
   for (i = 0; i < count; ++i) {
-    check(gait_step(learner->weights, state, memory, &x, &y));
+    check(gait_step(prepared, state, memory, &x, &y));
     x = walker_next(&walker);
     sum += (y - x) * (y - x);
   }

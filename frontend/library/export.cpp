@@ -47,6 +47,7 @@ std::string to_string(const LibraryReport& report) {
   for (const std::string& file : report.files) text += file + "\n";
   for (const LibraryReport::Entry& e : report.entries)
     text += fmt::format("{}: scratch {} bytes, stack at most {} bytes\n", e.name, e.scratch, e.stack);
+  if (report.prepared_bytes > 0) text += fmt::format("prepared weights {} bytes\n", report.prepared_bytes);
   return text + fmt::format("code {} bytes, data {} bytes; compiled in {:.2f} s\n", report.code_bytes,
                             report.data_bytes, report.seconds);
 }

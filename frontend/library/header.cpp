@@ -2,6 +2,8 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <map>
+#include <optional>
 
 #include "frontend/library/c_text.h"
 #include "frontend/library/plan.h"
@@ -38,23 +40,53 @@ std::string parameter_list(const std::vector<std::string>& params) {
   return params.empty() ? "void" : fmt::format("{}", fmt::join(params, ", "));
 }
 
-/// "AMP_RUN_SCRATCH_BYTES(T) bytes".
-std::string block_size(const Plan& plan, const std::string& what, const std::vector<std::string>& dims) {
-  return fmt::format("{}_{}_BYTES{} bytes", upper(plan.prefix), what,
-                     dims.empty() ? "" : fmt::format("({})", fmt::join(dims, ", ")));
+/// "AMP_RUN_SCRATCH_BYTES(T)" of a parameter that is a block of memory.
+std::optional<std::string> block_of(const Plan& plan, const PlannedEntry& e, const CParam& p) {
+  auto size = [&](const std::string& what, const std::vector<std::string>& dims = {}) {
+    return fmt::format("{}_{}_BYTES{}", upper(plan.prefix), what,
+                       dims.empty() ? "" : fmt::format("({})", fmt::join(dims, ", ")));
+  };
+  switch (p.role) {
+    case CParam::Role::weights:
+    case CParam::Role::prepared:
+    case CParam::Role::optimizer: return size(upper(p.name));
+    case CParam::Role::state: return size("STATE", plan.state.dims());
+    case CParam::Role::scratch: return size(upper(e.name) + "_SCRATCH", e.scratch_dims());
+    default: return std::nullopt;
+  }
+}
+
+bool has(const PlannedEntry& e, CParam::Role role, const std::string& title = "") {
+  return std::ranges::any_of(
+      e.params, [&](const CParam& p) { return p.role == role && (title.empty() || p.title == title); });
+}
+
+/// What a function does, if it is one that every model may have (frontend/programs.h).
+std::string purpose(const PlannedEntry& e) {
+  using Role = CParam::Role;
+  const bool state = has(e, Role::state);
+  if (e.name == "step" && state) return "One step of time; the state goes on from call to call.";
+  if (e.name == "run" && state && has(e, Role::dim, "T"))
+    return "T steps of time. Blocks of any size give the bits of single steps.";
+  if (e.name == "generate" && has(e, Role::input, "prime"))
+    return "Reads P ids, the prime, then writes N ids, of which it reads each in turn. It draws them with\n"
+           " * the temperature, the likeliest at 0, among the top_k likeliest, or all at 0. The random "
+           "numbers\n"
+           " * follow from the seed.";
+  if (e.name == "train_step" && has(e, Role::weights))
+    return "One update of the weights: forward, backward, clipping and the optimizer, in place.";
+  return "";
 }
 
 std::string describe(const Plan& plan, const PlannedEntry& e, const CParam& p) {
   const auto usual = e.function.defaults.find(p.title);
+  const std::string block = block_of(plan, e, p).value_or("");
   switch (p.role) {
     case CParam::Role::weights:
-      return block_size(plan, "WEIGHTS", {}) + (p.type == "void*" ? ", which change" : ", read");
-    case CParam::Role::optimizer: return block_size(plan, "OPTIMIZER", {}) + ", which change";
-    case CParam::Role::state:
-      return block_size(plan, "STATE", plan.state.dims()) +
-             ": goes on from there, leaves the next state there";
-    case CParam::Role::scratch:
-      return block_size(plan, upper(e.name) + "_SCRATCH", e.scratch_dims()) + ", whatever they hold";
+    case CParam::Role::optimizer: return block + " bytes, which change";
+    case CParam::Role::prepared: return block + " bytes, as prepare left them";
+    case CParam::Role::state: return block + " bytes: goes on from there, leaves the next state there";
+    case CParam::Role::scratch: return block + " bytes, whatever they hold";
     case CParam::Role::dim:
       return p.title == "T"   ? "steps of time, from 0"
              : p.title == "B" ? "rows of the batch, from 0"
@@ -70,7 +102,8 @@ std::string describe(const Plan& plan, const PlannedEntry& e, const CParam& p) {
 std::string describe(const Plan& plan, const PlannedEntry& e) {
   size_t widest = 0;
   for (const CParam& p : e.params) widest = std::max(widest, p.name.size());
-  std::string text = fmt::format("/* {}_{}\n", plan.prefix, e.name);
+  const std::string does = purpose(e);
+  std::string text = fmt::format("/* {}{}_{}\n", does.empty() ? "" : does + "\n *\n * ", plan.prefix, e.name);
   for (const CParam& p : e.params)
     text += fmt::format(" *   {:<{}}  {}\n", p.name, widest, describe(plan, e, p));
   return text + " */\n";
@@ -86,28 +119,61 @@ std::string declaration(const Plan& plan, const PlannedEntry& e) {
          fmt::format("#define {}STACK_BYTES {} /* of stack, at most */\n\n", macro, e.facts.stack_bytes);
 }
 
+std::string service_doc(const codegen::Service& service) {
+  if (service.name == "init")
+    return service.params.front().name == "weights"
+               ? "Before the first call: the weights as they were compiled in, the optimizer's memory zero."
+               : "Before the first call: the optimizer's memory zero.";
+  static const std::map<std::string, const char*> docs = {
+      {"prepare",
+       "Before the first call, and again when the weights have changed: copies them for the functions that\n"
+       " * only read them, in the order in which this CPU reads. Calls may share the copy."},
+      {"reset", "Starts anew: the state becomes zero. Before the first call, too."},
+      {"save", "Copies the state to bytes that restore takes, anywhere in memory."},
+      {"restore", "Takes the state from bytes that save wrote, if they are of this model and these dims."}};
+  return docs.at(service.name);
+}
+
 std::string service_declaration(const Plan& plan, const codegen::Service& service) {
   std::vector<std::string> params;
   for (const codegen::EntryParam& p : service.params) {
-    const bool read =
-        (service.name == "save" && p.name == "state") || (service.name == "restore" && p.name == "saved");
+    const bool read = (service.name == "save" && p.name == "state") ||
+                      (service.name == "restore" && p.name == "saved") ||
+                      (service.name == "prepare" && p.name == "weights");
     params.push_back(p.kind == codegen::EntryParam::Kind::dim
                          ? "int64_t " + p.name
                          : fmt::format("{}void* {}", read ? "const " : "", p.name));
   }
-  const char* doc =
-      service.name == "reset"  ? "Starts anew: the state becomes zero. Before the first call, too."
-      : service.name == "save" ? "Copies the state to bytes that restore takes, anywhere in memory."
-      : service.name == "restore"
-          ? "Takes the state from bytes that save wrote, if they are of this model and these dims."
-          : "Before the first call: the weights as they were compiled in, the optimizer's memory zero.";
-  return fmt::format("/* {} */\nint32_t {}_{}({});\n", doc, plan.prefix, service.name,
+  return fmt::format("/* {} */\nint32_t {}_{}({});\n", service_doc(service), plan.prefix, service.name,
                      parameter_list(params));
+}
+
+/// How the first function is called: the blocks, what comes once before, the call.
+std::string usage(const Plan& plan) {
+  const PlannedEntry& e = plan.entries.front();
+  std::string blocks, before;
+  std::vector<std::string> args;
+  for (const CParam& p : e.params) {
+    args.push_back(p.name);
+    if (const auto block = block_of(plan, e, p))
+      blocks +=
+          fmt::format(" *   static {}_ALIGNED unsigned char {}[{}];\n", upper(plan.prefix), p.name, *block);
+  }
+  for (const codegen::Service& s : plan.library.services) {
+    const bool starts_training = s.name == "init" && s.params.front().name == "optimizer";
+    if (s.name == "save" || s.name == "restore") continue;
+    if (starts_training && !has(e, CParam::Role::optimizer)) continue;
+    std::vector<std::string> params;
+    for (const codegen::EntryParam& p : s.params) params.push_back(p.name);
+    before += fmt::format(" *   {}_{}({});\n", plan.prefix, s.name, fmt::join(params, ", "));
+  }
+  return fmt::format("{}{} *   {}_{}({});\n", blocks, before, plan.prefix, e.name, fmt::join(args, ", "));
 }
 
 std::string introduction(const Plan& plan) {
   const char* weights = plan.weights.items.empty() ? "none"
                         : !plan.weights_given      ? "in the library's read-only data"
+                        : plan.prepares()          ? "in the caller's memory, and prepared there"
                                                    : "in the caller's memory";
   return fmt::format(
       R"(/* {0}: a model compiled by Rondo {1}. Made by a program; changes to this file are lost.
@@ -117,6 +183,9 @@ std::string introduction(const Plan& plan) {
  * last dim contiguous: element [t,b,i] of f32[T,B,8] is at (t * B + b) * 8 + i. i32 is int32_t, f32 float, f64
  * double, pred uint8_t (0 or 1). No array may overlap another or a block. Dims are numbers up to 2^31 - 1.
  *
+ * What a scratch block holds changes no result. A function may leave there which way it went through the
+ * weights; where a tool watches for memory that nobody set, set it once.
+ *
  * No function allocates, locks, waits, calls the system or any other library. Calls may run at the same time
  * as long as they share no memory that one of them writes. Arithmetic rounds to nearest and, on x86, counts
  * denormal numbers as zero; the caller's floating-point mode is as before when a function returns.
@@ -124,9 +193,12 @@ std::string introduction(const Plan& plan) {
  * Weights: {3}.
  *
  * All functions return {2}_OK, or what is wrong with the arguments; then they have done nothing.
- */
+ *
+ * In short:
+ *
+{4} */
 )",
-      plan.name, plan.library.version, upper(plan.prefix), weights);
+      plan.name, plan.library.version, upper(plan.prefix), weights, usage(plan));
 }
 
 }  // namespace
@@ -176,6 +248,8 @@ enum {{
   if (plan.weights_given)
     text += layout_comment("weights", plan.weights) +
             size_macro(big + "_WEIGHTS_BYTES", plan.weights.bytes, {}, "weights") + "\n";
+  if (plan.prepares())
+    text += size_macro(big + "_PREPARED_BYTES", plan.prepared_bytes, {}, "prepared weights") + "\n";
   if (!plan.optimizer.items.empty())
     text += layout_comment("optimizer", plan.optimizer) +
             size_macro(big + "_OPTIMIZER_BYTES", plan.optimizer.bytes, {}, "the optimizer's memory") + "\n";

@@ -72,6 +72,7 @@ class Exporter {
     report_.files = files_.write();
     for (const library::PlannedEntry& e : plan_.entries)
       report_.entries.push_back({e.name, library::in_c(e.facts.scratch_bytes), e.facts.stack_bytes});
+    report_.prepared_bytes = plan_.prepared_bytes;
     return std::move(report_);
   }
 
@@ -80,6 +81,7 @@ class Exporter {
     const codegen::LibraryObject object =
         codegen::compile_library(plan_.library, group.targets, emits("llvm") || emits("assembly"));
     for (size_t i = 0; i < plan_.entries.size(); ++i) plan_.entries[i].facts.include(object.entries[i]);
+    plan_.prepared_bytes = std::max(plan_.prepared_bytes, object.prepared_bytes);
     report_.code_bytes = std::max(report_.code_bytes, object.code_bytes);
     report_.data_bytes = std::max(report_.data_bytes, object.data_bytes);
     const std::string folder = groups_.size() > 1 ? group.folder + "/" : "";

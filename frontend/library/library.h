@@ -14,7 +14,7 @@ namespace rondo {
 /// Where the weights of a library are at a call.
 enum class WeightsIn {
   library,  // in its read-only data
-  pointer,  // where the caller says; their values are written to <name>_weights.bin, if given
+  pointer,  // in the caller's memory; their values are written to <name>_weights.bin, if given
   array,    // the same, their values as a C array in <name>_weights.h
 };
 
@@ -39,6 +39,7 @@ struct LibraryReport {
   std::vector<std::string> files;
   std::vector<Entry> entries;  // the largest figures of all targets
   int64_t code_bytes = 0, data_bytes = 0;
+  int64_t prepared_bytes = 0;  // of weights that the caller brings, as functions read them
   double seconds = 0;
 };
 
@@ -50,8 +51,10 @@ struct LibraryReport {
 /// scratch memory does not grow with their number. Smaller blocks take less of it; results are the same to
 /// the bit.
 ///
-/// A function that updates parameters makes all entries take the weights from the caller's memory; <prefix>_
-/// init fills it. Throws Error for what cannot be made, and leaves no file of it behind.
+/// Weights in the caller's memory are prepared once: <prefix>_prepare copies them as the functions that only
+/// read them do, packed for products, to a block that these take. A function that updates parameters makes
+/// the weights the caller's, whatever the options say; <prefix>_init fills that memory. Throws Error for what
+/// cannot be made, and leaves no file of it behind.
 LibraryReport export_library(const std::vector<Function>& functions, const Weights& weights,
                              const LibraryOptions& options);
 

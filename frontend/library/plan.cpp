@@ -27,7 +27,7 @@ constexpr uint32_t kAlign = 64;
 constexpr const char* kVersion = RONDO_VERSION;
 /// Functions that a library has besides those it is made of.
 const std::set<std::string> kOwnNames = {"version", "model_hash", "cpu_level", "constants", "init",
-                                         "reset",   "save",       "restore",   "selftest"};
+                                         "prepare", "reset",      "save",      "restore",   "selftest"};
 
 Poly exact_bytes(const Type& type) {
   return ir::element_count(type.shape) * Poly(static_cast<int64_t>(size_of(type.dtype)));
@@ -222,13 +222,10 @@ class Planner {
     entry.func = f.func;
     entry.aliases = f.aliases(f.func);
     Open o{planned, entry, {}, {}};
-    const bool changes = updates_weights(f);
-    if (plan_.weights_given && uses(f, CParam::Role::weights))
-      add_block(o, CParam::Role::weights, plan_.weights.bytes, !changes);
-    if (uses(f, CParam::Role::optimizer)) add_block(o, CParam::Role::optimizer, plan_.optimizer.bytes, false);
-    if (uses(f, CParam::Role::state)) add_block(o, CParam::Role::state, plan_.state.bytes, false);
-    add_block(o, CParam::Role::scratch, {}, false);
-    entry.scratch = o.blocks.at(CParam::Role::scratch);
+    if (plan_.weights_given && uses(f, CParam::Role::weights)) add_weights(o);
+    if (uses(f, CParam::Role::optimizer)) add_block(o, CParam::Role::optimizer, plan_.optimizer.bytes);
+    if (uses(f, CParam::Role::state)) add_block(o, CParam::Role::state, plan_.state.bytes);
+    entry.scratch = add_block(o, CParam::Role::scratch, {});
     for (const std::string& dim : call_dims(f)) add_dim(o, dim);
     for (ir::Value v : f.func.params) add_input(o, f.func.value_name(v), f.func.type(v));
     for (size_t i = 0; i < f.func.results.size(); ++i) add_output(o, i);
@@ -264,14 +261,26 @@ class Planner {
     return static_cast<uint32_t>(o.entry.params.size() - 1);
   }
 
-  void add_block(Open& o, CParam::Role role, const Poly& bytes, bool read_only) {
+  void add_weights(Open& o) {
+    if (updates_weights(o.planned.function)) {
+      add_block(o, CParam::Role::weights, plan_.weights.bytes);
+      return;
+    }
+    o.entry.prepared = add_block(o, CParam::Role::prepared, kAlign);  // at least
+    if (plan_.prepares()) return;
+    for (const Layout::Item& item : plan_.weights.items)
+      plan_.library.given.push_back({item.offset.constant(), exact_bytes(item.type).constant()});
+  }
+
+  uint32_t add_block(Open& o, CParam::Role role, const Poly& bytes) {
     static const std::map<CParam::Role, const char*> names = {{CParam::Role::weights, "weights"},
+                                                              {CParam::Role::prepared, "prepared"},
                                                               {CParam::Role::optimizer, "optimizer"},
                                                               {CParam::Role::state, "state"},
                                                               {CParam::Role::scratch, "scratch"}};
-    const char* type = read_only ? "const void*" : "void*";
-    o.blocks[role] = add(o, {EntryParam::Kind::pointer, "", DType::f32, bytes, kAlign},
-                         {role, "", names.at(role), type, {}});
+    const char* type = role == CParam::Role::prepared ? "const void*" : "void*";
+    return o.blocks[role] = add(o, {EntryParam::Kind::pointer, "", DType::f32, bytes, kAlign},
+                                {role, "", names.at(role), type, {}});
   }
 
   void add_dim(Open& o, const std::string& name) {
@@ -282,12 +291,12 @@ class Planner {
     const CParam::Role role = role_of(o.planned.function, name);
     if (Layout* layout = layout_of(role)) {
       const Layout::Item& item = layout->place(name, type, o.planned.name);
-      const bool constant = role == CParam::Role::weights && !plan_.weights_given;
-      if (constant)
-        o.entry.args.push_back(
-            {EntryPlace::kConstants, {}, static_cast<uint32_t>(&item - layout->items.data())});
-      else
+      const auto number = static_cast<uint32_t>(&item - layout->items.data());
+      if (o.blocks.contains(role))
         o.entry.args.push_back({o.blocks.at(role), item.offset});
+      else
+        o.entry.args.push_back(
+            {plan_.weights_given ? EntryPlace::kPrepared : EntryPlace::kConstants, {}, number});
       return;
     }
     const std::string c = c_type(type.dtype);
@@ -337,6 +346,10 @@ class Planner {
       if (plan_.optimizer.items.empty()) init.params.pop_back(), init.steps.pop_back();
       if (!init.steps.empty()) plan_.library.services.push_back(std::move(init));
     }
+    if (plan_.prepares())
+      plan_.library.services.push_back({"prepare",
+                                        {block("weights", plan_.weights.bytes), block("prepared", kAlign)},
+                                        {Step::prepare({1, {}}, {0, {}})}});
     if (plan_.state.items.empty()) return;
     const Poly& bytes = plan_.state.bytes;
     const std::vector<std::string> dims = plan_.state.dims();

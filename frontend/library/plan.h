@@ -30,7 +30,7 @@ struct Layout {
 
 /// One parameter of an entry: for C, and for people.
 struct CParam {
-  enum class Role { weights, optimizer, state, scratch, dim, input, output };
+  enum class Role { weights, prepared, optimizer, state, scratch, dim, input, output };
   Role role;
   std::string name;   // a C identifier
   std::string title;  // as the function has it
@@ -51,12 +51,16 @@ struct PlannedEntry {
 
 struct Plan {
   std::string name, prefix;
-  bool weights_given = false;   // the caller's memory holds them
+  bool weights_given =
+      false;  // the caller's memory holds them; functions that only read them take them prepared
   bool weights_change = false;  // an entry updates them
   Layout weights, optimizer, state;
   std::vector<std::byte> weight_bytes;  // laid out; empty if not known
   std::vector<PlannedEntry> entries;
   codegen::Library library;
+  int64_t prepared_bytes = 0;  // known once the code is made
+
+  bool prepares() const { return !library.given.empty(); }
 };
 
 /// Throws Error for functions that do not go together, weights that do not fit, names that are none in C.

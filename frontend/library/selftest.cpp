@@ -304,6 +304,7 @@ class SelftestWriter {
       text += fmt::format("static unsigned char saved[{}];\n", (plan_.state.bytes + words).evaluate(dims_));
     }
     if (plan_.weights_given) text += block("weights", plan_.weights.bytes);
+    if (plan_.prepares()) text += block("prepared", plan_.prepared_bytes);
     if (!plan_.optimizer.items.empty()) text += block("optimizer", plan_.optimizer.bytes);
     if (take_weights_) text += "static const unsigned char* initial_weights;\n";
     return text;
@@ -321,6 +322,8 @@ class SelftestWriter {
       if (!plan_.optimizer.items.empty()) args.emplace_back("optimizer");
       good += fmt::format(" && {}_init({}) == {}_OK", plan_.prefix, fmt::join(args, ", "), big_);
     }
+    if (plan_.prepares())
+      good += fmt::format(" && {}_prepare(weights, prepared) == {}_OK", plan_.prefix, big_);
     if (!plan_.state.items.empty()) {
       std::string values;
       for (const std::string& dim : plan_.state.dims()) values += fmt::format(", {}", dims_.at(dim));
@@ -332,9 +335,18 @@ class SelftestWriter {
   std::string selftest() const {
     return fmt::format(
         "int {0}_selftest({1});\nint {0}_selftest({1}) {{\n  int line;\n{2}"
-        "  CHECK({0}_model_hash() == {3}_MODEL_HASH);\n{4}  return 0;\n}}\n",
+        "  CHECK({0}_model_hash() == {3}_MODEL_HASH);\n{4}{5}  return 0;\n}}\n",
         plan_.prefix, take_weights_ ? "const void* weights_to_take" : "void",
-        take_weights_ ? "  initial_weights = (const unsigned char*)weights_to_take;\n" : "", big_, calls_);
+        take_weights_ ? "  initial_weights = (const unsigned char*)weights_to_take;\n" : "", big_,
+        wrong_blocks(), calls_);
+  }
+
+  std::string wrong_blocks() const {
+    if (!plan_.prepares()) return "";
+    return fmt::format(
+        "  CHECK({0}_prepare(0, prepared) == {1}_NULL_POINTER);\n"
+        "  CHECK({0}_prepare(weights, prepared + 1) == {1}_MISALIGNED);\n",
+        plan_.prefix, big_);
   }
 
   std::string main() const {

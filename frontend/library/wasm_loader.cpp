@@ -39,6 +39,7 @@ std::string parameter(const PlannedEntry& e, const CParam& p) {
   const bool scalar = p.role == Role::input && p.tensor.rank() == 0;
   switch (p.role) {
     case Role::weights:
+    case Role::prepared:
     case Role::optimizer:
     case Role::state:
     case Role::scratch: return fmt::format("{{ role: '{}' }}", p.name);
@@ -107,9 +108,9 @@ std::string wasm_loader(const Plan& plan) {
              fmt::arg("weights", plan.weights_given ? kWasmWeights : ""), fmt::arg("methods", methods)) +
          fmt::format(
              "const NAME = '{}', PREFIX = '{}';\nconst STATE = {};\nconst WEIGHTS_BYTES = {}, "
-             "OPTIMIZER_BYTES = {}, INIT = {};\nconst ENTRIES = {{\n{}}};\n",
+             "PREPARED_BYTES = {}, OPTIMIZER_BYTES = {}, INIT = {};\nconst ENTRIES = {{\n{}}};\n",
              plan.name, plan.prefix, state, plan.weights_given ? plan.weights.bytes.constant() : 0,
-             plan.optimizer.bytes.constant(), init_blocks(plan), entries) +
+             plan.prepared_bytes, plan.optimizer.bytes.constant(), init_blocks(plan), entries) +
          kWasmRuntime;
 }
 

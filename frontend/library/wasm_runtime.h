@@ -85,11 +85,13 @@ export async function load({ wasm = `./${NAME}.wasm`, weights } = {}) {
 
 class Model {
   #machine;
-  #blocks = {};
+  #blocks = {};  // and whether the weights have changed since they were prepared
 
   constructor(machine, weights) {
     this.#machine = machine;
     if (WEIGHTS_BYTES) this.#blocks.weights = machine.allocate(WEIGHTS_BYTES);
+    if (PREPARED_BYTES) this.#blocks.prepared = machine.allocate(PREPARED_BYTES);
+    this.#blocks.changed = true;
     if (OPTIMIZER_BYTES) this.#blocks.optimizer = machine.allocate(OPTIMIZER_BYTES);
     if (INIT) machine.call('init', ...INIT.map((name) => this.#blocks[name].at));
     if (weights) this.weights = weights;
@@ -110,6 +112,7 @@ class Model {
     if (source.length !== WEIGHTS_BYTES)
       throw new Error(`rondo: ${NAME}: weights are ${WEIGHTS_BYTES} bytes, not ${source.length}`);
     this.#weights().set(source);
+    this.#blocks.changed = true;
   }
 
   #weights() {
@@ -195,7 +198,8 @@ class Stream {
       if (role === 'input' || given) checkLength(name, array, given, count);
     // All blocks first: views end where memory grows.
     const at = { scratch: this.#block('scratch', scratch(dims)).at, state: this.#own.state?.at };
-    for (const block of ['weights', 'optimizer']) at[block] = this.#shared[block]?.at;
+    for (const block of ['weights', 'prepared', 'optimizer']) at[block] = this.#shared[block]?.at;
+    this.#prepare(params.map(({ role }) => role));
     for (const array of arrays)
       at[array.name] = this.#block(`${name}.${array.name}`, array.count * ARRAYS[array.type].BYTES_PER_ELEMENT).at;
     for (const { role, name: array, type, given, count } of arrays)
@@ -209,6 +213,15 @@ class Stream {
       results[array].set(this.#machine.view(type, at[array], count));
     }
     return results;
+  }
+
+  /** Before a call with parameters of these roles. */
+  #prepare(roles) {
+    const shared = this.#shared;
+    if (roles.includes('weights')) shared.changed = true;
+    if (!roles.includes('prepared') || !shared.changed) return;
+    this.#machine.call('prepare', shared.weights.at, shared.prepared.at);
+    shared.changed = false;
   }
 
   /** The dims of a call; throws where an argument is missing or of no use. */

@@ -22,16 +22,17 @@ class Wrapper {
       for (const std::string& dim : e.scratch_dims())
         if (!fixed_.contains(dim)) bounded_.insert(dim);
       for (const CParam& p : e.params)
-        if (p.role == Role::weights && p.type == "void*") weights_type_ = "void*";
+        if (p.role == Role::weights) trains_ = true;
     }
   }
 
   std::string text() const {
     return fmt::format(kFile, fmt::arg("name", plan_.name), fmt::arg("prefix", plan_.prefix),
-                       fmt::arg("big", big_), fmt::arg("parameters", constructor_parameters()),
-                       fmt::arg("initial", initializers()), fmt::arg("scratch", scratch_bytes()),
-                       fmt::arg("good", good()), fmt::arg("methods", methods()),
-                       fmt::arg("members", members()));
+                       fmt::arg("big", big_), fmt::arg("prepared", prepared_class()),
+                       fmt::arg("parameters", constructor_parameters()), fmt::arg("initial", initializers()),
+                       fmt::arg("scratch", scratch_bytes()),
+                       fmt::arg("weights", plan_.prepares() ? ", and weights" : ""), fmt::arg("good", good()),
+                       fmt::arg("methods", methods()), fmt::arg("members", members()));
   }
 
  private:
@@ -39,9 +40,14 @@ class Wrapper {
       R"(// {name} for C++20: the functions of {name}.h over spans. Made by a program. Throws nothing.
 #pragma once
 
+#if __cplusplus < 202002L && !(defined(_MSVC_LANG) && _MSVC_LANG >= 202002L)
+#error "{name}.hpp is written in C++20; {name}.h is for C99 and any C++"
+#endif
+
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <new>
 #include <span>
 #include <utility>
@@ -53,11 +59,13 @@ namespace {prefix} {{
 /// What a call returns: as in {name}.h, and for spans of a wrong size or dims above those of the stream.
 enum class Status : int32_t {{ ok, null_pointer, misaligned, bad_dim, bad_index, bad_save, bad_size }};
 
-/// Memory that starts where the library wants it; null if there was none.
+/// Memory that starts where the library wants it, zero at first; null if there was none.
 class Memory {{
  public:
   explicit Memory(size_t bytes) noexcept
-      : data_(::operator new(std::max<size_t>(bytes, 1), std::align_val_t({big}_ALIGNMENT), std::nothrow)) {{}}
+      : data_(::operator new(std::max<size_t>(bytes, 1), std::align_val_t({big}_ALIGNMENT), std::nothrow)) {{
+    if (data_) std::memset(data_, 0, bytes);
+  }}
   ~Memory() {{ ::operator delete(data_, std::align_val_t({big}_ALIGNMENT)); }}
   Memory(Memory&& other) noexcept : data_(std::exchange(other.data_, nullptr)) {{}}
   Memory& operator=(Memory&& other) noexcept {{
@@ -70,14 +78,14 @@ class Memory {{
   void* data_;
 }};
 
-/// One use of the model, with memory of its own. Streams are independent of each other.
+{prepared}/// One use of the model, with memory of its own. Streams are independent of each other.
 class Stream {{
  public:
   explicit Stream({parameters}) noexcept
       : {initial}scratch_({scratch}) {{
     if (*this) reset();
   }}
-  /// Whether there was memory.
+  /// Whether there was memory{weights}.
   explicit operator bool() const noexcept {{ return {good}; }}
 
 {methods}
@@ -88,6 +96,34 @@ class Stream {{
 }}  // namespace {prefix}
 )";
 
+  static constexpr const char* kPrepared =
+      R"(/// Weights as the functions that only read them take them: a copy, which streams share and none outlives.
+class Prepared {{
+ public:
+  explicit Prepared(const void* weights) noexcept : memory_({big}_PREPARED_BYTES) {{ take(weights); }}
+  /// Takes weights that have changed, or others. No stream may be at work meanwhile.
+  Status take(const void* weights) noexcept {{
+    const Status status = Status({prefix}_prepare(weights, memory_.get()));
+    taken_ = status == Status::ok;
+    return status;
+  }}
+  /// Whether there was memory, and weights to take.
+  explicit operator bool() const noexcept {{ return taken_; }}
+  const void* get() const noexcept {{ return taken_ ? memory_.get() : nullptr; }}
+
+ private:
+  Memory memory_;
+  bool taken_ = false;
+}};
+
+)";
+
+  std::string prepared_class() const {
+    return !plan_.prepares()
+               ? ""
+               : fmt::format(kPrepared, fmt::arg("big", big_), fmt::arg("prefix", plan_.prefix));
+  }
+
   /// T is a number of the stream if its state depends on it, else at most max_T if its scratch does.
   std::string dim_in_scratch(const std::string& dim) const {
     return fixed_.contains(dim) ? dim : "max_" + dim;
@@ -95,8 +131,9 @@ class Stream {{
 
   std::string constructor_parameters() const {
     std::vector<std::string> params;
-    if (plan_.weights_given) params.push_back(weights_type_ + " weights");
+    if (trains_) params.emplace_back("void* weights");
     if (!plan_.optimizer.items.empty()) params.emplace_back("void* optimizer");
+    if (plan_.prepares()) params.emplace_back("const Prepared& prepared");
     for (const std::string& dim : fixed_) params.push_back("int64_t " + dim);
     for (const std::string& dim : bounded_) params.push_back("int64_t max_" + dim);
     return fmt::format("{}", fmt::join(params, ", "));
@@ -104,11 +141,12 @@ class Stream {{
 
   std::string initializers() const {
     std::string text;
-    if (plan_.weights_given) text += "weights_(weights), ";
-    if (!plan_.optimizer.items.empty()) text += "optimizer_(optimizer), ";
-    for (const std::string& dim : fixed_) text += fmt::format("{0}_({0}), ", dim);
-    for (const std::string& dim : bounded_) text += fmt::format("max_{0}_(max_{0}), ", dim);
-    if (has_state()) text += fmt::format("state_({}), ", size_of_state("STATE"));
+    if (trains_) text += "weights_(weights),\n        ";
+    if (!plan_.optimizer.items.empty()) text += "optimizer_(optimizer),\n        ";
+    if (plan_.prepares()) text += "prepared_(prepared.get()),\n        ";
+    for (const std::string& dim : fixed_) text += fmt::format("{0}_({0}),\n        ", dim);
+    for (const std::string& dim : bounded_) text += fmt::format("max_{0}_(max_{0}),\n        ", dim);
+    if (has_state()) text += fmt::format("state_({}),\n        ", size_of_state("STATE"));
     return text;
   }
 
@@ -129,10 +167,14 @@ class Stream {{
       sizes.push_back(fmt::format("{}_{}_SCRATCH_BYTES{}", big_, upper(e.name),
                                   dims.empty() ? "" : fmt::format("({})", fmt::join(dims, ", "))));
     }
-    return fmt::format("std::max<size_t>({{{}}})", fmt::join(sizes, ", "));
+    return fmt::format("std::max<size_t>({{{}}})",
+                       fmt::join(sizes, ",\n                                   "));
   }
 
-  std::string good() const { return has_state() ? "state_.get() && scratch_.get()" : "scratch_.get()"; }
+  std::string good() const {
+    return fmt::format("{}{}scratch_.get()", plan_.prepares() ? "prepared_ && " : "",
+                       has_state() ? "state_.get() && " : "");
+  }
 
   std::string methods() const {
     std::string text;
@@ -175,6 +217,7 @@ class Stream {{
     for (const CParam& p : e.params) {
       switch (p.role) {
         case Role::weights: args.emplace_back("weights_"); break;
+        case Role::prepared: args.emplace_back("prepared_"); break;
         case Role::optimizer: args.emplace_back("optimizer_"); break;
         case Role::state: args.emplace_back("state_.get()"); break;
         case Role::scratch: args.emplace_back("scratch_.get()"); break;
@@ -204,8 +247,9 @@ class Stream {{
 
   std::string members() const {
     std::string text;
-    if (plan_.weights_given) text += fmt::format("  {} weights_;\n", weights_type_);
+    if (trains_) text += "  void* weights_;\n";
     if (!plan_.optimizer.items.empty()) text += "  void* optimizer_;\n";
+    if (plan_.prepares()) text += "  const void* prepared_;\n";
     for (const std::string& dim : fixed_) text += fmt::format("  int64_t {}_;\n", dim);
     for (const std::string& dim : bounded_) text += fmt::format("  int64_t max_{}_;\n", dim);
     if (has_state()) text += "  Memory state_;\n";
@@ -215,7 +259,7 @@ class Stream {{
   const Plan& plan_;
   std::string big_;
   std::set<std::string> fixed_, bounded_;  // dims of the state; other dims of the scratch
-  std::string weights_type_ = "const void*";
+  bool trains_ = false;                    // an entry updates the weights
 };
 
 }  // namespace

@@ -60,13 +60,19 @@ TEST(Library, WritesTexts) {
 }
 
 TEST(Library, ExpectsNothingAndExportsItsEntriesOnly) {
-  TempDir dir;
   Amp amp;
-  export_library(streaming(amp), amp.init(1), options_for(dir, "amp"));
-  EXPECT_EQ(shell(dir, "nm -u libamp.a > undefined && ! grep U undefined"), "");
-  EXPECT_EQ(shell(dir, "nm -g --defined-only libamp.a | awk 'NF == 3 {print $3}' | sort > names"), "");
-  EXPECT_EQ(read_text(dir.file("names")),
-            "amp_model_hash\namp_reset\namp_restore\namp_run\namp_save\namp_step\namp_version\n");
+  for (const bool levels : {false, true}) {
+    TempDir dir;
+    LibraryOptions options = options_for(dir, "amp");
+    if (levels)
+      options.targets = {"x86-64-v2", "x86-64-v3", "x86-64-v4"}, options.weights = WeightsIn::pointer;
+    export_library(streaming(amp), amp.init(1), options);
+    EXPECT_EQ(shell(dir, "nm -u libamp.a > undefined && ! grep U undefined"), "");
+    EXPECT_EQ(shell(dir, "nm -g --defined-only libamp.a | awk 'NF == 3 {print $3}' | sort > names"), "");
+    EXPECT_EQ(read_text(dir.file("names")),
+              std::string("amp_model_hash\n") + (levels ? "amp_prepare\n" : "") +
+                  "amp_reset\namp_restore\namp_run\namp_save\namp_step\namp_version\n");
+  }
 }
 
 TEST(Library, IsSmall) {
@@ -99,19 +105,39 @@ TEST(Library, HasItsWeightsPacked) {
   const StepInput input{f32, {70}};
   const std::vector<Function> functions = {step_function(wide, input), run_function(wide, input)};
   const int64_t recurrent = 100 * 4 * 100 * 4;  // bytes
-  for (const int64_t batch : {1, 16}) {
-    LibraryOptions options = options_for(dir, "wide");
-    options.dims["B"] = batch;
-    options.block = 1;  // so that scratch holds little else
-    for (const std::vector<std::string>& targets :
-         {std::vector<std::string>{"host"}, {"x86-64-v2", "x86-64-v3"}}) {
-      options.targets = targets;
-      EXPECT_LT(constant_scratch(export_library(functions, wide.init(1), options), 1), recurrent);
-      EXPECT_EQ(run_selftest(dir, "wide", targets.size() == 1 ? exact("WIDE") : ""), "");
+  for (const int64_t batch : {1, 16})
+    for (const WeightsIn in : {WeightsIn::library, WeightsIn::pointer}) {
+      LibraryOptions options = options_for(dir, "wide");
+      options.dims["B"] = batch;
+      options.block = 1;  // so that scratch holds little else
+      options.weights = in;
+      for (const std::vector<std::string>& targets :
+           {std::vector<std::string>{"host"}, {"x86-64-v2", "x86-64-v3"}}) {
+        options.targets = targets;
+        const LibraryReport report = export_library(functions, wide.init(1), options);
+        EXPECT_LT(constant_scratch(report, 1), recurrent);
+        EXPECT_EQ(report.prepared_bytes > recurrent, in == WeightsIn::pointer);
+        EXPECT_EQ(run_selftest(dir, "wide", targets.size() == 1 ? exact("WIDE") : "",
+                               in == WeightsIn::pointer ? "wide_weights.bin" : ""),
+                  "");
+      }
     }
-    options.weights = WeightsIn::pointer;  // which may be others at each call
-    EXPECT_GT(constant_scratch(export_library(functions, wide.init(1), options), 1), recurrent);
-  }
+}
+
+/// Step and run share what they read of the weights, packed or not: little more than the weights.
+TEST(Library, PreparesEachWeightOnce) {
+  TempDir dir;
+  Wide wide;
+  const StepInput input{f32, {70}};
+  LibraryOptions options = options_for(dir, "wide");
+  options.weights = WeightsIn::pointer;
+  auto prepared_for = [&](const std::vector<Function>& functions) {
+    return export_library(functions, wide.init(1), options).prepared_bytes;
+  };
+  const int64_t step = prepared_for({step_function(wide, input)});
+  Function same = step_function(wide, input);
+  same.func.name = "again";
+  EXPECT_EQ(prepared_for({step_function(wide, input), same}), step);
 }
 
 TEST(Library, SharesPackedWeightsAmongLevels) {
@@ -165,8 +191,11 @@ TEST(Library, HasAWrapperForCpp) {
   Amp amp;
   export_library(streaming(amp), amp.init(1), options_for(dir, "amp"));
   export_library({training(amp)}, amp.init(1), options_for(dir, "learner"));
+  LibraryOptions bare = options_for(dir, "bare");
+  bare.weights = WeightsIn::pointer;
+  export_library(streaming(amp), {}, bare);
   EXPECT_EQ(shell(dir, kCxx + "-fno-exceptions " + RONDO_SAMPLES +
-                           "/wrapper.cpp libamp.a liblearner.a -I. -o wrapper && ./wrapper"),
+                           "/wrapper.cpp libamp.a libbare.a liblearner.a -I. -o wrapper && ./wrapper"),
             "");
 }
 

@@ -1,8 +1,11 @@
-// Uses the C++ wrappers of the libraries amp, and learner, which trains. Exit code: which check failed.
+// Uses the C++ wrappers of the libraries amp, bare, which has no weights of its own, and learner, which
+// trains. Exit code: which check failed.
+#include <algorithm>
 #include <array>
 #include <vector>
 
 #include "amp.hpp"
+#include "bare.hpp"
 #include "learner.hpp"
 
 namespace {
@@ -12,6 +15,24 @@ bool takes_static_memory() {
   static AMP_ALIGNED unsigned char state[AMP_STATE_BYTES], scratch[AMP_STEP_SCRATCH_BYTES];
   float x = 0, y = 0;
   return amp_reset(state) == AMP_OK && amp_step(state, scratch, &x, &y) == AMP_OK;
+}
+
+/// Streams share weights that the caller brings, prepared; what they read changes when others are taken.
+bool takes_weights(std::span<const float> x) {
+  bare::Memory weights(BARE_WEIGHTS_BYTES);
+  bare::Prepared prepared(weights.get());
+  bare::Stream one(prepared), two(prepared);
+  if (!prepared || !one || bare::Prepared(nullptr) || bare::Stream(bare::Prepared(nullptr))) return false;
+  const auto output_of = [&](bare::Stream& stream) {
+    float y = -1;
+    return stream.step(x.first(1), {&y, 1}) == bare::Status::ok ? y : -1;
+  };
+  if (output_of(one) != 0) return false;  // all weights are zero
+  float* numbers = static_cast<float*>(weights.get());
+  std::fill_n(numbers, BARE_WEIGHTS_BYTES / sizeof(float), 0.1f);
+  if (output_of(one) != 0 || prepared.take(weights.get()) != bare::Status::ok) return false;
+  one.reset();
+  return output_of(one) > 0 && output_of(one) != output_of(two);
 }
 
 /// The memory of a training step grows with its steps, so a stream has a bound of them.
@@ -53,5 +74,6 @@ int main() {
   saved[0] ^= std::byte{1};
   if (other.restore(saved) != amp::Status::bad_save) return 9;
   if (!takes_static_memory()) return 10;
-  return learns(x) ? 0 : 11;
+  if (!takes_weights(x)) return 11;
+  return learns(x) ? 0 : 12;
 }

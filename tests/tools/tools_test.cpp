@@ -150,7 +150,7 @@ TEST(Compile, TakesSomeFunctionsAndLeavesWeightsToTheCaller) {
   EXPECT_EQ(made.code, 0) << made.text;
   const std::string header = testing::read_text(dir.file("lib/rnn.h"));
   EXPECT_NE(
-      header.find("int32_t r_run(const void* weights, void* state, void* scratch, int64_t T, int64_t B, "
+      header.find("int32_t r_run(const void* prepared, void* state, void* scratch, int64_t T, int64_t B, "
                   "const float* x, float* hs);\n"),
       std::string::npos)
       << header;
