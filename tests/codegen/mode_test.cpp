@@ -2,11 +2,14 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <fstream>
 #include <limits>
+#include <string>
 
 #include "codegen/compile.h"
 #include "codegen/llvm_jit.h"
 #include "ir/text.h"
+#include "tests/runtime/util.h"
 #include "tests/support/execute.h"
 
 #ifdef __SSE__
@@ -86,6 +89,25 @@ TEST(Mode, IsTheCallersAgain) {
     EXPECT_EQ(after, mode);
     EXPECT_EQ(y, 1.0f / 3) << "rounds to nearest whatever the caller does";
   }
+}
+
+/// A processor that foretells modes by addresses is to tell the two apart: one instruction sets both, and the
+/// places to which it returns are parted by the end of a block of 32 bytes.
+TEST(Mode, IsSetFromTwoBlocks) {
+  const testing::TempDir dir;
+  codegen::compile(ir::parse(kThird), {.dump_dir = dir.file("stages")});
+  std::ifstream assembly(dir.file("stages/third/32.s"));
+  std::string order;
+  int setters = 0;
+  for (std::string line; std::getline(assembly, line);) {
+    const auto has = [&](const char* text) { return line.find(text) != line.npos; };
+    if (has("ldmxcsr")) ++setters;
+    if (has("call") && has("_set_mode")) order += "set ";
+    if (has("call") && has("_code")) order += "code ";
+    if (has(".p2align\t5")) order += "block ";
+  }
+  EXPECT_EQ(setters, 1);
+  EXPECT_EQ(order, "set code block set ");
 }
 
 /// An inexact result is a signal where the caller asked for one; compiled code raises none.
