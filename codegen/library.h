@@ -110,7 +110,8 @@ struct EntryFacts {
 struct LibraryObject {
   std::vector<std::byte> bytes;
   std::vector<EntryFacts> entries;
-  int64_t prepared_bytes = 0;  // of the block that a service prepares
+  int64_t prepared_bytes = 0;       // of the block that a service prepares
+  int64_t service_stack_bytes = 0;  // at most, of any service
   int64_t code_bytes = 0, data_bytes = 0;
   std::string llvm, assembly;  // as texts, if asked for
   /// For wasm32: the library as a module that runs as it is, with memory of its own. Else empty.

@@ -121,9 +121,10 @@ LibraryObject compile_library(const Library& library, const std::vector<Target>&
   int64_t stack = 0;
   for (size_t i = 0; i < library.entries.size(); ++i)
     stack = std::max(stack, object.entries[i].stack_bytes = stack_of(library.entries[i].name));
-  for (const Service& service : library.services) stack = std::max(stack, stack_of(service.name));
+  for (const Service& service : library.services)
+    object.service_stack_bytes = std::max(object.service_stack_bytes, stack_of(service.name));
   if (llvm::Triple(target.triple).getArch() == llvm::Triple::wasm32)
-    object.module = wasm_module(bytes->getMemBufferRef(), stack);
+    object.module = wasm_module(bytes->getMemBufferRef(), std::max(stack, object.service_stack_bytes));
   const auto* first = reinterpret_cast<const std::byte*>(bytes->getBufferStart());
   object.bytes.assign(first, first + bytes->getBufferSize());
   return object;

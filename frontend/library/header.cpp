@@ -254,7 +254,9 @@ enum {{
     text += layout_comment("optimizer", plan.optimizer) +
             size_macro(big + "_OPTIMIZER_BYTES", plan.optimizer.bytes, {}, "the optimizer's memory") + "\n";
   for (const codegen::Service& s : plan.library.services) text += service_declaration(plan, s);
-  text += "\n";
+  if (!plan.library.services.empty())
+    text += fmt::format("#define {}_SERVICE_STACK_BYTES {} /* of stack, at most, of each of these */\n\n",
+                        big, plan.service_stack_bytes);
   for (const PlannedEntry& e : plan.entries) text += declaration(plan, e);
   text += fmt::format(R"(/* {1}_RONDO_VERSION and {1}_MODEL_HASH of the library that is linked. */
 const char* {0}_version(void);

@@ -82,6 +82,7 @@ class Exporter {
         codegen::compile_library(plan_.library, group.targets, emits("llvm") || emits("assembly"));
     for (size_t i = 0; i < plan_.entries.size(); ++i) plan_.entries[i].facts.include(object.entries[i]);
     plan_.prepared_bytes = std::max(plan_.prepared_bytes, object.prepared_bytes);
+    plan_.service_stack_bytes = std::max(plan_.service_stack_bytes, object.service_stack_bytes);
     report_.code_bytes = std::max(report_.code_bytes, object.code_bytes);
     report_.data_bytes = std::max(report_.data_bytes, object.data_bytes);
     const std::string folder = groups_.size() > 1 ? group.folder + "/" : "";

@@ -58,7 +58,7 @@ struct Plan {
   std::vector<std::byte> weight_bytes;  // laid out; empty if not known
   std::vector<PlannedEntry> entries;
   codegen::Library library;
-  int64_t prepared_bytes = 0;  // known once the code is made
+  int64_t prepared_bytes = 0, service_stack_bytes = 0;  // known once the code is made
 
   bool prepares() const { return !library.given.empty(); }
 };
