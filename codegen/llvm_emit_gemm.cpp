@@ -103,7 +103,8 @@ class GemmEmitter {
     if (!block.last || s_.kernel.schedule.rows > 1) return s_.tile.rows;
     size_t vectors = 1;
     for (uint32_t g = 0; g < s_.groups.size(); ++g) vectors = std::max(vectors, sum_vectors(g, block).size());
-    return std::min(s_.tile.rows, rows_that_fit(vectors, f_.target));
+    const size_t parts = s_.tile.parts;
+    return std::min(s_.tile.rows, rows_that_fit((vectors + parts - 1) / parts, f_.target));
   }
 
   using LoadVector = std::function<llvm::Value*(const SumVector&, const Values& at, llvm::Value* k)>;
@@ -174,7 +175,18 @@ class GemmEmitter {
   template <class FoldK>
   void tile(const TilePlace& place, uint32_t group, unsigned rows, llvm::Value* done, llvm::Value* k_start,
             const LoadScalar& left, const LoadVector& right, const FoldK& fold_k) {
-    const std::vector<SumVector> vectors = sum_vectors(group, place.block);
+    const std::vector<SumVector> all = sum_vectors(group, place.block);
+    for (size_t part = 0, parts = s_.tile.parts; part < parts; ++part) {
+      const auto first = all.begin() + static_cast<std::ptrdiff_t>(all.size() * part / parts);
+      const auto end = all.begin() + static_cast<std::ptrdiff_t>(all.size() * (part + 1) / parts);
+      if (first != end) tile_part(place, group, {first, end}, rows, done, k_start, left, right, fold_k);
+    }
+  }
+
+  template <class FoldK>
+  void tile_part(const TilePlace& place, uint32_t group, std::span<const SumVector> vectors, unsigned rows,
+                 llvm::Value* done, llvm::Value* k_start, const LoadScalar& left, const LoadVector& right,
+                 const FoldK& fold_k) {
     auto type = [&](const SumVector& v) { return f_.type(s_.dtype(), v.columns.lanes); };
     auto for_each_sum = [&](const auto& visit) {
       for (unsigned r = 0; r < rows; ++r)

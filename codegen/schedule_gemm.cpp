@@ -19,6 +19,8 @@ constexpr size_t kMaxGroup = 4;
 constexpr int64_t kPackedRows = 768, kRowsInPlace = 1536;
 /// Elements of a panel in the first cache: 32 KB of f32.
 constexpr int64_t kNear = 1 << 13;
+/// Elements of a panel that a tile may pass in halves: 128 KB of f32.
+constexpr int64_t kShortPanel = 1 << 15;
 /// Elements of sums that pass between blocks of k for little, as they stay in the second cache: 1 MB of f32.
 constexpr int64_t kNearSums = 1 << 18;
 /// Elements from one term of a left operand to the next, up to which it is read in place: 1 KB of f32.
@@ -99,6 +101,14 @@ int64_t vectors_of_tile(const Kernel& kernel, const Target& target) {
   // Blocks of one width, as far as it goes.
   const int64_t whole = std::max<int64_t>(column_vectors(kernel, target).whole, 1);
   return divide_up(whole, divide_up(whole, most));
+}
+
+/// Whether a panel is so short that one pass over each half of it is faster than two over all.
+bool has_short_panels(const Kernel& kernel, int64_t columns) {
+  return std::ranges::all_of(kernel.accs, [&](const Accumulator& acc) {
+    const Poly terms = extent_of(acc.dims);
+    return terms.is_constant() && terms.constant() * columns <= kShortPanel;
+  });
 }
 
 bool packs_left(const Kernel& kernel) {
@@ -205,12 +215,14 @@ GemmTile gemm_tile(const Kernel& kernel, const Target& target) {
   if (kernel.schedule.rows > 1) return {kernel.schedule.rows, kernel.schedule.vectors};
   const GemmColumns blocks = gemm_columns(kernel, target);
   const int64_t run = most_gates(kernel) * (blocks.whole > 0 ? blocks.width : blocks.widest());
-  GemmTile tile;
-  tile.rows = rows_that_fit(vectors_over(run, gemm_lanes(kernel, target)).size(), target);
-  tile.vectors = static_cast<uint32_t>(vectors_of_tile(kernel, target));
+  const size_t vectors = vectors_over(run, gemm_lanes(kernel, target)).size();
+  GemmTile tile{rows_that_fit(vectors, target), static_cast<uint32_t>(vectors_of_tile(kernel, target))};
   if (Poly rows = row_count(kernel); rows.is_constant()) {
-    // Of one height, as far as it goes.
     const int64_t count = std::max<int64_t>(rows.constant(), 1);
+    const uint32_t in_halves = rows_that_fit((vectors + 1) / 2, target);
+    if (count > tile.rows && count <= in_halves && has_short_panels(kernel, run))
+      tile = {in_halves, tile.vectors, 2};
+    // Of one height, as far as it goes.
     tile.rows = static_cast<uint32_t>(divide_up(count, divide_up(count, tile.rows)));
   }
   return tile;

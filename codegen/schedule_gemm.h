@@ -27,6 +27,9 @@ struct GemmGroup {
 struct GemmTile {
   uint32_t rows = 1;
   uint32_t vectors = 1;  // of the target's lanes, for each accumulator
+  /// In which the vectors pass, each part over all of k: so few rows that are too many for the sums of all
+  /// vectors have one tile, and right operands pass once.
+  uint32_t parts = 1;
 };
 
 /// Whether the gemm form fits: the last dim is the columns, all others are rows, and every accumulator is a

@@ -86,17 +86,19 @@ class Report {
     int64_t sums = 1;
     for (const GemmGroup& g : gemm_groups(kernel)) sums = std::max(sums, static_cast<int64_t>(g.accs.size()));
     const int64_t vectors = sums * tile.vectors;
+    const char* how = original.schedule.rows > 1 ? " as told" : tile.parts > 1 ? " in halves" : "";
     lines.push_back(fmt::format("gemm: tile={}x{}{}, vectors of {}: {} of {} registers hold sums", tile.rows,
-                                vectors, original.schedule.rows > 1 ? " as told" : "",
-                                gemm_lanes(kernel, target_), tile.rows * vectors, target_.vector_registers));
+                                vectors, how, gemm_lanes(kernel, target_),
+                                tile.rows * ((vectors + tile.parts - 1) / tile.parts),
+                                target_.vector_registers));
     const GemmColumns cut = gemm_columns(kernel, target_);
     if (cut.rest > 0 && cut.whole > 0)
       lines.push_back(fmt::format("{} columns at the end in tiles of {} lanes", cut.rest, cut.rest_width));
     // A term of k loads the tile's right operands and one left operand a row.
-    lines.push_back(
-        fmt::format("{:.2f} loads a multiply-add: bound by {}",
-                    static_cast<double>(tile.rows + vectors) / static_cast<double>(tile.rows * vectors),
-                    tile.rows + vectors > tile.rows * vectors ? "loads" : "multiply-adds"));
+    const int64_t loads = tile.parts * tile.rows + vectors, multiply_adds = tile.rows * vectors;
+    lines.push_back(fmt::format("{:.2f} loads a multiply-add: bound by {}",
+                                static_cast<double>(loads) / static_cast<double>(multiply_adds),
+                                loads > multiply_adds ? "loads" : "multiply-adds"));
     if (kernel.schedule.block) {
       const GemmBlocks blocks = gemm_blocks(kernel, target_);
       const auto panel = gemm_workspace(kernel, target_).right.constant() *

@@ -136,6 +136,9 @@ constexpr int64_t kColumns = 16;
 /// Rows for each thread from which rows are split rather than columns: with fewer, a thread would read all
 /// weights for little work.
 constexpr int64_t kRows = 4;
+/// The same where all weights are at least 1 MB of f32: then those of half the columns stay in a nearer
+/// cache, which gains more than a wait at each step loses, until a thread has two tiles of rows.
+constexpr int64_t kRowsOfMany = 12, kManyWeights = 1 << 18;
 
 class Splitter {
  public:
@@ -220,10 +223,18 @@ class Splitter {
     // In blocks each thread packs the operands of its part: the smaller one rather twice.
     if (kernel.schedule.block && is_wide(kernel) && !fit.empty() && fit.back().dim + 1 == rank)
       std::rotate(fit.begin(), fit.end() - 1, fit.end());
-    auto found = suits(kRows * program_.threads);
+    auto found = suits((weights(kernel) < kManyWeights ? kRows : kRowsOfMany) * program_.threads);
     if (found == fit.end()) found = suits(program_.threads);
     if (found == fit.end()) found = suits(2);
     return found == fit.end() ? Split() : *found;
+  }
+
+  /// Elements of a product's right operands; 0 where that is not known.
+  static int64_t weights(const Kernel& kernel) {
+    if (kernel.schedule.form == Schedule::Form::vector) return 0;
+    Poly all;
+    for (const Accumulator& acc : kernel.accs) all += extent_of(acc.dims) * kernel.dims.back();
+    return all.is_constant() ? all.constant() : 0;
   }
 
   /// Whether there are more columns than rows.
