@@ -49,6 +49,7 @@ class LibraryEmitter {
     for (const Entry& e : library_.entries) lower(e);
     LibraryFacts facts;
     for (const Lowered& e : lowered_) facts.entries.push_back(emit(e));
+    if (!library_.given.empty()) facts.prepared_bytes = 64;  // C has no empty arrays
     for (const PreparedBlock& block : blocks_)
       facts.prepared_bytes = std::max(facts.prepared_bytes, block.bytes());
     for (const Service& s : library_.services) emit(s);

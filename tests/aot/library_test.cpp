@@ -199,6 +199,38 @@ TEST(Library, HasAWrapperForCpp) {
             "");
 }
 
+TEST(Library, HasHeadersThatStrictCompilersTake) {
+  TempDir dir;
+  Amp amp;
+  LibraryOptions options = options_for(dir, "amp");
+  options.dims.clear();
+  options.weights = WeightsIn::array;
+  std::vector<Function> functions = streaming(amp);
+  functions.push_back(training(amp));
+  export_library(functions, amp.init(1), options);
+  testing::write_text(dir.file("use.c"), R"(
+#include "amp_weights.h"
+int main(void) { return amp_model_hash() != AMP_MODEL_HASH || AMP_RUN_SCRATCH_BYTES(2) == 0 || amp_weights[0] == 1; }
+)");
+  testing::write_text(dir.file("wrap.cpp"), R"(
+#include "amp.hpp"
+int main() { return amp::Prepared(nullptr) ? 1 : 0; }
+)");
+  const std::string strict =
+      " -pedantic -Wall -Wextra -Wconversion -Wsign-conversion -Wshadow -Wundef -Werror ";
+  for (const char* standard : {"c99", "c11"})
+    EXPECT_EQ(shell(dir, std::string("'" RONDO_CC "' -std=") + standard + strict +
+                             "use.c libamp.a -o use && ./use"),
+              "");
+  for (const char* standard : {"c++11", "c++17", "c++20"})
+    EXPECT_EQ(shell(dir, std::string("'" RONDO_CXX "' -std=") + standard + strict +
+                             "-x c++ use.c -x none libamp.a -o use && ./use"),
+              "");
+  EXPECT_EQ(shell(dir, std::string("'" RONDO_CXX "' -std=c++20 -fno-exceptions") + strict +
+                           "wrap.cpp libamp.a -o wrap && ./wrap"),
+            "");
+}
+
 /// The places that links of a page lead to, and the places there are.
 void expect_whole(const std::string& page) {
   std::multiset<std::string> ids;
