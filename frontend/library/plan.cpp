@@ -9,6 +9,7 @@
 #include <string_view>
 
 #include "frontend/library/c_text.h"
+#include "frontend/library/plan_services.h"
 #include "ir/text.h"
 #include "passes/passes.h"
 #include "support/error.h"
@@ -19,11 +20,9 @@ namespace {
 
 using codegen::EntryParam;
 using codegen::EntryPlace;
-using codegen::Service;
 using ir::Poly;
 using ir::Type;
 
-constexpr uint32_t kAlign = 64;
 constexpr const char* kVersion = RONDO_VERSION;
 /// Functions that a library has besides those it is made of.
 const std::set<std::string> kOwnNames = {"version", "model_hash", "cpu_level", "constants", "init",
@@ -101,7 +100,7 @@ class Planner {
     prepare(functions);
     lay_out();
     for (PlannedEntry& e : plan_.entries) plan_entry(e);
-    plan_services();
+    plan_.library.services = plan_services(plan_, has_initial_weights(), hash());
     plan_.library.prefix = plan_.prefix;
     plan_.library.version = kVersion;
     plan_.library.hash = hash();
@@ -324,56 +323,7 @@ class Planner {
     o.entry.args.push_back({at, {}});
   }
 
-  // ---- Services.
-
   bool has_initial_weights() const { return plan_.weights_change && options_.weights == WeightsIn::library; }
-
-  static EntryParam block(const char* name, const Poly& bytes, uint32_t align = kAlign) {
-    return {EntryParam::Kind::pointer, name, DType::f32, bytes, align};
-  }
-
-  void plan_services() {
-    using Step = Service::Step;
-    if (plan_.weights_change) {
-      Service init{"init", {}, {}};
-      if (has_initial_weights()) {
-        init.params.push_back(block("weights", plan_.weights.bytes));
-        init.steps.push_back(Step::copy({0, {}}, {}, plan_.weights.bytes));
-      }
-      init.params.push_back(block("optimizer", plan_.optimizer.bytes));
-      const auto last = static_cast<uint32_t>(init.params.size() - 1);
-      init.steps.push_back(Step::zero({last, {}}, plan_.optimizer.bytes));
-      if (plan_.optimizer.items.empty()) init.params.pop_back(), init.steps.pop_back();
-      if (!init.steps.empty()) plan_.library.services.push_back(std::move(init));
-    }
-    if (plan_.prepares())
-      plan_.library.services.push_back({"prepare",
-                                        {block("weights", plan_.weights.bytes), block("prepared", kAlign)},
-                                        {Step::prepare({1, {}}, {0, {}})}});
-    if (plan_.state.items.empty()) return;
-    const Poly& bytes = plan_.state.bytes;
-    const std::vector<std::string> dims = plan_.state.dims();
-    std::vector<EntryParam> params = {block("state", bytes)};
-    for (const std::string& dim : dims) params.push_back({EntryParam::Kind::dim, dim, DType::i32, {}, 1});
-    plan_.library.services.push_back({"reset", params, {Step::zero({0, {}}, bytes)}});
-
-    // A saved state is the hash of the model, the dims, and the state itself.
-    params.push_back(block("saved", bytes + Poly(8), 1));
-    const auto saved = static_cast<uint32_t>(params.size() - 1);
-    std::vector<Poly> words = {static_cast<int64_t>(hash())};
-    for (const std::string& dim : dims) words.emplace_back(ir::Dim(dim));
-    Service save{"save", params, {}}, restore{"restore", params, {}};
-    for (size_t i = 0; i < words.size(); ++i) {
-      const EntryPlace place{saved, Poly(static_cast<int64_t>(8 * i))};
-      save.steps.push_back(Step::put(place, words[i]));
-      restore.steps.push_back(Step::expect(place, words[i]));
-    }
-    const EntryPlace rest{saved, Poly(static_cast<int64_t>(8 * words.size()))};
-    save.steps.push_back(Step::copy(rest, {0, {}}, bytes));
-    restore.steps.push_back(Step::copy({0, {}}, rest, bytes));
-    plan_.library.services.push_back(std::move(save));
-    plan_.library.services.push_back(std::move(restore));
-  }
 
   uint64_t hash() const {
     Hash all = hash_;

@@ -5,7 +5,7 @@ function(aot_test name label)
                              RONDO_SAMPLES="${CMAKE_CURRENT_FUNCTION_LIST_DIR}" RONDO_LLVM_BIN="${LLVM_TOOLS_BINARY_DIR}")
 endfunction()
 
-aot_test(aot_library_test quick aot/library_test.cpp)
+aot_test(aot_library_test quick aot/library_test.cpp aot/library_errors_test.cpp)
 aot_test(aot_instrumented_test slow aot/instrumented_test.cpp)
 # Needs clang, lld, qemu-user-static, node; what is not there is skipped.
 aot_test(aot_machines_test emulators aot/machines_test.cpp aot/wasm_test.cpp)
