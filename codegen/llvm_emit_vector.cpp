@@ -1,9 +1,10 @@
 #include <algorithm>
+#include <array>
 #include <bit>
 #include <iterator>
-#include <limits>
 #include <span>
 
+#include "codegen/llvm_accumulate.h"
 #include "codegen/llvm_emit.h"
 #include "codegen/simplify_kernel.h"
 #include "support/error.h"
@@ -13,9 +14,6 @@ namespace rondo::codegen {
 using namespace ir;
 
 namespace {
-
-// The order of a sum in lanes is defined with this many, whatever the target.
-constexpr unsigned kSumLanes = 16;
 
 /// Vectors of a copy that is no loop.
 constexpr int64_t kShortCopy = 4;
@@ -60,6 +58,7 @@ class VectorEmitter {
       : f_(f), kernel_(kernel), rank_(kernel.dims.size()) {}
 
   void run() {
+    if (sums_rows()) return emit_sums();
     if (rank_ == 0 || reduces_in_lanes() || stores_may_meet())
       return f_.for_box(kernel_.dims, [&](const Values& at) { emit_point({at, -1, 1, nullptr}); });
     std::vector<Poly> outer(kernel_.dims.begin(), kernel_.dims.end() - 1);
@@ -81,6 +80,48 @@ class VectorEmitter {
       }
     }
     return false;
+  }
+
+  /// Whether the kernel is sums in lanes whose results stand side by side along its last dim.
+  bool sums_rows() const {
+    if (rank_ == 0 || kernel_.accs.empty() || stores_may_meet() || !has_room_for_rows()) return false;
+    auto side_by_side = [&](const Access& a) {
+      const Poly stride = stride_of(a, rank_ - 1);
+      return a.row == kNone && (stride.is_zero() || stride == Poly(1));
+    };
+    return std::ranges::all_of(kernel_.accs,
+                               [&](const Accumulator& a) {
+                                 return a.lanes && a.kind == AccKind::sum && is_float(a.dtype) &&
+                                        a.dims == kernel_.accs[0].dims;
+                               }) &&
+           std::ranges::all_of(
+               kernel_.nodes,
+               [&](const Node& n) { return n.op != ScalarOp::load || side_by_side(n.access); }) &&
+           std::ranges::all_of(kernel_.stores, [&](const Store& s) { return side_by_side(s.access); });
+  }
+
+  /// Whether half of the registers hold the sums of some rows.
+  bool has_room_for_rows() const {
+    size_t bytes = 0;
+    for (const Accumulator& a : kernel_.accs) bytes += kSumRows * kSumLanes * size_of(a.dtype);
+    return 2 * bytes <= static_cast<size_t>(f_.target.vector_registers * f_.target.vector_bytes);
+  }
+
+  void emit_sums() {
+    std::vector<Poly> outer(kernel_.dims.begin(), kernel_.dims.end() - 1);
+    const int lane_variable = static_cast<int>(rank_ - 1);
+    f_.for_box(outer, [&](const Values& at) {
+      for_lanes(f_, kernel_.dims.back(), std::array{kSumRows, 1u},
+                [&](llvm::Value* first, unsigned rows, llvm::Value*) {
+                  Values variables = at;
+                  variables.push_back(first);
+                  if (rows == 1) return emit_point({variables, -1, 1, nullptr});
+                  const Values sums = sum_rows(f_, kernel_.accs, variables);
+                  const Scope scope{variables, lane_variable, kSumRows, nullptr};
+                  NodeValues values(f_, kernel_.nodes, scope, sums);
+                  for (const Store& s : kernel_.stores) values.store(s);
+                });
+    });
   }
 
   /// Whether an ordered store may address one element from several lanes.
@@ -130,7 +171,7 @@ class VectorEmitter {
         return a.dims != first->dims || in_lanes(a, scope) != lanes;
       });
       const std::span<const Accumulator> walk(first, end);
-      std::ranges::copy(lanes ? accumulate_lanes(walk, scope) : accumulate(walk, scope),
+      std::ranges::copy(lanes ? accumulate_lanes(f_, walk, scope) : accumulate(f_, walk, scope),
                         std::back_inserter(accs));
     }
     NodeValues values(f_, kernel_.nodes, scope, accs);
@@ -146,150 +187,6 @@ class VectorEmitter {
     const Poly& columns = kernel_.dims.back();
     return kernel_.accs.empty() && kernel_.nodes.size() == 1 && columns.is_constant() &&
            columns.constant() % lanes == 0 && columns.constant() <= kShortCopy * lanes;
-  }
-
-  // The state of an accumulator: its sum, its maximum, or the maximum and its index.
-  Values initial(const Accumulator& acc, unsigned lanes) {
-    llvm::Type* type = f_.type(acc.dtype, lanes);
-    if (acc.kind == AccKind::sum) return {llvm::Constant::getNullValue(type)};
-    llvm::Value* least = is_float(acc.dtype) ? llvm::ConstantFP::getInfinity(type, true)
-                                             : static_cast<llvm::Value*>(llvm::ConstantInt::getSigned(
-                                                   type, std::numeric_limits<int32_t>::min()));
-    if (acc.kind == AccKind::max) return {least};
-    return {least, llvm::Constant::getNullValue(f_.type(DType::i32, lanes))};
-  }
-
-  llvm::Value* greater(DType dtype, llvm::Value* x, llvm::Value* y) {
-    return is_float(dtype) ? f_.b.CreateFCmpOLT(y, x) : f_.b.CreateICmpSLT(y, x);
-  }
-
-  llvm::Value* plus(DType dtype, llvm::Value* x, llvm::Value* y) {
-    return is_float(dtype) ? f_.b.CreateFAdd(x, y) : f_.b.CreateAdd(x, y);
-  }
-
-  /// The state after one more term at the scope's point; `index` is the term's number.
-  Values step(const Accumulator& acc, const Scope& scope, const Values& state, llvm::Value* index) {
-    NodeValues values(f_, acc.nodes, scope);
-    Values next = state;
-    if (acc.kind == AccKind::sum) {
-      const Node& n = acc.nodes[acc.value];
-      bool fused = n.op == ScalarOp::mul && is_float(acc.dtype) &&
-                   acc.nodes[n.args[0]].op == ScalarOp::load && acc.nodes[n.args[1]].op == ScalarOp::load;
-      next[0] = fused ? f_.fma(values.lanes(n.args[0]), values.lanes(n.args[1]), state[0])
-                      : plus(acc.dtype, state[0], values.lanes(acc.value));
-    } else {
-      llvm::Value* term = values.lanes(acc.value);
-      llvm::Value* better = greater(acc.dtype, term, state[0]);
-      next[0] = f_.b.CreateSelect(better, term, state[0]);
-      if (acc.kind == AccKind::argmax)
-        next[1] = f_.b.CreateSelect(better, f_.splat(index, scope.lanes), state[1]);
-    }
-    return next;
-  }
-
-  // Several accumulators over the same dims take one walk: their states stand one after the other.
-  using Walk = std::span<const Accumulator>;
-
-  Values initial(Walk accs, unsigned lanes) {
-    Values states;
-    for (const Accumulator& acc : accs) std::ranges::copy(initial(acc, lanes), std::back_inserter(states));
-    return states;
-  }
-
-  /// The state of each.
-  static std::vector<Values> parted(Walk accs, const Values& states) {
-    std::vector<Values> parts;
-    auto next = states.begin();
-    for (const Accumulator& acc : accs) {
-      const auto end = next + (acc.kind == AccKind::argmax ? 2 : 1);
-      parts.emplace_back(next, end);
-      next = end;
-    }
-    return parts;
-  }
-
-  Values step(Walk accs, const Scope& scope, const Values& states, llvm::Value* index) {
-    const std::vector<Values> parts = parted(accs, states);
-    Values next;
-    for (size_t a = 0; a < accs.size(); ++a)
-      std::ranges::copy(step(accs[a], scope, parts[a], index), std::back_inserter(next));
-    return next;
-  }
-
-  Values accumulate(Walk accs, const Scope& scope) {
-    const Values states =
-        f_.fold_box(accs[0].dims, scope.variables, initial(accs, scope.lanes),
-                    [&](const Values& variables, llvm::Value* number, const Values& carried) {
-                      Scope inner = scope;
-                      inner.variables = variables;
-                      return step(accs, inner, carried, f_.b.CreateTrunc(number, f_.b.getInt32Ty()));
-                    });
-    Values results;
-    for (const Values& state : parted(accs, states)) results.push_back(state.back());
-    return results;
-  }
-
-  /// The last reduced dim in lanes; what is left of it, with a mask.
-  Values accumulate_lanes(Walk accs, const Scope& scope) {
-    const std::vector<Poly>& dims = accs[0].dims;
-    std::vector<Poly> outer(dims.begin(), dims.end() - 1);
-    llvm::Value* extent = f_.poly(dims.back());
-    llvm::Value* whole = f_.b.CreateAnd(extent, f_.i64(-static_cast<int64_t>(kSumLanes)));
-    int lane_variable = static_cast<int>(rank_ + outer.size());
-    auto fold_last = [&](const Values& variables, llvm::Value* number, const Values& carried) {
-      auto advance = [&](llvm::Value* i, llvm::Value* mask, const Values& before) {
-        Scope inner{variables, lane_variable, kSumLanes, mask};
-        inner.variables.push_back(i);
-        llvm::Value* index = f_.b.CreateTrunc(f_.add(f_.mul(number, extent), i), f_.b.getInt32Ty());
-        Values next = step(accs, inner, before, numbered(index));
-        for (size_t v = 0; mask && v < next.size(); ++v)
-          next[v] = f_.b.CreateSelect(mask, next[v], before[v]);
-        return next;
-      };
-      Values sums = f_.fold(f_.i64(0), whole, kSumLanes, carried, [&](llvm::Value* i, const Values& before) {
-        return advance(i, nullptr, before);
-      });
-      return f_.fold(whole, extent, kSumLanes, sums, [&](llvm::Value* i, const Values& before) {
-        return advance(i, f_.lanes_below(i, extent, kSumLanes), before);
-      });
-    };
-    const Values states = f_.fold_box(outer, scope.variables, initial(accs, kSumLanes), fold_last);
-    const std::vector<Values> parts = parted(accs, states);
-    Values results;
-    for (size_t a = 0; a < accs.size(); ++a) results.push_back(combine(accs[a], parts[a]));
-    return results;
-  }
-
-  llvm::Value* numbered(llvm::Value* first) {
-    std::vector<uint32_t> numbers(kSumLanes);
-    for (unsigned l = 0; l < kSumLanes; ++l) numbers[l] = l;
-    return f_.b.CreateAdd(f_.splat(first, kSumLanes),
-                          llvm::ConstantDataVector::get(f_.b.getContext(), numbers));
-  }
-
-  /// Adds lane l + width to lane l for width 8, 4, 2, 1; of maxima takes the greater, of equal ones that with
-  /// the lower index.
-  llvm::Value* combine(const Accumulator& acc, Values state) {
-    for (unsigned width = kSumLanes / 2; width > 0; width /= 2) {
-      Values low, high;
-      for (llvm::Value* v : state) {
-        low.push_back(f_.part(v, 0, width));
-        high.push_back(f_.part(v, width, width));
-      }
-      if (acc.kind == AccKind::sum) {
-        state = {plus(acc.dtype, low[0], high[0])};
-        continue;
-      }
-      llvm::Value* better = greater(acc.dtype, high[0], low[0]);
-      if (acc.kind == AccKind::argmax) {
-        llvm::Value* equal = f_.b.CreateNot(f_.b.CreateOr(better, greater(acc.dtype, low[0], high[0])));
-        llvm::Value* first = f_.b.CreateICmpSLT(high[1], low[1]);
-        better = f_.b.CreateOr(better, f_.b.CreateAnd(equal, first));
-        state[1] = f_.b.CreateSelect(better, high[1], low[1]);
-      }
-      state[0] = f_.b.CreateSelect(better, high[0], low[0]);
-    }
-    return state.back();
   }
 
   FunctionBuilder& f_;

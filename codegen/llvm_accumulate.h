@@ -1,0 +1,24 @@
+// Code for the accumulators of a kernel.
+#pragma once
+
+#include <span>
+
+#include "codegen/llvm_values.h"
+
+namespace rondo::codegen {
+
+/// The values of accumulators over the same dims, in one walk, at the scope's point of the kernel's dims: in
+/// as many lanes as the scope has.
+Values accumulate(FunctionBuilder&, std::span<const ir::Accumulator>, const Scope&);
+/// The same at one point, with the last reduced dim in lanes.
+Values accumulate_lanes(FunctionBuilder&, std::span<const ir::Accumulator>, const Scope&);
+
+/// The order of a sum in lanes is defined with this many, whatever the target.
+inline constexpr unsigned kSumLanes = 16;
+/// Points whose sums in lanes are computed at a time.
+inline constexpr unsigned kSumRows = 4;
+/// Sums in lanes at so many points, from one on, along the kernel's last dim: each a vector. They do not wait
+/// for each other, and share the steps of their trees.
+Values sum_rows(FunctionBuilder&, std::span<const ir::Accumulator>, const Values& first);
+
+}  // namespace rondo::codegen
