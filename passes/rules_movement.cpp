@@ -219,6 +219,33 @@ Value reduce_of_nothing(Rewriter& r, const Op& op) {
   return r.reshape(op.operands[0], std::move(shape));
 }
 
+/// The dims of `from` that `to` keeps, if it lacks dims of 1 only; and those that it lacks.
+bool drops_ones(const Shape& from, const Shape& to, std::vector<int64_t>& kept,
+                std::vector<int64_t>& dropped) {
+  for (size_t i = 0; i < from.size(); ++i) {
+    const bool keeps = kept.size() < to.size() && from[i] == to[kept.size()];
+    if (!keeps && from[i] != Dim(1)) return false;
+    (keeps ? kept : dropped).push_back(static_cast<int64_t>(i));
+  }
+  return kept.size() == to.size();
+}
+
+/// A sum along rows has lanes, and so another order.
+Value sum_of_reshape(Rewriter& r, const Op& op) {
+  const Op* inner = r.def(op.operands[0], OpKind::reshape);
+  if (!inner || std::ranges::count(op.attrs.axes, static_cast<int64_t>(r.type(op.operands[0]).rank()) - 1))
+    return {};
+  const Value x = inner->operands[0];
+  std::vector<int64_t> kept, axes;
+  if (!drops_ones(r.type(x).shape, r.type(op.operands[0]).shape, kept, axes)) return {};
+  if (kept.empty() || kept.back() + 1 != static_cast<int64_t>(r.type(x).rank())) return {};
+  for (int64_t axis : op.attrs.axes) axes.push_back(kept[static_cast<size_t>(axis)]);
+  std::ranges::sort(axes);
+  Attrs a = op.attrs;
+  a.axes = std::move(axes);
+  return r.emit(OpKind::reduce_sum, {x}, std::move(a));
+}
+
 constexpr NamedRule kRules[] = {
     {OpKind::reshape, "a reshape to the same shape", reshape_to_same},
     {OpKind::reshape, "a reshape of a number", moved_number},
@@ -241,6 +268,7 @@ constexpr NamedRule kRules[] = {
     {OpKind::concat, "a concat of neighbours, of one part, of concats", concat_of_joinable},
     {OpKind::matmul, "a matmul of a transpose", matmul_of_transpose},
     {OpKind::reduce_sum, "a sum over dims of 1", reduce_of_nothing},
+    {OpKind::reduce_sum, "a sum of a reshape without dims of 1", sum_of_reshape},
     {OpKind::reduce_max, "a maximum over dims of 1", reduce_of_nothing},
 };
 
