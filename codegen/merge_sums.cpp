@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <set>
+#include <span>
 
 #include "codegen/schedule_gemm.h"
 
@@ -72,6 +73,44 @@ void append(Kernel& a, const Kernel& b) {
   }
 }
 
+/// Products of one row: all that a step reads of matrices.
+bool is_row_product(const Stmt& s) { return s.kernel && is_gemm(*s.kernel) && is_row(*s.kernel); }
+
+/// Whether a kernel may run before a statement that stands before it, and that is a kernel.
+bool may_overtake(const Kernel& kernel, const Stmt& before) {
+  if (!before.kernel) return false;
+  const std::set<BufferId> written = buffers_written(kernel),
+                           written_before = buffers_written(*before.kernel);
+  return !share(written_before, buffers_read(kernel)) && !share(written, buffers_read(*before.kernel)) &&
+         !share(written, written_before);
+}
+
+/// Makes one kernel of products of one row that do not wait for each other, so that their matrices are walked
+/// to and fro as one: the last blocks of a call are near when the next one starts.
+void merge_row_products(LoopProgram& program, std::vector<Stmt>& stmts) {
+  // What the arguments of a call are read for must not be written earlier: they may share memory.
+  auto writes_scratch_only = [&](const Kernel& k) {
+    return std::ranges::all_of(k.stores, [&](const Store& s) {
+      return !s.ordered() && program.buffers[s.access.buffer].kind == Buffer::Kind::scratch;
+    });
+  };
+  for (size_t i = 0; i < stmts.size(); ++i) {
+    if (stmts[i].loop) merge_row_products(program, stmts[i].loop->body);
+    if (!is_row_product(stmts[i])) continue;
+    for (size_t j = i + 1; j < stmts.size(); ++j) {
+      if (!is_row_product(stmts[j]) || stmts[j].kernel->dims != stmts[i].kernel->dims) continue;
+      const Kernel& k = *stmts[j].kernel;
+      if (stmts[i].kernel->accs.size() + k.accs.size() > kMostSums) continue;
+      const auto between = std::span(stmts).subspan(i, j - i);
+      if (!writes_scratch_only(k) ||
+          !std::ranges::all_of(between, [&](const Stmt& s) { return may_overtake(k, s); }))
+        continue;
+      append(*stmts[i].kernel, k);
+      stmts.erase(stmts.begin() + static_cast<std::ptrdiff_t>(j--));
+    }
+  }
+}
+
 void merge_sums(std::vector<Stmt>& stmts) {
   std::vector<Stmt> merged;
   for (Stmt& s : stmts) {
@@ -87,6 +126,9 @@ void merge_sums(std::vector<Stmt>& stmts) {
 
 }  // namespace
 
-void merge_sums(LoopProgram& program) { merge_sums(program.stmts); }
+void merge_sums(LoopProgram& program) {
+  merge_row_products(program, program.stmts);
+  merge_sums(program.stmts);
+}
 
 }  // namespace rondo::codegen

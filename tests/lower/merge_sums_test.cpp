@@ -79,5 +79,40 @@ func @sums(%x: f32[T,B,43]) -> (f32[43], f32[43]) {
   expect_same(func);
 }
 
+/// A normalised row of one product, and the product of another row: the second one is of this row or not.
+std::string products(const std::string& of) {
+  return R"(
+func @products(%x: f32[1,40], %y: f32[1,40], %v: f32[40,40], %w: f32[40,40]) -> (f32[1,40]) {
+  %0 = matmul %x, %v : f32[1,40]
+  %s = reduce_sum %0 {axes=[1]} : f32[1]
+  %sb = broadcast %s {axes=[0]} : f32[1,40]
+  %1 = mul %0, %sb : f32[1,40]
+  %2 = matmul )" +
+         of + R"(, %w : f32[1,40]
+  %t = reduce_sum %2 {axes=[1]} : f32[1]
+  %tb = broadcast %t {axes=[0]} : f32[1,40]
+  %3 = mul %2, %tb : f32[1,40]
+  %4 = add %1, %3 : f32[1,40]
+  return %4
+})";
+}
+
+size_t products_of_first(const Func& func) {
+  const LoopProgram program = codegen::lower(func);
+  return program.stmts.at(0).kernel->accs.size();
+}
+
+TEST(MergeSums, ProductsOfOneRowAreOneKernel) {
+  const Func func = parse(products("%y"));
+  EXPECT_EQ(products_of_first(func), 2u) << to_string(codegen::lower(func));
+  expect_same(func);
+}
+
+TEST(MergeSums, AProductThatReadsAnotherComesAfterIt) {
+  const Func func = parse(products("%1"));
+  EXPECT_EQ(products_of_first(func), 1u) << to_string(codegen::lower(func));
+  expect_same(func);
+}
+
 }  // namespace
 }  // namespace rondo
