@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "codegen/fuse_rows.h"
 #include "codegen/schedule_gemm.h"
 #include "support/error.h"
 #include "support/skip.h"
@@ -22,7 +23,7 @@ constexpr size_t kInlineKernels = 4;
 
 size_t count_kernels(const std::vector<Stmt>& stmts) {
   size_t count = 0;
-  for (const Stmt& s : stmts) count += s.loop ? count_kernels(s.loop->body) : 1;
+  for (const Stmt& s : stmts) count += s.loop && !s.loop->rows ? count_kernels(s.loop->body) : 1;
   return count;
 }
 
@@ -88,6 +89,8 @@ class ProgramEmitter {
       if (s.kernel && s.kernel->schedule.form == Schedule::Form::none) continue;
       if (s.loop && s.loop->by_points)
         emit_by_points(*s.loop);
+      else if (s.loop && s.loop->rows)
+        emit_part(name_of_rows(*s.loop), nullptr, [&](FunctionBuilder& f) { emit_rows(f, *s.loop); });
       else if (s.loop)
         emit(*s.loop);
       else if (s.pack)

@@ -27,4 +27,7 @@ unsigned full_lanes(const ir::Kernel&);
 void for_lanes(FunctionBuilder&, const ir::Poly& extent, std::span<const unsigned> widths,
                const std::function<void(llvm::Value* first, unsigned lanes, llvm::Value* mask)>& visit);
 
+/// Runs all kernels of each row before those of the next one.
+void emit_rows(FunctionBuilder&, const ir::Loop&);
+
 }  // namespace rondo::codegen

@@ -1,5 +1,6 @@
 #include <limits>
 
+#include "codegen/llvm_kept.h"
 #include "codegen/llvm_math.h"
 #include "codegen/llvm_values.h"
 #include "support/error.h"
@@ -210,6 +211,16 @@ bool contiguous(const Access& a, int lane_variable, bool row_varies) {
 }  // namespace
 
 llvm::Value* NodeValues::load(const Node& n) {
+  const std::optional<KeptValues::Place> place =
+      f_.kept ? KeptValues::place_of(n.access, scope_) : std::nullopt;
+  if (place)
+    if (llvm::Value* v = f_.kept->find(*place)) return v;
+  llvm::Value* loaded = load_from_memory(n);
+  if (f_.kept) f_.kept->loaded(n.access.buffer, place, loaded);
+  return loaded;
+}
+
+llvm::Value* NodeValues::load_from_memory(const Node& n) {
   llvm::IRBuilder<>& b = f_.b;
   const Access& access = n.access;
   llvm::Type* element = f_.memory_type(n.dtype);
@@ -231,6 +242,17 @@ llvm::Value* NodeValues::load(const Node& n) {
 }
 
 void NodeValues::store(const Store& s) const {
+  if (!f_.kept) return store_to_memory(s);
+  llvm::BasicBlock* block = f_.b.GetInsertBlock();
+  llvm::Instruction* const last = block->empty() ? nullptr : &block->back();
+  store_to_memory(s);
+  std::vector<llvm::Instruction*> code;
+  for (auto i = last ? std::next(last->getIterator()) : block->begin(); i != block->end(); ++i)
+    if (i->mayWriteToMemory()) code.push_back(&*i);
+  f_.kept->stored(s.access.buffer, KeptValues::place_of(s.access, scope_), lanes(s.value), std::move(code));
+}
+
+void NodeValues::store_to_memory(const Store& s) const {
   llvm::IRBuilder<>& b = f_.b;
   const Access& access = s.access;
   DType dtype = nodes_[s.value].dtype;

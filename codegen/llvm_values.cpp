@@ -292,7 +292,10 @@ Values FunctionBuilder::fold(llvm::Value* begin, llvm::Value* end, int64_t step,
   auto* from = llvm::dyn_cast<llvm::ConstantInt>(begin);
   auto* to = llvm::dyn_cast<llvm::ConstantInt>(end);
   if (from && to && to->getSExtValue() <= from->getSExtValue()) return init;
-  if (from && to && to->getSExtValue() <= from->getSExtValue() + step) return body(begin, init);
+  if (from && to && to->getSExtValue() <= from->getSExtValue() + step * unrolled) {
+    for (int64_t i = from->getSExtValue(); i < to->getSExtValue(); i += step) init = body(i64(i), init);
+    return init;
+  }
 
   llvm::LLVMContext& context = b.getContext();
   llvm::BasicBlock* before = b.GetInsertBlock();
@@ -311,7 +314,9 @@ Values FunctionBuilder::fold(llvm::Value* begin, llvm::Value* end, int64_t step,
     carried.push_back(b.CreatePHI(v->getType(), 2));
     carried.back()->addIncoming(v, before);
   }
+  ++depth_;
   Values next = body(i, Values(carried.begin(), carried.end()));
+  --depth_;
   llvm::Value* next_i = b.CreateNSWAdd(i, i64(step));
   llvm::BasicBlock* latch = b.GetInsertBlock();
   b.CreateCondBr(b.CreateICmpSLT(next_i, end), loop, done);
@@ -384,7 +389,9 @@ Values FunctionBuilder::values_if(llvm::Value* condition, const Values& otherwis
   auto* done = llvm::BasicBlock::Create(b.getContext(), "done", function_);
   b.CreateCondBr(condition, then, done);
   b.SetInsertPoint(then);
+  ++depth_;
   Values values = body();
+  --depth_;
   llvm::BasicBlock* last = b.GetInsertBlock();
   b.CreateBr(done);
   b.SetInsertPoint(done);

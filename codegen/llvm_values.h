@@ -17,6 +17,8 @@ namespace rondo::codegen {
 
 using Values = std::vector<llvm::Value*>;
 
+class KeptValues;
+
 /// The function f(args, dims, scratch, loop variables..., more...) under construction; of a program for
 /// several threads, f(args, dims, scratch, member, loop variables..., more...). What depends on the dims
 /// alone is computed once, in its entry block.
@@ -33,6 +35,10 @@ class FunctionBuilder {
   const Target& target;
   /// The kernel that is all of the function; null: there is more.
   const ir::Kernel* kernel = nullptr;
+  /// Elements of buffers that are at hand; null: none are kept.
+  KeptValues* kept = nullptr;
+  /// Loops of so many iterations, if that is known, are none: their bodies follow each other.
+  int64_t unrolled = 1;
   /// Whether the function only reads a buffer, and no in-place update goes by another name.
   bool only_reads(ir::BufferId) const;
 
@@ -63,6 +69,9 @@ class FunctionBuilder {
     set_loop_variable(id, variable);
   }
   void leave_loop() { loop_ids_.pop_back(); }
+  /// Says that whole vectors may not find room in registers: on a stack that is aligned for them they do not
+  /// lie across cache lines.
+  void align_spills() { function_->addFnAttr("stackrealign"); }
   /// 64-byte aligned room for count elements on the stack.
   llvm::Value* stack(llvm::Type*, uint64_t count);
 
@@ -88,6 +97,8 @@ class FunctionBuilder {
   }
   llvm::Value* to_float(llvm::Value* x, llvm::Type*);
   llvm::Value* minimum(llvm::Value* x, llvm::Value* y) { return b.CreateSelect(b.CreateICmpSLT(x, y), x, y); }
+  /// How many loops and conditions there are around what is emitted now, of this builder.
+  int depth() const { return depth_; }
   /// One element or a vector of them; under a mask, where there is one.
   llvm::Value* load(llvm::Type*, llvm::Value* at, llvm::Align, llvm::Value* mask);
   void store(llvm::Value*, llvm::Value* at, llvm::Align, llvm::Value* mask);
@@ -125,6 +136,7 @@ class FunctionBuilder {
   std::map<ir::LoopId, llvm::Value*> loops_;
   std::map<std::string, Share> shares_;  // by the name of its first point
   llvm::Value* thread_ = nullptr;
+  int depth_ = 0;
   llvm::Value* slot(uint32_t);
   /// A size in the machine's own width.
   llvm::Value* native(llvm::Value*);
@@ -172,6 +184,8 @@ class NodeValues {
   llvm::Value* pointers(const ir::Access&, llvm::Type*) const;
   llvm::Value* clamped_row(const ir::Access&) const;
   bool varies(const ir::Access&) const;
+  llvm::Value* load_from_memory(const ir::Node&);
+  void store_to_memory(const ir::Store&) const;
 
   FunctionBuilder& f_;
   const ir::Nodes& nodes_;

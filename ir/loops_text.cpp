@@ -85,9 +85,9 @@ class Printer {
   }
 
   void loop(size_t depth, const Loop& l) {
-    line(depth,
-         fmt::format("loop t{} < {}{}{}{}", l.id, to_string(l.trip), l.reverse ? " reverse" : "",
-                     l.by_points ? " by points" : "", l.chunks ? fmt::format(", {} chunks", l.chunks) : ""));
+    line(depth, fmt::format("loop t{} < {}{}{}{}{}", l.id, to_string(l.trip), l.reverse ? " reverse" : "",
+                            l.by_points ? " by points" : "",
+                            l.chunks ? fmt::format(", {} chunks", l.chunks) : "", l.rows ? " of rows" : ""));
     for (const Stmt& s : l.body) statement(depth + 1, s);
   }
 

@@ -7,6 +7,7 @@
 #include <cmath>
 #include <utility>
 
+#include "codegen/fuse_rows.h"
 #include "codegen/kernel_costs.h"
 #include "codegen/schedule_gemm.h"
 #include "codegen/simplify_kernel.h"
@@ -55,6 +56,12 @@ class Limits {
       }
       return;
     }
+    if (loop.rows) {
+      const std::string outer = std::exchange(rows_, codegen::name_of_rows(loop));
+      walk(loop.body, times * static_cast<double>(trip));
+      rows_ = outer;
+      return;
+    }
     const Loop* const outer = std::exchange(loop_, &loop);
     const double outer_bytes = std::exchange(again_, bytes_again(loop.body));
     walk(loop.body, times * static_cast<double>(trip));
@@ -72,7 +79,8 @@ class Limits {
   void add(const Kernel& kernel, double times) {
     const std::string sums = kernel.accs.empty() ? "" : " sums over " + list(kernel.accs[0].dims);
     const std::string where = !loop_ ? "" : loop_->reverse ? ", each step backward" : ", each step";
-    KernelLimit& l = limit(kernel.name, list(kernel.dims) + sums + where);
+    KernelLimit& l = rows_.empty() ? limit(kernel.name, list(kernel.dims) + sums + where)
+                                   : limit(rows_, "all kernels of each row" + where);
     const codegen::KernelCosts costs = codegen::costs_of(kernel);
     const double products = times * number(costs.multiply_adds) * rates_.multiply_add;
     double operations = 0, memory = 0;
@@ -171,6 +179,7 @@ class Limits {
   const Rates& rates_;
   std::vector<KernelLimit> limits_;
   const Loop* loop_ = nullptr;  // the innermost one over steps
+  std::string rows_;            // the name of the loop over rows around; empty: there is none
   double again_ = 0;
 };
 

@@ -1,0 +1,78 @@
+#include <algorithm>
+#include <memory>
+
+#include "codegen/fuse_rows.h"
+#include "codegen/llvm_emit.h"
+#include "codegen/llvm_kept.h"
+#include "codegen/simplify_kernel.h"
+
+namespace rondo::codegen {
+
+using namespace ir;
+
+namespace {
+
+/// Vectors of a row up to which its code has no loops: four gates of 64 units, of 16 lanes each.
+constexpr int64_t kShortRow = 16;
+
+/// Machines without vectors have no registers for them.
+bool are_short(const std::vector<Stmt>& body, const Target& target) {
+  if (target.vector_registers < 16) return false;
+  const int64_t most = kShortRow * target.vector_bytes / static_cast<int64_t>(sizeof(float));
+  auto is_short = [&](const Poly& d) { return d.is_constant() && d.constant() <= most; };
+  return std::ranges::all_of(body, [&](const Stmt& s) {
+    return std::ranges::all_of(s.kernel->dims, is_short) &&
+           std::ranges::all_of(s.kernel->accs, [&](const Accumulator& a) {
+             return a.dims.size() == 1 && is_short(a.dims[0]);
+           });
+  });
+}
+
+/// The kernel over so many rows from the loop's on. Its own buffers have room for them.
+Kernel over_rows(Kernel k, const LoopProgram& program, const Loop& loop, int64_t rows) {
+  k.dims.insert(k.dims.begin(), Poly(rows));
+  visit_accesses(k, [&](Access& a) {
+    const bool own = std::ranges::count(loop.own, a.buffer) > 0;
+    const Poly stride =
+        own ? Poly(program.buffers[a.buffer].size.constant() / loop.abreast) : stride_of_loop(a, loop.id);
+    a.strides.insert(a.strides.begin(), stride);
+  });
+  return k;
+}
+
+void emit_block(FunctionBuilder& f, const Loop& loop, int64_t rows) {
+  for (const Stmt& s : loop.body) emit_vector_kernel(f, over_rows(*s.kernel, f.program, loop, rows));
+}
+
+/// Without loops where the row is short: what a kernel reads of those before is in registers.
+void emit_row(FunctionBuilder& f, const Loop& loop) {
+  KeptValues kept(f, loop.own);
+  f.kept = &kept;
+  f.unrolled = are_short(loop.body, f.target) ? kShortRow : 1;
+  if (f.unrolled > 1) f.align_spills();
+  for (const Stmt& s : loop.body) emit_vector_kernel(f, *s.kernel);
+  f.unrolled = 1;
+  f.kept = nullptr;
+  kept.remove_stores();
+}
+
+}  // namespace
+
+void emit_rows(FunctionBuilder& f, const Loop& loop) {
+  const bool innermost = !loop.body.front().loop;
+  llvm::Value *begin = f.i64(0), *end = f.poly(loop.trip);
+  auto loops = [&](int64_t step, const std::function<void()>& body) {
+    llvm::Value* whole = f.b.CreateAnd(end, f.i64(-step));
+    f.for_each(begin, whole, step, [&](llvm::Value* i) {
+      f.enter_loop(loop.id, i);
+      body();
+      f.leave_loop();
+    });
+    begin = whole;
+  };
+  if (!innermost) return loops(1, [&] { emit_rows(f, *loop.body.front().loop); });
+  if (loop.abreast > 1) loops(loop.abreast, [&] { emit_block(f, loop, loop.abreast); });
+  loops(1, [&] { emit_row(f, loop); });
+}
+
+}  // namespace rondo::codegen
