@@ -93,7 +93,7 @@ class Compiled : public Executable {
   }
 
   void call(void* const* args, const int64_t* dims, void* scratch) const override {
-    if (threads_ > 1 && time_saved_(dims) > 0) {
+    if (threads_ > 1 && time_saved_(dims) > 0 && !threads_are_crowded()) {
       auto run = [&](Member* member) { code_->member_entry()(args, dims, scratch, member); };
       if (run_on_threads(threads_, run)) return;
     }

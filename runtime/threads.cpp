@@ -1,19 +1,29 @@
 #include "runtime/threads.h"
 
+#include <algorithm>
 #include <array>
 #include <atomic>
+#include <chrono>
 #include <memory>
 #include <mutex>
 #include <string>
 #include <thread>
 
+#include "runtime/crowd.h"
 #include "support/error.h"
 
 namespace rondo {
 namespace {
 
-/// Looks that a waiting thread takes, some 20 us of them, before it lets others have its core.
-constexpr int kLooks = 1000;
+/// Looks that a waiting thread takes, some 20 us of them, before it lets others have its core; those of a
+/// wait that is none to speak of.
+constexpr int kLooks = 1000, kFirstLooks = 50;
+
+int64_t now() {
+  return std::chrono::duration_cast<std::chrono::nanoseconds>(
+             std::chrono::steady_clock::now().time_since_epoch())
+      .count();
+}
 
 void pause_briefly() {
 #if defined(__x86_64__) || defined(__i386__)
@@ -23,14 +33,24 @@ void pause_briefly() {
 #endif
 }
 
-/// Looks until done() holds.
+/// Whether done() holds within so many looks.
 template <class Done>
-void await(int looks, Done done) {
+bool holds_within(int looks, Done done) {
   for (int i = 0; i < looks; ++i) {
-    if (done()) return;
+    if (done()) return true;
     pause_briefly();
   }
-  while (!done()) std::this_thread::yield();
+  return false;
+}
+
+/// Looks until done() holds. Returns the nanoseconds after the first looks.
+template <class Done>
+int64_t await(int looks, Done done) {
+  if (holds_within(std::min(looks, kFirstLooks), done)) return 0;
+  const int64_t start = now();
+  if (!holds_within(looks - kFirstLooks, done))
+    while (!done()) std::this_thread::yield();
+  return now() - start;
 }
 
 /// Where all threads of a call wait for each other: how many have come since its start, over all times.
@@ -44,9 +64,10 @@ class Barrier {
     arrived_.store(0, std::memory_order_relaxed);
   }
   int64_t arrive() { return arrived_.fetch_add(1, std::memory_order_acq_rel); }
-  void wait() {
+  /// Returns the nanoseconds that it took, of waits that are worth a clock.
+  int64_t wait() {
     const int64_t all = (arrive() / threads_ + 1) * threads_;
-    await(looks_, [&] { return arrived_.load(std::memory_order_acquire) >= all; });
+    return await(looks_, [&] { return arrived_.load(std::memory_order_acquire) >= all; });
   }
 
  private:
@@ -86,11 +107,17 @@ class Pool {
     task_ = task;
     context_ = context;
     barrier_.start(threads);
+    const int64_t start = now();
+    waited_ = 0;
     for (int64_t i = 1; i < threads; ++i) workers_[i]->wake();
     run_as(0);
-    barrier_.wait();
+    wait(0);
+    const int64_t end = now();
+    crowd_.note(end, end - start, waited_);
     return true;
   }
+
+  bool is_crowded() const { return crowd_.was_there() && crowd_.is_there(now()); }
 
  private:
   struct alignas(64) Worker {
@@ -116,14 +143,21 @@ class Pool {
   }
 
   void run_as(int64_t number) {
-    Member member{number, [](Member*) { shared().barrier_.wait(); }};
+    Member member{number, [](Member* m) { shared().wait(m->thread); }};
     task_(context_, &member);
+  }
+
+  void wait(int64_t number) {
+    const int64_t took = barrier_.wait();
+    if (number == 0) waited_ += took;
   }
 
   std::mutex busy_;
   void (*task_)(void*, Member*) = nullptr;
   void* context_ = nullptr;
   Barrier barrier_;
+  int64_t waited_ = 0;  // nanoseconds, by the caller's thread in this call
+  Crowd crowd_;
   int64_t size_ = 1;  // threads, the caller's included
   std::array<std::unique_ptr<Worker>, kMaxThreads> workers_;
   std::atomic<bool> stop_ = false;
@@ -136,5 +170,7 @@ void reserve_threads(int64_t threads) { Pool::shared().reserve(threads); }
 bool run_on_threads(int64_t threads, void (*task)(void*, Member*), void* context) {
   return Pool::shared().run(threads, task, context);
 }
+
+bool threads_are_crowded() { return Pool::shared().is_crowded(); }
 
 }  // namespace rondo

@@ -25,4 +25,8 @@ bool run_on_threads(int64_t threads, Run& run) {
       threads, [](void* context, Member* member) { (*static_cast<Run*>(context))(member); }, &run);
 }
 
+/// Whether others have the cores: threads of late calls waited for most of the time, so that one thread alone
+/// is faster for now.
+bool threads_are_crowded();
+
 }  // namespace rondo

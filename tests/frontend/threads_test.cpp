@@ -162,6 +162,15 @@ TEST(Threads, WaitOnceAStepWhereAllNeedTheWholeState) {
   EXPECT_EQ(waits_in_loops(loops.stmts), 1) << to_string(loops);
 }
 
+TEST(Threads, WaitOnceAStepWhereFewRowsReadManyWeights) {
+  const CellModel<Lstm> lstm(f32, 3, [](Model& m) { return Lstm(m, "cell", kIn, 256); });
+  const Function run = run_function(lstm, {f32, {kIn}});
+  const ir::LoopProgram few = Compiled(run, {{"B", 16}}).loops(2), many = Compiled(run, {{"B", 24}}).loops(2);
+  EXPECT_EQ(waits_in_loops(few.stmts), 1) << to_string(few);
+  EXPECT_EQ(waits_in_loops(many.stmts), 0) << to_string(many);
+  expect_same_bits(run, {{"T", 2}, {"B", 12}}, {{"B", 12}});
+}
+
 TEST(Threads, LongCallsOfAProgramRunOnThem) {
   const CellModel<Lstm> model(f32, 3, [](Model& m) { return Lstm(m, "cell", kIn, 64); });
   const Weights weights = model.init(1);
