@@ -72,7 +72,7 @@ int64_t packed_elements(const Kernel& original, const Target& target, const DimV
     const int64_t terms = extent_of(kernel.accs[g.accs[0]].dims).evaluate(dims);
     const int64_t columns = kernel.dims.back().evaluate(dims) * static_cast<int64_t>(g.accs.size());
     elements += terms * columns * ((rows + rows_a_block - 1) / rows_a_block);
-    if (!left_in_runs(kernel, g)) elements += terms * rows;
+    if (!left_in_place(kernel, g, target)) elements += terms * rows;
   }
   return elements;
 }

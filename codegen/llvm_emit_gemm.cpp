@@ -47,7 +47,7 @@ class GemmEmitter {
         f_.for_each(rows.begin, rows.end, s_.tile.rows, [&](llvm::Value* row) {
           const TilePlace place = t_.in_outputs ? t_.place_in_outputs(at, row, block, rows)
                                                 : t_.place(at, row, block, rows, sums);
-          prefetch(place);
+          prefetch_tile(t_, place);
           for_tile_rows(place, [&](unsigned count, llvm::Value* done) {
             for (uint32_t g = 0; g < s_.groups.size(); ++g) direct_tile(place, g, count, done);
           });
@@ -134,7 +134,7 @@ class GemmEmitter {
       right = packed_right(g, f_.base(s_.kernel.schedule.packed[group]), place.block, place.block.first,
                            f_.poly(k_extent(g)));
     llvm::Value* row = f_.add(place.row, done);
-    tile(place, group, rows, done, f_.i64(0), load_left(g, row), right,
+    tile(place, place, group, rows, done, f_.i64(0), load_left(g, row), right,
          [&](const Values& init, const auto& body) {
            const std::vector<Poly>& dims = s_.k_dims(g);
            if (dims.size() != 1) return f_.fold_box(dims, t_.variables(place.at), init, body);
@@ -171,27 +171,27 @@ class GemmEmitter {
   Poly k_extent(const GemmGroup& g) const { return extent_of(s_.k_dims(g)); }
 
   /// The sums of one group over a run of k, in registers: rows x accumulators x vectors. They start at 0, or,
-  /// unless k_start is 0, where the sums in memory stand.
+  /// unless k_start is 0, where the sums in memory stand. They end in `to`.
   template <class FoldK>
-  void tile(const TilePlace& place, uint32_t group, unsigned rows, llvm::Value* done, llvm::Value* k_start,
-            const LoadScalar& left, const LoadVector& right, const FoldK& fold_k) {
+  void tile(const TilePlace& place, const TilePlace& to, uint32_t group, unsigned rows, llvm::Value* done,
+            llvm::Value* k_start, const LoadScalar& left, const LoadVector& right, const FoldK& fold_k) {
     const std::vector<SumVector> all = sum_vectors(group, place.block);
     for (size_t part = 0, parts = s_.tile.parts; part < parts; ++part) {
       const auto first = all.begin() + static_cast<std::ptrdiff_t>(all.size() * part / parts);
       const auto end = all.begin() + static_cast<std::ptrdiff_t>(all.size() * (part + 1) / parts);
-      if (first != end) tile_part(place, group, {first, end}, rows, done, k_start, left, right, fold_k);
+      if (first != end) tile_part(place, to, group, {first, end}, rows, done, k_start, left, right, fold_k);
     }
   }
 
   template <class FoldK>
-  void tile_part(const TilePlace& place, uint32_t group, std::span<const SumVector> vectors, unsigned rows,
-                 llvm::Value* done, llvm::Value* k_start, const LoadScalar& left, const LoadVector& right,
-                 const FoldK& fold_k) {
+  void tile_part(const TilePlace& place, const TilePlace& to, uint32_t group,
+                 std::span<const SumVector> vectors, unsigned rows, llvm::Value* done, llvm::Value* k_start,
+                 const LoadScalar& left, const LoadVector& right, const FoldK& fold_k) {
     auto type = [&](const SumVector& v) { return f_.type(s_.dtype(), v.columns.lanes); };
-    auto for_each_sum = [&](const auto& visit) {
+    auto for_each_sum = [&](const TilePlace& from, const auto& visit) {
       for (unsigned r = 0; r < rows; ++r)
         for (const SumVector& v : vectors)
-          visit(v, t_.sum_at(f_, place, f_.add(done, f_.i64(r)), f_.i64(place.block.width),
+          visit(v, t_.sum_at(f_, from, f_.add(done, f_.i64(r)), f_.i64(place.block.width),
                              t_.first_order(group) + v.acc, f_.i64(v.columns.first)));
     };
     Values zeros;
@@ -199,7 +199,7 @@ class GemmEmitter {
       for (const SumVector& v : vectors) zeros.push_back(llvm::Constant::getNullValue(type(v)));
     Values init = f_.values_if(f_.b.CreateICmpNE(k_start, f_.i64(0)), zeros, [&] {
       Values sums;
-      for_each_sum([&](const SumVector& v, llvm::Value* at) {
+      for_each_sum(place, [&](const SumVector& v, llvm::Value* at) {
         sums.push_back(f_.load(type(v), at, s_.align, sum_mask(place.block, v)));
       });
       return sums;
@@ -222,7 +222,7 @@ class GemmEmitter {
       return next;
     });
     size_t i = 0;
-    for_each_sum([&](const SumVector& v, llvm::Value* at) {
+    for_each_sum(to, [&](const SumVector& v, llvm::Value* at) {
       f_.store(sums[i++], at, s_.align, sum_mask(place.block, v));
     });
   }
@@ -232,21 +232,6 @@ class GemmEmitter {
     return t_.in_outputs ? mask_of(f_, s_, block, v.columns) : nullptr;
   }
 
-  /// Starts the traffic of a tile's last step with its first, so that neither waits for memory.
-  void prefetch(const TilePlace& place) {
-    if (s_.column() == 0 || t_.rows == Poly(1)) return;
-    Values at = t_.variables(place.at);
-    at[s_.column()] = place.block.first;
-    at[s_.column() - 1] = place.row;
-    prefetch_tile(f_, s_.kernel, at, s_.tile.rows, place.block.width);
-  }
-
-  /// Starts the traffic of the next tile of rows, which begins with its sums.
-  void prefetch_next(TilePlace place) {
-    place.row = t_.following_row(place);
-    prefetch(place);
-  }
-
   // ---- Blocks of k and of rows; both operands packed on the way, the left one unless it is read in place.
 
   void run_blocked(const Values& at) {
@@ -254,47 +239,61 @@ class GemmEmitter {
     llvm::Value* packed_right = f_.element(s_.element, packed_left, f_.poly(s_.workspace.left));
     llvm::Value* sums = f_.element(s_.element, packed_right, f_.poly(s_.workspace.right));
     if (s_.blocks.whole_k && !t_.in_outputs) sums = f_.stack(s_.element, t_.sums_of_tile());
-    for (uint32_t group = 0; group < s_.groups.size(); ++group) {
+    const Interval all{f_.i64(0), f_.poly(t_.rows)};
+    auto run_panel = [&](uint32_t group, Interval terms, Interval rows, const ColumnBlock& block) {
+      llvm::Value* run = f_.b.CreateNSWSub(terms.end, terms.begin);
+      RightPacker(f_, s_, s_.groups[group], packed_right, block.first, run)
+          .run_block(block, t_.variables(at), terms.begin, terms.end, f_.i64(0));
+      for_tiles(at, rows, block, sums, [&](const TilePlace& place) {
+        if (t_.in_outputs)
+          prefetch_tile(t_, t_.following(place));  // which begins with its sums
+        else if (s_.blocks.whole_k)
+          prefetch_tile(t_, place);
+        blocked_tile(place, group, terms, packed_left, packed_right);
+        if (s_.blocks.whole_k && !t_.in_outputs) finisher_.run(place);
+      });
+    };
+    auto finish = [&](const ColumnBlock& block) {
+      for_tiles(at, all, block, sums, [&](const TilePlace& place) { finisher_.run(place); });
+    };
+    if (s_.blocks.by_columns)
+      return for_column_blocks(f_, s_, [&](const ColumnBlock& block) {
+        for_terms([&](uint32_t group, Interval terms) { run_panel(group, terms, all, block); });
+        if (!t_.ends_in_outputs) finish(block);
+      });
+    for_terms([&](uint32_t group, Interval terms) {
       const GemmGroup& g = s_.groups[group];
-      llvm::Value* extent = f_.poly(s_.k_dims(g)[0]);
-      // At least one block, which starts the sums, even of no terms.
+      for_row_blocks([&](Interval rows) {
+        if (!left_in_place(s_.kernel, g, f_.target))
+          pack_left(f_, s_, g, t_.variables(at), packed_left, rows, terms);
+        for_column_blocks(f_, s_, [&](const ColumnBlock& block) { run_panel(group, terms, rows, block); });
+      });
+    });
+    if (!s_.blocks.whole_k && !t_.in_outputs) for_column_blocks(f_, s_, finish);
+  }
+
+  /// Blocks of k of each group: at least one, which starts the sums, even of no terms.
+  void for_terms(const std::function<void(uint32_t group, Interval terms)>& visit) {
+    for (uint32_t group = 0; group < s_.groups.size(); ++group) {
+      llvm::Value* extent = f_.poly(s_.k_dims(s_.groups[group])[0]);
       llvm::Value* some = f_.b.CreateSelect(f_.b.CreateICmpSGT(extent, f_.i64(0)), extent, f_.i64(1));
       f_.for_each(f_.i64(0), some, s_.blocks.k, [&](llvm::Value* k0) {
-        const Interval terms{k0, f_.minimum(extent, f_.add(k0, f_.i64(s_.blocks.k)))};
-        for_row_blocks([&](Interval rows) {
-          if (!left_in_place(s_.kernel, g)) pack_left(f_, s_, g, t_.variables(at), packed_left, rows, terms);
-          for_column_blocks(f_, s_, [&](const ColumnBlock& block) {
-            RightPacker(f_, s_, g, packed_right, block.first, f_.b.CreateNSWSub(terms.end, k0))
-                .run_block(block, t_.variables(at), k0, terms.end, f_.i64(0));
-            for_tiles(at, rows, block, sums, [&](const TilePlace& place) {
-              if (t_.in_outputs)
-                prefetch_next(place);
-              else if (s_.blocks.whole_k)
-                prefetch(place);
-              blocked_tile(place, group, terms, packed_left, packed_right);
-              if (s_.blocks.whole_k && !t_.in_outputs) finisher_.run(place);
-            });
-          });
-        });
+        visit(group, {k0, f_.minimum(extent, f_.add(k0, f_.i64(s_.blocks.k)))});
       });
     }
-    if (s_.blocks.whole_k || t_.in_outputs) return;
-    for_column_blocks(f_, s_, [&](const ColumnBlock& block) {
-      for_tiles(at, {f_.i64(0), f_.poly(t_.rows)}, block, sums,
-                [&](const TilePlace& place) { finisher_.run(place); });
-    });
   }
 
   /// The tiles of some rows of a block of columns. Their sums stand in the outputs, if the kernel does no
   /// more than to store them; else in `sums`: of all of k those of one tile, of a block of k those of all
-  /// tiles, as [column block][row][accumulator][column].
+  /// tiles, as [column block][row][accumulator][column], or, by columns, of the tiles of one column block.
   void for_tiles(const Values& at, Interval rows, const ColumnBlock& block, llvm::Value* sums,
                  const std::function<void(const TilePlace&)>& visit) {
     f_.for_each(rows.begin, rows.end, s_.tile.rows, [&](llvm::Value* row) {
       if (t_.in_outputs) return visit(t_.place_in_outputs(at, row, block, rows));
       TilePlace place = t_.place(at, row, block, rows, sums);
       if (!s_.blocks.whole_k) {
-        llvm::Value* line = f_.add(f_.mul(block.first, f_.poly(t_.rows)), f_.mul(row, f_.i64(block.width)));
+        llvm::Value* line = f_.mul(row, f_.i64(block.width));
+        if (!s_.blocks.by_columns) line = f_.add(f_.mul(block.first, f_.poly(t_.rows)), line);
         place.sums = f_.element(s_.element, sums, f_.mul(line, f_.i64(static_cast<int64_t>(t_.accs))));
       }
       visit(place);
@@ -306,9 +305,10 @@ class GemmEmitter {
     const GemmGroup& g = s_.groups[group];
     llvm::Value* run = f_.b.CreateNSWSub(terms.end, terms.begin);
     LoadVector right = packed_right(g, packed_right_at, place.block, f_.i64(0), run);
+    const TilePlace to = t_.place_at_end(place, f_.b.CreateICmpSGE(terms.end, f_.poly(s_.k_dims(g)[0])));
     for_tile_rows(place, [&](unsigned rows, llvm::Value* done) {
       LoadScalar left = load_left(g, f_.add(place.row, done));
-      if (!left_in_place(s_.kernel, g)) {
+      if (!left_in_place(s_.kernel, g, f_.target)) {
         llvm::Value* start = f_.add(f_.mul(f_.b.CreateNSWSub(place.row, place.rows.begin), run), done);
         left = [=, this](unsigned r, const Values&, llvm::Value* k) {
           llvm::Value* at = f_.add(f_.add(start, f_.mul(k, f_.i64(s_.tile.rows))), f_.i64(r));
@@ -316,7 +316,7 @@ class GemmEmitter {
         };
       }
       const std::array ahead = {left_ahead(t_, place, g, terms.begin), panel_ahead(t_, place, g, terms)};
-      tile(place, group, rows, done, s_.blocks.whole_k ? f_.i64(0) : terms.begin, left, right,
+      tile(place, to, group, rows, done, s_.blocks.whole_k ? f_.i64(0) : terms.begin, left, right,
            [&](const Values& init, const auto& body) {
              return fold_terms(rows, run, init, ahead, [&](llvm::Value* k, const Values& sums) {
                Values at = t_.variables(place.at);

@@ -11,7 +11,9 @@ GemmTiles::GemmTiles(FunctionBuilder& builder, const Kernel& original)
       s(builder, original),
       accs(original.accs.size()),
       rows(s.column() > 0 ? s.kernel.dims[s.column() - 1] : Poly(1)),
-      in_outputs(sums_in_outputs(s.kernel)) {
+      in_outputs(sums_in_outputs(s.kernel) && !s.blocks.by_columns),
+      ends_in_outputs(sums_in_outputs(s.kernel) && s.blocks.by_columns && accs == 1 &&
+                      s.cut.rest == s.cut.rest_width) {
   for (const GemmGroup& g : s.groups)
     for (uint32_t acc : g.accs) order_.push_back(acc);
 }
@@ -40,9 +42,19 @@ TilePlace GemmTiles::place_in_outputs(const Values& at, llvm::Value* row, const 
   return {at, row, block, all, nullptr, next_row, outputs};
 }
 
-llvm::Value* GemmTiles::following_row(const TilePlace& place) const {
+TilePlace GemmTiles::place_at_end(const TilePlace& place, llvm::Value* ends) const {
+  if (!ends_in_outputs) return place;
+  const TilePlace end = place_in_outputs(place.at, place.row, place.block, place.rows);
+  TilePlace either = place;
+  either.sums = f.b.CreateSelect(ends, end.outputs[0], place.sums);
+  either.next_row = f.b.CreateSelect(ends, end.next_row, place.next_row);
+  return either;
+}
+
+TilePlace GemmTiles::following(TilePlace place) const {
   llvm::Value* next = f.add(place.row, f.i64(s.tile.rows));
-  return f.b.CreateSelect(f.b.CreateICmpSLT(next, place.rows.end), next, place.rows.begin);
+  place.row = f.b.CreateSelect(f.b.CreateICmpSLT(next, place.rows.end), next, place.rows.begin);
+  return place;
 }
 
 size_t GemmTiles::first_order(uint32_t group) const {

@@ -25,7 +25,8 @@ class GemmTiles {
   const GemmShape s;
   const size_t accs;
   const ir::Poly rows;
-  const bool in_outputs;  // whether sums stand there from the start
+  const bool in_outputs;       // whether sums stand there from the start
+  const bool ends_in_outputs;  // whether those of a block of columns go there with their last terms
 
   /// The kernel's variables with those of the tile still open.
   Values variables(const Values& outer) const;
@@ -37,8 +38,10 @@ class GemmTiles {
                   llvm::Value* sums) const;
   /// A tile whose sums stand in the outputs.
   TilePlace place_in_outputs(const Values& at, llvm::Value* row, const ColumnBlock&, Interval rows) const;
-  /// The first row of the tile after this one; after the last one, of the first.
-  llvm::Value* following_row(const TilePlace&) const;
+  /// The same tile, or, if `ends`, with its sums in the outputs.
+  TilePlace place_at_end(const TilePlace&, llvm::Value* ends) const;
+  /// The tile of rows after this one; after the last one, the first.
+  TilePlace following(TilePlace) const;
 
   /// The accumulators of a group stand side by side, from this place on.
   size_t first_order(uint32_t group) const;

@@ -34,17 +34,35 @@ std::vector<Touched> touched(const Kernel& kernel) {
   return all;
 }
 
+struct PanelStart {
+  llvm::Value *column, *term;
+};
+
+/// The panel that follows has the next columns, or, after the last ones, the next terms; by columns, the next
+/// terms, or, after the last ones, the next columns.
+PanelStart following_panel(const GemmTiles& t, const TilePlace& place, const GemmGroup& g, Interval terms) {
+  FunctionBuilder& f = t.f;
+  llvm::Value* column = f.add(place.block.first, f.i64(place.block.width));
+  if (t.s.blocks.by_columns) {
+    llvm::Value* more = f.b.CreateICmpSLT(terms.end, f.poly(t.s.k_dims(g)[0]));
+    return {f.b.CreateSelect(more, place.block.first, column), f.b.CreateSelect(more, terms.end, f.i64(0))};
+  }
+  llvm::Value* more = f.b.CreateICmpSLT(column, f.poly(t.s.columns()));
+  return {f.b.CreateSelect(more, column, f.i64(0)), f.b.CreateSelect(more, terms.begin, terms.end)};
+}
+
 }  // namespace
 
-void prefetch_tile(FunctionBuilder& f, const Kernel& kernel, const Values& at, unsigned rows,
-                   int64_t columns) {
-  const size_t column = kernel.dims.size() - 1;
-  const std::vector<Touched> all = touched(kernel);
+void prefetch_tile(const GemmTiles& t, const TilePlace& place) {
+  if (t.s.column() == 0 || t.rows == Poly(1)) return;
+  const std::vector<Touched> all = touched(t.s.kernel);
   if (all.empty()) return;
-  f.for_each(f.i64(0), f.i64(rows), 1, [&](llvm::Value* r) {
-    Values where = at;
-    where[column - 1] = f.add(where[column - 1], r);
-    for (const Touched& t : all) f.prefetch(t.access, t.dtype, where, f.i64(columns), t.written);
+  Values at = t.variables(place.at);
+  at[t.s.column()] = place.block.first;
+  t.f.for_each(t.f.i64(0), t.f.i64(t.s.tile.rows), 1, [&](llvm::Value* r) {
+    at[t.s.column() - 1] = t.f.add(place.row, r);
+    for (const Touched& what : all)
+      t.f.prefetch(what.access, what.dtype, at, t.f.i64(place.block.width), what.written);
   });
 }
 
@@ -59,7 +77,7 @@ Ahead left_ahead(const GemmTiles& t, const TilePlace& place, const GemmGroup& g,
   return [=, &t, &left](llvm::Value* term) {
     Values at = t.variables(place.at);
     at.push_back(t.f.add(first_term, term));
-    llvm::Value* row = t.following_row(place);
+    llvm::Value* row = t.following(place).row;
     for (unsigned r = 0; r < t.s.tile.rows; ++r) {
       at[t.s.column() - 1] = t.f.add(row, t.f.i64(r));
       t.f.prefetch(left, t.s.dtype(), at, t.f.i64(1));
@@ -84,14 +102,12 @@ Ahead panel_ahead(const GemmTiles& t, const TilePlace& place, const GemmGroup& g
                                           f.divide_up(run, f.mul(tiles, pieces)), f.i64(0));
     llvm::Value* number = f.divide(f.b.CreateNSWSub(place.row, place.rows.begin), f.i64(tile));
     number = f.add(f.mul(number, pieces), f.divide(term, f.i64(line)));
-    // The panel that follows has the next columns, or, after the last ones, the next terms.
-    llvm::Value* column = f.add(place.block.first, f.i64(place.block.width));
-    llvm::Value* wraps = f.b.CreateICmpSGE(column, f.poly(t.s.columns()));
+    const PanelStart next = following_panel(t, place, g, terms);
     llvm::Value* first = f.mul(number, share);
     f.for_each(first, f.minimum(f.add(first, share), run), 1, [&](llvm::Value* k) {
       Values at = t.variables(place.at);
-      at[t.s.column()] = f.b.CreateSelect(wraps, f.i64(0), column);
-      at.push_back(f.add(f.b.CreateSelect(wraps, terms.end, terms.begin), k));
+      at[t.s.column()] = next.column;
+      at.push_back(f.add(next.term, k));
       for (uint32_t acc : g.accs)
         f.prefetch(*gemm_operands(t.s.kernel, acc).right, t.s.dtype(), at, f.i64(place.block.width));
     });

@@ -5,9 +5,9 @@
 
 namespace rondo::codegen {
 
-/// Asks for what the kernel's own nodes read of the rows and columns that start at `at`, and for what its
-/// stores write there.
-void prefetch_tile(FunctionBuilder&, const ir::Kernel&, const Values& at, unsigned rows, int64_t columns);
+/// Asks for what the kernel's own nodes read of a tile's rows and columns, and for what its stores write
+/// there: with a tile's first step, so that the last one need not wait.
+void prefetch_tile(const GemmTiles&, const TilePlace&);
 
 /// Terms of an operand of such elements that share a cache line.
 int64_t terms_of_line(DType);

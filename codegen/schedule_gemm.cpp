@@ -15,16 +15,8 @@ using namespace ir;
 namespace {
 
 constexpr size_t kMaxGroup = 4;
-/// Rows that pass a panel of right operands: whose left operands are packed at a time, or read in place.
-constexpr int64_t kPackedRows = 768, kRowsInPlace = 1536;
-/// Elements of a panel in the first cache: 32 KB of f32.
-constexpr int64_t kNear = 1 << 13;
 /// Elements of a panel that a tile may pass in halves: 128 KB of f32.
 constexpr int64_t kShortPanel = 1 << 15;
-/// Elements of sums that pass between blocks of k for little, as they stay in the second cache: 1 MB of f32.
-constexpr int64_t kNearSums = 1 << 18;
-/// Elements from one term of a left operand to the next, up to which it is read in place: 1 KB of f32.
-constexpr int64_t kCloseTerms = 1 << 8;
 
 /// Whether a load, or the row that it goes by, moves with one of the variables first..end-1.
 bool varies(const Nodes& nodes, const Access& a, size_t first, size_t end) {
@@ -55,18 +47,6 @@ std::optional<GemmOperands> operands(const Kernel& kernel, const Accumulator& ac
       return GemmOperands{&left, &right};
   }
   return std::nullopt;
-}
-
-/// The columns with those past the end; for a named extent, room for one more block than needed.
-Poly padded_columns(const Kernel& kernel, const Target& target) {
-  const GemmColumns blocks = gemm_columns(kernel, target);
-  const Poly& columns = kernel.dims.back();
-  return columns.is_constant() ? Poly(blocks.whole + blocks.rest_width) : columns + Poly(blocks.width - 1);
-}
-
-/// Columns of a panel of right operands: those of a tile, for all accumulators of a group.
-int64_t panel_columns(const Kernel& kernel, const Target& target) {
-  return most_gates(kernel) * gemm_columns(kernel, target).widest();
 }
 
 int64_t divide_up(int64_t x, int64_t y) { return (x + y - 1) / y; }
@@ -109,16 +89,6 @@ bool has_short_panels(const Kernel& kernel, int64_t columns) {
     const Poly terms = extent_of(acc.dims);
     return terms.is_constant() && terms.constant() * columns <= kShortPanel;
   });
-}
-
-bool packs_left(const Kernel& kernel) {
-  return std::ranges::any_of(gemm_groups(kernel),
-                             [&](const GemmGroup& g) { return !left_in_place(kernel, g); });
-}
-
-bool has_near_sums(const Kernel& kernel) {
-  const Poly sums = row_count(kernel) * kernel.dims.back() * Poly(static_cast<int64_t>(kernel.accs.size()));
-  return sums.is_constant() && sums.constant() <= kNearSums;
 }
 
 }  // namespace
@@ -257,6 +227,12 @@ std::vector<uint32_t> vectors_over(int64_t elements, uint32_t lanes) {
   return all;
 }
 
+Poly padded_columns(const Kernel& kernel, const Target& target) {
+  const GemmColumns blocks = gemm_columns(kernel, target);
+  const Poly& columns = kernel.dims.back();
+  return columns.is_constant() ? Poly(blocks.whole + blocks.rest_width) : columns + Poly(blocks.width - 1);
+}
+
 Poly packed_size(const Kernel& kernel, uint32_t group, const Target& target) {
   GemmGroup g = gemm_groups(kernel).at(group);
   return extent_of(kernel.accs[g.accs[0]].dims) * padded_columns(kernel, target) *
@@ -265,78 +241,6 @@ Poly packed_size(const Kernel& kernel, uint32_t group, const Target& target) {
 
 bool left_in_runs(const Kernel& kernel, const GemmGroup& group) {
   return stride_of(*gemm_operands(kernel, group.accs[0]).left, kernel.dims.size()) == Poly(1);
-}
-
-bool left_in_place(const Kernel& kernel, const GemmGroup& group) {
-  if (left_in_runs(kernel, group)) return true;
-  // Or the rows of a tile are in a line, and lines that follow each other along k are close.
-  const Access& left = *gemm_operands(kernel, group.accs[0]).left;
-  const size_t row = kernel.dims.size() - 2;
-  if (kernel.dims.size() < 2 || left.row != kNone || stride_of(left, row) != Poly(1)) return false;
-  const Poly next = stride_of(left, row + 2);
-  return next.is_constant() && std::abs(next.constant()) <= kCloseTerms;
-}
-
-GemmBlocks gemm_blocks(const Kernel& kernel, const Target& target) {
-  // A panel of right operands, k x one tile's columns, is read once for each tile of rows: it is meant for a
-  // good quarter of the second-level cache (Schedule::panel_kb). The left operands pass once for each panel
-  // of right ones, and may come from further out.
-  const int64_t most_k =
-      (kernel.schedule.panel_kb << 10) /
-      (panel_columns(kernel, target) * static_cast<int64_t>(size_of(kernel.accs[0].dtype)));
-  GemmBlocks blocks{0, most_k, false};
-  const std::vector<GemmGroup> groups = gemm_groups(kernel);
-  const std::vector<Poly>& k = kernel.accs[groups[0].accs[0]].dims;
-  if (groups.size() == 1 && k.size() == 1) {
-    const int64_t terms =
-        k[0].is_constant() ? std::max<int64_t>(k[0].constant(), 1) : kernel.schedule.most_terms;
-    if (terms > 0 && terms <= 2 * most_k) blocks = {0, terms, true};
-  }
-  // Where sums pass between blocks for little, the panel stays in the first cache.
-  if (!blocks.whole_k && has_near_sums(kernel) && kernel.schedule.panel_kb == Schedule().panel_kb)
-    blocks.k = std::max<int64_t>(kNear / panel_columns(kernel, target), 1);
-  const int64_t rows = gemm_tile(kernel, target).rows;
-  const Poly all = kernel.dims.size() > 1 ? kernel.dims[kernel.dims.size() - 2] : Poly(1);
-  int64_t most = packs_left(kernel) ? kPackedRows : kRowsInPlace;
-  if (all.is_constant()) most = std::clamp<int64_t>(all.constant(), 1, most);
-  blocks.rows = divide_up(most, rows) * rows;
-  return blocks;
-}
-
-bool sums_in_outputs(const Kernel& kernel) {
-  if (!kernel.dims.back().is_constant()) return false;
-  auto strides = [&](const Store& s) {
-    std::vector<Poly> all;
-    for (size_t d = 0; d < kernel.dims.size(); ++d) all.push_back(stride_of(s.access, d));
-    return all;
-  };
-  std::vector<uint32_t> stored;
-  for (const Store& s : kernel.stores) {
-    const Node& value = kernel.nodes[s.value];
-    if (value.op != ScalarOp::acc || s.access.row != kNone || strides(s) != strides(kernel.stores[0]))
-      return false;
-    stored.push_back(value.acc);
-  }
-  std::ranges::sort(stored);
-  return stored.size() == kernel.accs.size() && std::ranges::adjacent_find(stored) == stored.end() &&
-         stride_of(kernel.stores[0].access, kernel.dims.size() - 1) == Poly(1);
-}
-
-GemmWorkspace gemm_workspace(const Kernel& kernel, const Target& target) {
-  const GemmBlocks blocks = gemm_blocks(kernel, target);
-  // Each region starts on a cache line.
-  auto rounded = [](int64_t elements) { return Poly(divide_up(elements, 64) * 64); };
-  GemmWorkspace workspace{0, rounded(blocks.k * panel_columns(kernel, target)), 0};
-  if (packs_left(kernel)) workspace.left = rounded(blocks.rows * blocks.k);
-  if (!blocks.whole_k && !sums_in_outputs(kernel))
-    workspace.sums =
-        padded_columns(kernel, target) * row_count(kernel) * Poly(static_cast<int64_t>(kernel.accs.size()));
-  return workspace;
-}
-
-Poly gemm_scratch_size(const Kernel& kernel, const Target& target) {
-  GemmWorkspace w = gemm_workspace(merge_dims(kernel, true), target);
-  return w.left + w.right + w.sums;
 }
 
 }  // namespace rondo::codegen

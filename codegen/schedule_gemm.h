@@ -88,6 +88,8 @@ GemmColumns gemm_columns(const ir::Kernel&, const Target&);
 /// The lanes of vectors that cover a run of elements: whole ones, then shorter ones.
 std::vector<uint32_t> vectors_over(int64_t elements, uint32_t lanes);
 
+/// The columns with those past the end; for a named extent, room for one more block than needed.
+ir::Poly padded_columns(const ir::Kernel&, const Target&);
 /// Elements of the packed right operands of a group: [column block][k][accumulator][column in block], where
 /// columns past the end are zeros.
 ir::Poly packed_size(const ir::Kernel&, uint32_t group, const Target&);
@@ -97,13 +99,15 @@ bool right_in_rows(const ir::Kernel&);
 /// Whether the elements of a group's left operand follow each other along k, as they are read.
 bool left_in_runs(const ir::Kernel&, const GemmGroup&);
 /// Whether tiles of the gemm form with Schedule::block read a group's left operand where it is.
-bool left_in_place(const ir::Kernel&, const GemmGroup&);
+bool left_in_place(const ir::Kernel&, const GemmGroup&, const Target&);
 
 /// Blocks of the gemm form with Schedule::block, of a kernel whose dims are merged (simplify_kernel.h).
 struct GemmBlocks {
   int64_t rows = 0;  // multiple of the tile's rows
   int64_t k = 0;
   bool whole_k = false;  // one block holds every k: sums need no memory between blocks
+  /// All of k passes a block of columns before the next one does: their sums stay near meanwhile.
+  bool by_columns = false;
 };
 GemmBlocks gemm_blocks(const ir::Kernel&, const Target&);
 /// Whether sums may stand in the outputs from the start: each output is nothing but one of these sums.

@@ -155,7 +155,7 @@ TEST(Gemm, Doubles) {
 /// apart.
 TEST(Gemm, Blocks) {
   expect_product({120, 70, 300, 1, 1, true, false}, {{}}, 1e-3);
-  expect_product({258, 18, 258, 1, 1, true, false}, {{}}, 1e-3);
+  expect_product({1030, 18, 258, 1, 1, true, false}, {{}}, 1e-3);
   expect_product({3, 18, 520, 2, 2}, {{}}, 1e-3);
 }
 
@@ -167,6 +167,24 @@ TEST(Gemm, OutputsOfTheirOwn) {
     expect_product(s, {{}}, 1e-3);
     s.gates = 1;
     expect_product(s, {{}}, 1e-3);
+  }
+}
+
+/// Sums over all steps: a block of columns takes all terms before the next one does.
+TEST(Gemm, ByColumns) {
+  const std::vector<DimValues> terms = {{{"K", 0}}, {{"K", 5}}, {{"K", 300}}};
+  for (int64_t n : {40, 72, 250}) {
+    Shape s{14, n, Poly(Dim("K")), 1, 1, true, false, DType::f32, {"K"}};
+    for (const Target& target : targets()) {
+      const LoopProgram program = product(s, Variant::blocked, target);
+      EXPECT_EQ(codegen::gemm_blocks(*program.stmts.back().kernel, target).by_columns,
+                target.vector_registers >= 32);
+    }
+    expect_product(s, terms, 1e-3);
+    s.gates = s.groups = 2;
+    expect_product(s, terms, 1e-3);
+    s.separate = true;
+    expect_product(s, terms, 1e-3);
   }
 }
 
