@@ -41,7 +41,7 @@ bool in_runs(const Nodes& nodes, size_t variable) {
 /// Sums or maxima over the elements of rows.
 bool reduces_rows(const Kernel& k, const Extents& rows) {
   return k.dims == rows && !k.accs.empty() && std::ranges::all_of(k.accs, [&](const Accumulator& a) {
-           return !a.dims.empty() && (a.lanes || a.kind != AccKind::sum) &&
+           return !a.dims.empty() && (a.order == SumOrder::lanes || a.kind != AccKind::sum) &&
                   in_runs(a.nodes, rows.size() + a.dims.size() - 1);
          });
 }

@@ -180,7 +180,7 @@ class Interpreter {
       double term = evaluate(acc.nodes, {})[acc.value];
       ++terms_;
       if (acc.kind == AccKind::sum) {
-        partial[acc.lanes ? variables_.back() % 16 : 0] += term;
+        partial[acc.order == SumOrder::chain ? 0 : variables_.back() % partial_sums(acc.order)] += term;
       } else if (best < term) {
         best = term;
         best_index = static_cast<double>(index);

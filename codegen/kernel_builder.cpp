@@ -94,13 +94,13 @@ NodeId KernelBuilder::row_element(Value table, NodeId row, const Indices& rest) 
   return add(std::move(node));
 }
 
-NodeId KernelBuilder::reduce(AccKind kind, DType dtype, const Shape& extents, bool lanes,
+NodeId KernelBuilder::reduce(AccKind kind, DType dtype, const Shape& extents, SumOrder order,
                              const std::function<NodeId(const Indices&)>& term) {
   RONDO_CHECK(scope_ == &epilogue_, "an accumulator's term holds no accumulator");
   Accumulator acc;
   acc.kind = kind;
   acc.dtype = dtype;
-  acc.lanes = lanes;
+  acc.order = order;
   for (const Dim& d : extents) acc.dims.emplace_back(d);
   Scope scope;
   scope.variables = kernel_.dims.size() + extents.size();

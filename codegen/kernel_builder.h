@@ -46,7 +46,7 @@ class KernelBuilder : public ir::ElementBuilder {
 
   ir::NodeId element(ir::Value v, const ir::Indices& at) override;
   ir::NodeId row_element(ir::Value table, ir::NodeId row, const ir::Indices& rest) override;
-  ir::NodeId reduce(ir::AccKind, DType, const ir::Shape& extents, bool lanes,
+  ir::NodeId reduce(ir::AccKind, DType, const ir::Shape& extents, ir::SumOrder,
                     const std::function<ir::NodeId(const ir::Indices&)>& term) override;
   ir::NodeId apply(ir::ScalarOp, DType, std::vector<ir::NodeId> args) override;
   ir::NodeId constant(DType, double) override;

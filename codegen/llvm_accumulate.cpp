@@ -17,13 +17,13 @@ class Accumulation {
   explicit Accumulation(FunctionBuilder& f) : f_(f) {}
 
   Values accumulate(Walk accs, const Scope& scope) {
-    const Values states =
-        f_.fold_box(accs[0].dims, scope.variables, initial(accs, scope.lanes),
-                    [&](const Values& variables, llvm::Value* number, const Values& carried) {
-                      Scope inner = scope;
-                      inner.variables = variables;
-                      return step(accs, inner, carried, f_.b.CreateTrunc(number, f_.b.getInt32Ty()));
-                    });
+    auto add = [&](const Values& variables, llvm::Value* number, const Values& carried) {
+      Scope inner = scope;
+      inner.variables = variables;
+      return step(accs, inner, carried, f_.b.CreateTrunc(number, f_.b.getInt32Ty()));
+    };
+    if (accs[0].order == SumOrder::halves) return accumulate_halves(accs, scope, add);
+    const Values states = f_.fold_box(accs[0].dims, scope.variables, initial(accs, scope.lanes), add);
     Values results;
     for (const Values& state : parted(accs, states)) results.push_back(state.back());
     return results;
@@ -53,6 +53,19 @@ class Accumulation {
   }
 
  private:
+  Values accumulate_halves(Walk accs, const Scope& scope, const auto& add) {
+    Values zeros = initial(accs, scope.lanes);
+    zeros.insert(zeros.end(), zeros.begin(), zeros.end());
+    llvm::Value* extent = f_.poly(accs[0].dims[0]);
+    const Values sums = f_.fold_in_chains(
+        f_.i64(0), extent, 2, true, zeros, [&](llvm::Value* i, std::span<llvm::Value*> states) {
+          Values variables = scope.variables;
+          variables.push_back(i);
+          std::ranges::copy(add(variables, i, Values(states.begin(), states.end())), states.begin());
+        });
+    return f_.join(sums, 2);
+  }
+
   // The state of an accumulator: its sum, its maximum, or the maximum and its index.
   Values initial(const Accumulator& acc, unsigned lanes) {
     llvm::Type* type = f_.type(acc.dtype, lanes);

@@ -14,7 +14,7 @@ Values accumulate(FunctionBuilder&, std::span<const ir::Accumulator>, const Scop
 Values accumulate_lanes(FunctionBuilder&, std::span<const ir::Accumulator>, const Scope&);
 
 /// The order of a sum in lanes is defined with this many, whatever the target.
-inline constexpr unsigned kSumLanes = 16;
+inline constexpr auto kSumLanes = static_cast<unsigned>(ir::partial_sums(ir::SumOrder::lanes));
 /// Points whose sums in lanes are computed at a time.
 inline constexpr unsigned kSumRows = 4;
 /// Sums in lanes at so many points, from one on, along the kernel's last dim: each a vector. They do not wait

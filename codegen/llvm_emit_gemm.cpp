@@ -135,15 +135,21 @@ class GemmEmitter {
                            f_.poly(k_extent(g)));
     llvm::Value* row = f_.add(place.row, done);
     tile(place, place, group, rows, done, f_.i64(0), load_left(g, row), right,
-         [&](const Values& init, const auto& body) {
+         [&](const Values& init, const auto& add_term) {
            const std::vector<Poly>& dims = s_.k_dims(g);
-           if (dims.size() != 1) return f_.fold_box(dims, t_.variables(place.at), init, body);
+           if (dims.size() != 1)
+             return f_.fold_box(dims, t_.variables(place.at), init,
+                                [&](const Values& at, llvm::Value* k, Values sums) {
+                                  add_term(at, k, std::span(sums));
+                                  return sums;
+                                });
            const std::array ahead = {left_ahead(t_, place, g, f_.i64(0))};
-           return fold_terms(rows, f_.poly(dims[0]), init, ahead, [&](llvm::Value* k, const Values& sums) {
-             Values at = t_.variables(place.at);
-             at.push_back(k);
-             return body(at, k, sums);
-           });
+           return fold_terms(group, place.block, rows, f_.poly(dims[0]), init, ahead,
+                             [&](llvm::Value* k, std::span<llvm::Value*> sums) {
+                               Values at = t_.variables(place.at);
+                               at.push_back(k);
+                               add_term(at, k, sums);
+                             });
          });
   }
 
@@ -171,7 +177,8 @@ class GemmEmitter {
   Poly k_extent(const GemmGroup& g) const { return extent_of(s_.k_dims(g)); }
 
   /// The sums of one group over a run of k, in registers: rows x accumulators x vectors. They start at 0, or,
-  /// unless k_start is 0, where the sums in memory stand. They end in `to`.
+  /// unless k_start is 0, where the sums in memory stand; partial sums always start at 0, as blocks have all
+  /// of their terms. They end in `to`.
   template <class FoldK>
   void tile(const TilePlace& place, const TilePlace& to, uint32_t group, unsigned rows, llvm::Value* done,
             llvm::Value* k_start, const LoadScalar& left, const LoadVector& right, const FoldK& fold_k) {
@@ -204,12 +211,14 @@ class GemmEmitter {
       });
       return sums;
     });
-    Values sums = fold_k(init, [&](const Values& at, llvm::Value* k, const Values& carried) {
-      Values next = carried, lefts(rows), rights(vectors.size());
+    const int64_t chains = s_.chains(s_.groups[group]);
+    for (int64_t c = 1; c < chains; ++c) init.insert(init.end(), zeros.begin(), zeros.end());
+    auto add_term = [&](const Values& at, llvm::Value* k, std::span<llvm::Value*> sums) {
+      Values lefts(rows), rights(vectors.size());
       auto add = [&](unsigned r, size_t i) {
         if (!lefts[r]) lefts[r] = left(r, at, k);
         if (!rights[i]) rights[i] = right(vectors[i], at, k);
-        llvm::Value*& sum = next[r * vectors.size() + i];
+        llvm::Value*& sum = sums[r * vectors.size() + i];
         sum = f_.fma(f_.splat(lefts[r], vectors[i].columns.lanes), rights[i], sum);
       };
       // Of the operands, those stay in registers that are fewer (rows_that_fit).
@@ -219,8 +228,8 @@ class GemmEmitter {
       else
         for (unsigned r = 0; r < rows; ++r)
           for (size_t i = 0; i < vectors.size(); ++i) add(r, i);
-      return next;
-    });
+    };
+    const Values sums = f_.join(fold_k(init, add_term), chains);
     size_t i = 0;
     for_each_sum(to, [&](const SumVector& v, llvm::Value* at) {
       f_.store(sums[i++], at, s_.align, sum_mask(place.block, v));
@@ -317,27 +326,36 @@ class GemmEmitter {
       }
       const std::array ahead = {left_ahead(t_, place, g, terms.begin), panel_ahead(t_, place, g, terms)};
       tile(place, to, group, rows, done, s_.blocks.whole_k ? f_.i64(0) : terms.begin, left, right,
-           [&](const Values& init, const auto& body) {
-             return fold_terms(rows, run, init, ahead, [&](llvm::Value* k, const Values& sums) {
-               Values at = t_.variables(place.at);
-               at.push_back(f_.add(terms.begin, k));
-               return body(at, k, sums);
-             });
+           [&](const Values& init, const auto& add_term) {
+             return fold_terms(group, place.block, rows, run, init, ahead,
+                               [&](llvm::Value* k, std::span<llvm::Value*> sums) {
+                                 Values at = t_.variables(place.at);
+                                 at.push_back(f_.add(terms.begin, k));
+                                 add_term(at, k, sums);
+                               });
            });
     });
   }
 
-  /// Folds terms 0..end; a whole tile asks for memory ahead, a line of terms at a time.
-  template <class Body>
-  Values fold_terms(unsigned rows, llvm::Value* end, const Values& init, std::span<const Ahead> ahead,
-                    const Body& body) {
+  /// Folds terms 0..end; a whole tile of single chains asks for memory ahead, a line of terms at a time.
+  Values fold_terms(uint32_t group, const ColumnBlock& block, unsigned rows, llvm::Value* end,
+                    const Values& init, std::span<const Ahead> ahead,
+                    const FunctionBuilder::AddTerm& add_term) {
+    if (const int64_t chains = s_.chains(s_.groups[group]); chains > 1) {
+      const size_t vectors = sum_vectors(group, block).size() * static_cast<size_t>(chains);
+      const bool side_by_side = rows <= rows_that_fit(vectors, f_.target);
+      return f_.fold_in_chains(f_.i64(0), end, chains, side_by_side, init, add_term);
+    }
+    auto fold = [&](llvm::Value* first, llvm::Value* last, const Values& sums) {
+      return f_.fold_in_chains(first, last, 1, true, sums, add_term);
+    };
     const bool any = std::ranges::any_of(ahead, [](const Ahead& a) { return static_cast<bool>(a); });
-    if (!any || rows < s_.tile.rows || rows == 1) return f_.fold(f_.i64(0), end, 1, init, body);
+    if (!any || rows < s_.tile.rows || rows == 1) return fold(f_.i64(0), end, init);
     const int64_t line = terms_of_line(s_.dtype());
     return f_.fold(f_.i64(0), end, line, init, [&](llvm::Value* first, const Values& sums) {
       for (const Ahead& ask : ahead)
         if (ask) ask(first);
-      return f_.fold(first, f_.minimum(end, f_.add(first, f_.i64(line))), 1, sums, body);
+      return fold(first, f_.minimum(end, f_.add(first, f_.i64(line))), sums);
     });
   }
 

@@ -2,6 +2,7 @@
 // first term to the last node; matrices are read where they are, or, in a loop, from packed copies.
 #include <algorithm>
 #include <bit>
+#include <span>
 
 #include "codegen/llvm_emit.h"
 #include "codegen/llvm_pack.h"
@@ -57,10 +58,14 @@ class RowEmitter {
   /// operands, or, where matrices come from the second cache in rows that are close, the fewest that keep the
   /// multipliers busy, so that loads of the next block are under way while the nodes are computed.
   std::vector<unsigned> widths() const {
-    size_t gates = 1;
-    for (const GemmGroup& g : s_.groups) gates = std::max(gates, g.accs.size());
-    const unsigned most = f_.target.vector_registers >= 32 ? 16 : 12, least = 4;
-    const size_t vectors = takes_wide_blocks(s_.kernel) ? most / gates : (least + gates - 1) / gates;
+    size_t gates = 1, sums = 1;
+    for (const GemmGroup& g : s_.groups) {
+      gates = std::max(gates, g.accs.size());
+      sums = std::max(sums, g.accs.size() * static_cast<size_t>(s_.chains(g)));
+    }
+    // At least two vectors hide each other's latency, even if their partial sums do not fit.
+    const size_t wide = std::max(most_sums() / sums, std::min<size_t>(most_sums() / gates, 2)), least = 4;
+    const size_t vectors = takes_wide_blocks(s_.kernel) ? wide : (least + gates - 1) / gates;
     const auto columns = static_cast<unsigned>(s_.columns().constant());
     const unsigned width = static_cast<unsigned>(std::bit_floor(std::max<size_t>(vectors, 1))) * native_;
     std::vector<unsigned> all;
@@ -70,6 +75,9 @@ class RowEmitter {
     }
     return all;
   }
+
+  /// Vectors of sums that leave registers for operands.
+  size_t most_sums() const { return f_.target.vector_registers >= 32 ? 16 : 12; }
 
   /// Lanes for so many columns: each block is a chain of sums more to wait for, so that a mask over a quarter
   /// of the lanes costs less.
@@ -97,8 +105,21 @@ class RowEmitter {
     }
   }
 
-  /// The sums of a group, each one chain over its terms.
+  /// The sums of a group: partial sums grow side by side, or, where registers are too few, one after the
+  /// other.
   Values accumulate(uint32_t group, const Scope& scope) {
+    const GemmGroup& g = s_.groups[group];
+    const auto vectors = std::max<size_t>(1, scope.lanes / native_) * g.accs.size();
+    const int64_t chains = s_.chains(g);
+    const int64_t at_once = vectors * static_cast<size_t>(chains) <= most_sums() ? chains : 1;
+    Values sums;
+    for (int64_t first = 0; first < chains; first += at_once)
+      std::ranges::copy(accumulate(group, scope, first, at_once), std::back_inserter(sums));
+    return f_.join(sums, chains);
+  }
+
+  /// The partial sums of chains first..first + count - 1.
+  Values accumulate(uint32_t group, const Scope& scope, int64_t first, int64_t count) {
     const GemmGroup& g = s_.groups[group];
     std::vector<Poly> outer = s_.k_dims(g);
     const bool single = outer.empty();
@@ -108,17 +129,23 @@ class RowEmitter {
       outer.pop_back();
     }
     const auto vectors = std::max<int64_t>(1, scope.lanes / native_);
-    const int64_t most = kUnrolled / (vectors * static_cast<int64_t>(g.accs.size()));
+    const int64_t gates = static_cast<int64_t>(g.accs.size()), chains = s_.chains(g);
+    const int64_t most = kUnrolled / (vectors * gates * count);
     // Twice around at least: LLVM would move terms of straight code apart, gate by gate.
-    const int64_t step = std::clamp<int64_t>(most, 1, std::max<int64_t>(1, extent / 2));
+    const int64_t step = chains * std::clamp<int64_t>(most, 1, std::max<int64_t>(1, extent / chains / 2));
     const int64_t whole = extent / step * step;
-    Values zeros(g.accs.size(), llvm::Constant::getNullValue(f_.type(s_.dtype(), scope.lanes)));
+    Values zeros(static_cast<size_t>(gates * count),
+                 llvm::Constant::getNullValue(f_.type(s_.dtype(), scope.lanes)));
     return f_.fold_box(
         outer, scope.variables, zeros, [&](const Values& at, llvm::Value* number, const Values& sums) {
-          auto add_terms = [&](llvm::Value* k, int64_t count, Values now) {
+          auto add_terms = [&](llvm::Value* k, int64_t terms, Values now) {
             Term term{group, at, f_.add(f_.mul(number, f_.i64(extent)), k), 0};
             if (!single) term.at.push_back(k);
-            for (; term.more < count; ++term.more) add_term(term, scope, now);
+            for (; term.more < terms; ++term.more) {
+              const int64_t chain = term.more % chains - first;
+              if (chain < 0 || chain >= count) continue;
+              add_term(term, scope, std::span(now).subspan(chain * gates, gates));
+            }
             return now;
           };
           const Values done =
@@ -137,7 +164,7 @@ class RowEmitter {
     int64_t more;
   };
 
-  void add_term(const Term& term, const Scope& scope, Values& sums) {
+  void add_term(const Term& term, const Scope& scope, std::span<llvm::Value*> sums) {
     const GemmGroup& g = s_.groups[term.group];
     const Scope point{term.at, -1, 1, nullptr};
     llvm::Value* x =

@@ -70,7 +70,7 @@ class VectorEmitter {
   /// kernel's.
   bool reduces_in_lanes() const {
     for (const Accumulator& a : kernel_.accs) {
-      if (a.lanes) return true;
+      if (a.order == SumOrder::lanes) return true;
       if (a.kind == AccKind::sum) continue;
       for (const Node& n : a.nodes) {
         if (n.op != ScalarOp::load) continue;
@@ -91,8 +91,8 @@ class VectorEmitter {
     };
     return std::ranges::all_of(kernel_.accs,
                                [&](const Accumulator& a) {
-                                 return a.lanes && a.kind == AccKind::sum && is_float(a.dtype) &&
-                                        a.dims == kernel_.accs[0].dims;
+                                 return a.order == SumOrder::lanes && a.kind == AccKind::sum &&
+                                        is_float(a.dtype) && a.dims == kernel_.accs[0].dims;
                                }) &&
            std::ranges::all_of(
                kernel_.nodes,
@@ -168,7 +168,7 @@ class VectorEmitter {
       const auto first = all.begin() + static_cast<std::ptrdiff_t>(accs.size());
       const bool lanes = in_lanes(*first, scope);
       const auto end = std::find_if(first, all.end(), [&](const Accumulator& a) {
-        return a.dims != first->dims || in_lanes(a, scope) != lanes;
+        return a.dims != first->dims || a.order != first->order || in_lanes(a, scope) != lanes;
       });
       const std::span<const Accumulator> walk(first, end);
       std::ranges::copy(lanes ? accumulate_lanes(f_, walk, scope) : accumulate(f_, walk, scope),
@@ -179,7 +179,8 @@ class VectorEmitter {
   }
 
   static bool in_lanes(const Accumulator& acc, const Scope& scope) {
-    return acc.lanes || (scope.lanes == 1 && acc.kind != AccKind::sum && !acc.dims.empty());
+    return acc.order == SumOrder::lanes ||
+           (scope.lanes == 1 && acc.kind != AccKind::sum && !acc.dims.empty());
   }
 
   /// Few vectors, stored as they are loaded: without a loop LLVM takes what was just computed from registers.

@@ -25,6 +25,8 @@ struct GemmShape {
   int column() const { return static_cast<int>(kernel.dims.size()) - 1; }
   const ir::Poly& columns() const { return kernel.dims.back(); }
   const std::vector<ir::Poly>& k_dims(const GemmGroup& g) const { return kernel.accs[g.accs[0]].dims; }
+  /// The partial sums of each sum.
+  int64_t chains(const GemmGroup& g) const { return ir::partial_sums(kernel.accs[g.accs[0]].order); }
 };
 
 /// A block of columns (GemmColumns), as wide as a tile.

@@ -334,6 +334,36 @@ Values FunctionBuilder::fold(llvm::Value* begin, llvm::Value* end, int64_t step,
   return next;
 }
 
+Values FunctionBuilder::fold_in_chains(llvm::Value* begin, llvm::Value* end, int64_t chains,
+                                       bool side_by_side, Values init, const AddTerm& add_term) {
+  const size_t states = init.size() / static_cast<size_t>(chains);
+  auto add_terms = [&](int64_t first, int64_t count) {
+    return [&, first, count](llvm::Value* i, const Values& carried) {
+      Values next = carried;
+      for (int64_t c = 0; c < count; ++c)
+        add_term(c > 0 ? add(i, i64(c)) : i, std::span(next).subspan(states * (first + c), states));
+      return next;
+    };
+  };
+  if (chains == 1) return fold(begin, end, 1, std::move(init), add_terms(0, 1));
+  if (!side_by_side) {
+    for (int64_t c = 0; c < chains; ++c)
+      init = fold(add(begin, i64(c)), end, chains, std::move(init), add_terms(c, 1));
+    return init;
+  }
+  llvm::Value* whole = add(begin, b.CreateAnd(b.CreateNSWSub(end, begin), i64(-chains)));
+  Values sums = fold(begin, whole, chains, std::move(init), add_terms(0, chains));
+  return fold(whole, end, chains, std::move(sums), add_terms(0, 1));
+}
+
+Values FunctionBuilder::join(Values sums, int64_t chains) {
+  if (chains == 1) return sums;
+  const size_t half = sums.size() / 2;
+  for (size_t i = 0; i < half; ++i) sums[i] = b.CreateFAdd(sums[i], sums[half + i]);
+  sums.resize(half);
+  return sums;
+}
+
 void FunctionBuilder::for_each(llvm::Value* begin, llvm::Value* end, int64_t step,
                                const std::function<void(llvm::Value*)>& body) {
   fold(begin, end, step, {}, [&](llvm::Value* i, const Values&) {

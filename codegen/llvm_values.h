@@ -111,6 +111,13 @@ class FunctionBuilder {
   /// ones.
   Values fold(llvm::Value* begin, llvm::Value* end, int64_t step, Values init,
               const std::function<Values(llvm::Value* i, const Values&)>& body);
+  /// Folds begin..end in one chain of states or two, which take the terms in turn; the states of the second
+  /// stand after those of the first. They grow side by side, or one after the other.
+  using AddTerm = std::function<void(llvm::Value* i, std::span<llvm::Value*> states)>;
+  Values fold_in_chains(llvm::Value* begin, llvm::Value* end, int64_t chains, bool side_by_side, Values init,
+                        const AddTerm&);
+  /// What chains have summed, added.
+  Values join(Values sums, int64_t chains);
   void for_each(llvm::Value* begin, llvm::Value* end, int64_t step,
                 const std::function<void(llvm::Value* i)>& body);
   /// Loops over a box, outermost first; `at` gets one variable per extent.

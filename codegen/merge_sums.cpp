@@ -36,19 +36,19 @@ bool share(const std::set<BufferId>& a, const std::set<BufferId>& b) {
   return std::ranges::any_of(a, [&](BufferId id) { return b.contains(id); });
 }
 
-/// Whether the kernel is sums over the same dims, all chains or all in lanes.
+/// Whether the kernel is sums over the same dims, in one order.
 bool is_sums(const Kernel& kernel) {
   if (kernel.accs.empty() || kernel.dims.empty() || is_gemm(kernel)) return false;
   if (std::ranges::any_of(kernel.stores, &Store::ordered)) return false;
   return std::ranges::all_of(kernel.accs, [&](const Accumulator& a) {
     return a.kind == AccKind::sum && !a.dims.empty() && a.dims == kernel.accs[0].dims &&
-           a.lanes == kernel.accs[0].lanes;
+           a.order == kernel.accs[0].order;
   });
 }
 
 bool can_merge(const Kernel& a, const Kernel& b) {
   if (!is_sums(a) || !is_sums(b) || a.accs.size() + b.accs.size() > kMostSums) return false;
-  if (a.dims != b.dims || a.accs[0].dims != b.accs[0].dims || a.accs[0].lanes != b.accs[0].lanes)
+  if (a.dims != b.dims || a.accs[0].dims != b.accs[0].dims || a.accs[0].order != b.accs[0].order)
     return false;
   const std::set<BufferId> written_by_a = buffers_written(a), written_by_b = buffers_written(b);
   return !share(written_by_a, written_by_b) && !share(written_by_a, buffers_read(b)) &&

@@ -314,7 +314,8 @@ bool RowFacts::can_list(const Site& site, uint32_t acc) const {
   if (at.loop != kNone) return true;
   const Kernel& k = *site.kernel;
   const size_t rank = k.dims.size();
-  if (acc != kNone && (at.step < rank || (k.accs[acc].lanes && at.row + 1 == rank + k.accs[acc].dims.size())))
+  if (acc != kNone && (at.step < rank || (k.accs[acc].order == SumOrder::lanes &&
+                                          at.row + 1 == rank + k.accs[acc].dims.size())))
     return false;
   const bool ordered = std::ranges::any_of(k.stores, [](const Store& s) { return s.ordered(); });
   if ((acc != kNone || ordered) && at.step + 1 != at.row) return false;

@@ -48,6 +48,14 @@ bool has_near_sums(const Kernel& kernel) {
   return sums.is_constant() && sums.constant() <= kNearSums;
 }
 
+/// Partial sums are added when they are complete: their terms are in one block.
+int64_t most_partial_terms(const Kernel& kernel) {
+  int64_t most = 0;
+  for (const Accumulator& acc : kernel.accs)
+    if (acc.order != SumOrder::chain) most = std::max(most, acc.dims[0].constant());
+  return most;
+}
+
 /// Rows of the output that the last dim but one counts.
 Poly inner_rows(const Kernel& kernel) {
   return kernel.dims.size() > 1 ? kernel.dims[kernel.dims.size() - 2] : Poly(1);
@@ -94,6 +102,7 @@ GemmBlocks gemm_blocks(const Kernel& kernel, const Target& target) {
   const bool near = blocks.by_columns || (!blocks.whole_k && has_near_sums(kernel));
   if (near && kernel.schedule.panel_kb == Schedule().panel_kb)
     blocks.k = std::max<int64_t>(kNear / panel_columns(kernel, target), 1);
+  blocks.k = std::max(blocks.k, most_partial_terms(kernel));
   const int64_t rows = gemm_tile(kernel, target).rows;
   const Poly all = inner_rows(kernel);
   int64_t most = packs_left(kernel, target) ? kPackedRows : kRowsInPlace;

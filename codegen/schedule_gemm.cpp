@@ -33,7 +33,7 @@ bool is_operand(const Nodes& nodes, const Node& n) {
 }
 
 std::optional<GemmOperands> operands(const Kernel& kernel, const Accumulator& acc) {
-  if (acc.kind != AccKind::sum || acc.lanes || !is_float(acc.dtype)) return std::nullopt;
+  if (acc.kind != AccKind::sum || acc.order == SumOrder::lanes || !is_float(acc.dtype)) return std::nullopt;
   const Node& product = acc.nodes[acc.value];
   if (product.op != ScalarOp::mul || product.dtype != acc.dtype) return std::nullopt;
   const Node* factors[2] = {&acc.nodes[product.args[0]], &acc.nodes[product.args[1]]};
@@ -154,8 +154,9 @@ std::vector<GemmGroup> gemm_groups(const Kernel& kernel) {
   for (uint32_t a = 0; a < kernel.accs.size(); ++a) {
     auto left = [&](uint32_t acc) { return operand_nodes(kernel, acc, *gemm_operands(kernel, acc).left); };
     auto same = std::ranges::find_if(groups, [&](const GemmGroup& g) {
-      return g.accs.size() < kMaxGroup && kernel.accs[g.accs[0]].dims == kernel.accs[a].dims &&
-             left(g.accs[0]) == left(a);
+      const Accumulator& first = kernel.accs[g.accs[0]];
+      return g.accs.size() < kMaxGroup && first.dims == kernel.accs[a].dims &&
+             first.order == kernel.accs[a].order && left(g.accs[0]) == left(a);
     });
     if (same == groups.end())
       groups.push_back({{a}});

@@ -64,7 +64,7 @@ Kernel merge_dims(const Kernel& original, bool keep_last) {
     if (alike.front() != &kernel.accs[first]) continue;
     std::vector<Poly> dims = kernel.accs[first].dims;
     // The lanes of a sum count along its last dim.
-    bool lanes = std::ranges::any_of(alike, [](const Accumulator* a) { return a->lanes; });
+    bool lanes = std::ranges::any_of(alike, [](const Accumulator* a) { return a->order == SumOrder::lanes; });
     merge(dims, dims.size() - (lanes ? 1 : 0), kernel.dims.size(), [&](const Visit& visit) {
       for (Accumulator* a : alike) visit_nodes(a->nodes, visit);
     });

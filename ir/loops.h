@@ -102,20 +102,28 @@ using Nodes = std::vector<Node>;
 
 enum class AccKind : uint8_t { sum, max, argmax };
 
-/// A value per point of the kernel's dims, accumulated over further dims.
-///
-/// Order of sums, which is part of the meaning: with `lanes`, term i of the last reduced dim goes to partial
-/// sum i mod 16, outer reduced dims ascending; the 16 partial sums are then added as a tree (l with l+8, l+4,
-/// l+2, l+1). Without `lanes`, one chain over the reduced dims in ascending row-major order. Both fuse
-/// multiply and add where the value is a product of two loads. argmax keeps the first of equal maxima and
-/// yields an i32; it and max reduce a single dim or more in row-major order.
+/// The order of a sum, which is part of its meaning. All fuse multiply and add where the value is a product
+/// of two loads, and each partial sum starts from zero.
+enum class SumOrder : uint8_t {
+  chain,   // over the reduced dims in ascending row-major order
+  halves,  // two partial sums of a single dim, of the terms of even and of odd number, each a chain; then
+           // added
+  lanes,   // term i of the last reduced dim goes to partial sum i mod 16, outer reduced dims ascending; the
+           // partial sums are then added as a tree (l with l+8, l+4, l+2, l+1)
+};
+constexpr int64_t partial_sums(SumOrder order) {
+  return order == SumOrder::lanes ? 16 : order == SumOrder::halves ? 2 : 1;
+}
+
+/// A value per point of the kernel's dims, accumulated over further dims. argmax keeps the first of equal
+/// maxima and yields an i32; it and max reduce a single dim or more in row-major order.
 struct Accumulator {
   AccKind kind = AccKind::sum;
   DType dtype = DType::f32;  // of the value summed or compared
   std::vector<Poly> dims;    // reduced extents, outermost first; their variables follow the kernel's dims
   Nodes nodes;               // the expression of one term, in the scope dims + these dims
   NodeId value = 0;          // into nodes
-  bool lanes = false;
+  SumOrder order = SumOrder::chain;
 
   bool operator==(const Accumulator&) const = default;
 };

@@ -14,6 +14,7 @@ constexpr auto kScalarNames = std::to_array<std::string_view>(
      "mul",      "div",     "max",   "min",   "less", "equal", "select", "random"});
 static_assert(kScalarNames.size() == static_cast<size_t>(ScalarOp::random) + 1, "every scalar op has a name");
 constexpr std::array<std::string_view, 3> kAccNames = {"sum", "max", "argmax"};
+constexpr std::array<std::string_view, 3> kOrderNames = {"", " in halves", " in lanes"};
 
 std::string list(const std::vector<Poly>& polys) {
   std::vector<std::string> texts;
@@ -96,8 +97,9 @@ class Printer {
                             split(k.schedule.split)));
     for (size_t i = 0; i < k.accs.size(); ++i) {
       const Accumulator& a = k.accs[i];
-      line(depth + 1, fmt::format("acc{} = {} {} of %{} over {}{}", i, kAccNames[static_cast<size_t>(a.kind)],
-                                  name_of(a.dtype), a.value, list(a.dims), a.lanes ? " in lanes" : ""));
+      line(depth + 1,
+           fmt::format("acc{} = {} {} of %{} over {}{}", i, kAccNames[static_cast<size_t>(a.kind)],
+                       name_of(a.dtype), a.value, list(a.dims), kOrderNames[static_cast<size_t>(a.order)]));
       nodes(depth + 2, a.nodes);
     }
     nodes(depth + 1, k.nodes);

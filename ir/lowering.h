@@ -34,8 +34,8 @@ class ElementBuilder {
   virtual NodeId element(Value v, const Indices& at) = 0;
   /// element of a tensor in a buffer: row given by an i32 node, the other dims by indices.
   virtual NodeId row_element(Value table, NodeId row, const Indices& rest) = 0;
-  /// Accumulates term(r) over the extents; r has one Index per extent. See Accumulator for the order.
-  virtual NodeId reduce(AccKind, DType, const Shape& extents, bool lanes,
+  /// Accumulates term(r) over the extents; r has one Index per extent.
+  virtual NodeId reduce(AccKind, DType, const Shape& extents, SumOrder,
                         const std::function<NodeId(const Indices&)>& term) = 0;
   virtual NodeId apply(ScalarOp, DType, std::vector<NodeId> args) = 0;
   virtual NodeId constant(DType, double) = 0;

@@ -70,6 +70,15 @@ std::optional<ByRow> matmul_by_row(const Func& func, const Op& op) {
   return ByRow{{1, 0}};
 }
 
+/// Sums of few terms are bound by the latency of their additions, so that two shorter chains are faster. Of
+/// more terms tiles have chains enough, and two sums for each element would take twice their registers.
+constexpr int64_t kFewestHalved = 4, kMostHalved = 32;
+
+SumOrder order_over(const Dim& k) {
+  const bool few = !k.is_named() && k.size() >= kFewestHalved && k.size() <= kMostHalved;
+  return few ? SumOrder::halves : SumOrder::chain;
+}
+
 NodeId lower_matmul(ElementBuilder& e, const Func& func, const Op& op, const Indices& at) {
   const Type& a = func.type(op.operands[0]);
   const Shape lead(a.shape.begin(), a.shape.end() - 1);
@@ -77,13 +86,14 @@ NodeId lower_matmul(ElementBuilder& e, const Func& func, const Op& op, const Ind
     return e.apply(ScalarOp::mul, a.dtype, {e.element(op.operands[0], i), e.element(op.operands[1], j)});
   };
   if (op.attrs.ta)
-    return e.reduce(AccKind::sum, a.dtype, lead, false, [&](const Indices& r) {
+    return e.reduce(AccKind::sum, a.dtype, lead, SumOrder::chain, [&](const Indices& r) {
       Indices i = r, j = r;
       i.push_back(at[0]);
       j.push_back(at[1]);
       return product(i, j);
     });
-  return e.reduce(AccKind::sum, a.dtype, {a.shape.back()}, false, [&](const Indices& r) {
+  const Dim& k = a.shape.back();
+  return e.reduce(AccKind::sum, a.dtype, {k}, order_over(k), [&](const Indices& r) {
     Indices i(at.begin(), at.end() - 1);
     i.push_back(r[0]);
     return product(i, op.attrs.tb ? Indices{at.back(), r[0]} : Indices{r[0], at.back()});
@@ -136,7 +146,7 @@ NodeId lower_fold(ElementBuilder& e, AccKind kind, const Func& func, const Op& o
   Shape extents;
   for (int64_t axis : axes) extents.push_back(in.shape[axis]);
   const bool lanes = kind == AccKind::sum && contains(axes, in.rank() - 1);
-  return e.reduce(kind, in.dtype, extents, lanes, [&](const Indices& r) {
+  return e.reduce(kind, in.dtype, extents, lanes ? SumOrder::lanes : SumOrder::chain, [&](const Indices& r) {
     Indices from(in.shape.size());
     for (size_t i = 0; i < kept.size(); ++i) from[kept[i]] = at[i];
     for (size_t i = 0; i < axes.size(); ++i) from[axes[i]] = r[i];

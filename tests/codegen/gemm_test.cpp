@@ -1,6 +1,8 @@
 // The gemm form against the interpreter, and its variants against each other to the bit.
 #include <gtest/gtest.h>
 
+#include <cmath>
+
 #include "codegen/schedule_gemm.h"
 #include "tests/codegen/loop_programs.h"
 
@@ -20,6 +22,7 @@ struct Shape {
   DType dtype = DType::f32;
   std::vector<std::string> dims = {};
   bool separate = false;  // each sum is an output of its own instead
+  SumOrder order = SumOrder::chain;
 };
 
 /// out[m,n] = sum over gates g of (g + 1) * (left_1[m,:] right_1g[:,n] + left_2[m,:] right_2g[:,n]) +
@@ -38,6 +41,7 @@ LoopProgram product(const Shape& s, Variant variant, const Target& target) {
       Accumulator a;
       a.dtype = s.dtype;
       a.dims = {s.k};
+      a.order = s.order;
       Expr t(a.nodes);
       NodeId x = t.load(s.dtype, left,
                         s.left_transposed ? std::vector<Poly>{1, 0, s.m} : std::vector<Poly>{s.k, 0, 1});
@@ -75,7 +79,7 @@ LoopProgram product(const Shape& s, Variant variant, const Target& target) {
 }
 
 /// All variants compute what the interpreter does, and the same bits, with each of the dims.
-void expect_product(const Shape& s, const std::vector<DimValues>& all = {{}}, double tolerance = 1e-4) {
+void expect_product_in_order(const Shape& s, const std::vector<DimValues>& all, double tolerance) {
   ASSERT_FALSE(all.empty());
   if (s.dtype == DType::f64) tolerance *= 1e-8;
   const LoopProgram plain = product(s, Variant::vector, codegen::target_for());
@@ -94,6 +98,41 @@ void expect_product(const Shape& s, const std::vector<DimValues>& all = {{}}, do
       }
     }
   }
+}
+
+/// In each order in which its terms may be summed.
+void expect_product(Shape s, const std::vector<DimValues>& all = {{}}, double tolerance = 1e-4) {
+  expect_product_in_order(s, all, tolerance);
+  if (!s.k.is_constant() || s.k == Poly(1) || s.k.constant() > 64) return;
+  s.order = SumOrder::halves;
+  expect_product_in_order(s, all, tolerance);
+}
+
+/// Sums in halves, spelled out in f32: with two columns, which take no tiles, and with many.
+TEST(Gemm, Halves) {
+  for (const int64_t n : {2, 16})
+    for (const int64_t k : {4, 8, 13, 16, 31, 32}) {
+      Shape s{3, n, k};
+      s.separate = true;
+      s.order = SumOrder::halves;
+      std::vector<LoopProgram> variants = {product(s, Variant::vector, codegen::target_for()),
+                                           product(s, Variant::direct, codegen::target_for())};
+      const std::vector<Array> inputs = random_inputs(variants[0], {});
+      const std::vector<double>&left = inputs[1].data, &right = inputs[2].data;
+      std::vector<double> sums;
+      for (int64_t at = 0; at < 3 * n; ++at) {
+        float halves[2] = {};
+        for (int64_t i = 0; i < k; ++i)
+          halves[i % 2] = std::fma(static_cast<float>(left[at / n * k + i]),
+                                   static_cast<float>(right[i * n + at % n]), halves[i % 2]);
+        sums.push_back(halves[0] + halves[1]);
+      }
+      for (const Target& target : targets()) {
+        if (!target.fma) continue;
+        for (const LoopProgram& p : variants)
+          EXPECT_EQ(run_native(p, inputs, {}, target)[0].data, sums) << n << ' ' << k;
+      }
+    }
 }
 
 TEST(Gemm, Sizes) {
@@ -157,6 +196,13 @@ TEST(Gemm, Blocks) {
   expect_product({120, 70, 300, 1, 1, true, false}, {{}}, 1e-3);
   expect_product({1030, 18, 258, 1, 1, true, false}, {{}}, 1e-3);
   expect_product({3, 18, 520, 2, 2}, {{}}, 1e-3);
+}
+
+/// All terms of a partial sum are in one block, however small blocks are meant to be.
+TEST(Gemm, BlocksOfHalves) {
+  Shape s{30, 70, 300, 1, 2};
+  s.order = SumOrder::halves;
+  expect_product_in_order(s, {{}}, 1e-3);
 }
 
 /// Sums that stand in outputs between blocks of terms, and in columns that are no whole tiles elsewhere.

@@ -153,7 +153,7 @@ LoopProgram reduction(AccKind kind, DType t, bool lanes, bool across, Poly m, Po
   Accumulator a;
   a.kind = kind;
   a.dtype = t;
-  a.lanes = lanes;
+  a.order = lanes ? SumOrder::lanes : SumOrder::chain;
   a.dims = {n};
   Expr term(a.nodes);
   BufferId in = l.input(t, m * n);

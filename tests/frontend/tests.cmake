@@ -13,6 +13,7 @@ set(frontend_tests
     optimizers
     training
     truncated
+    short_sums
     stash
     native)
 foreach(test ${frontend_tests})

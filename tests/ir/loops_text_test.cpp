@@ -31,7 +31,7 @@ LoopProgram sample() {
   kernel->dims = {kB};
   Accumulator acc;
   acc.dims = {8};
-  acc.lanes = true;
+  acc.order = SumOrder::lanes;
   acc.nodes = {load(0, {8, 1})};
   acc.nodes[0].access.outer = {{0, kB * 8}};
   kernel->accs = {acc};

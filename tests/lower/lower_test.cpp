@@ -1,5 +1,6 @@
 // Lowering, fusion and memory planning: the loop interpreter against the evaluator, and what the loop program
 // looks like.
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -52,6 +53,27 @@ TEST(Lower, LstmStepIsOneKernelWithAnAccumulatorForEachGate) {
   ASSERT_EQ(inner.size(), 1u) << to_string(p);
   EXPECT_EQ(inner[0]->accs.size(), 8u);    // four of x, four of h
   EXPECT_EQ(inner[0]->stores.size(), 2u);  // h and c; the y is a window of h's rows
+}
+
+/// Of weights, as that of k; sums over rows, whose number may be known at the call only, are chains.
+TEST(Lower, SumsOfFewTermsAreInHalves) {
+  for (const auto& [k, order] : {std::pair("3", SumOrder::chain),
+                                 {"4", SumOrder::halves},
+                                 {"32", SumOrder::halves},
+                                 {"33", SumOrder::chain},
+                                 {"K", SumOrder::chain}})
+    for (const bool transposed : {false, true}) {
+      const std::string w = transposed ? fmt::format("[5,{}]", k) : fmt::format("[{},5]", k);
+      const LoopProgram p =
+          codegen::lower(parse(fmt::format("func @f(%x: f32[B,{}], %w: f32{}) -> (f32[B,5]) {{\n  %y = "
+                                           "matmul %x, %w{} : f32[B,5]\n  return %y\n}}\n",
+                                           k, w, transposed ? " {tb}" : "")));
+      EXPECT_EQ(p.stmts.at(0).kernel->accs.at(0).order, order) << k << to_string(p);
+    }
+  const LoopProgram rows =
+      codegen::lower(parse("func @f(%x: f32[16,4], %y: f32[16,5]) -> (f32[4,5]) {\n  %z = matmul %x, %y {ta} "
+                           ": f32[4,5]\n  return %z\n}\n"));
+  EXPECT_EQ(rows.stmts.at(0).kernel->accs.at(0).order, SumOrder::chain);
 }
 
 TEST(Lower, LstmForAllLengths) {

@@ -86,6 +86,9 @@ TEST(Limits, FollowTheLongestPath) {
   };
   // A step waits for the sums over h, for the tanh of a gate, and for that of c.
   EXPECT_EQ(named(limits(kInference, rates), "mul21").chain, 7 * (96 + 200));
+  Spec few = kInference;  // sums in halves
+  few.hidden = 24;
+  EXPECT_EQ(named(limits(few, rates), "mul21").chain, 7 * (12 + 200));
 }
 
 TEST(Limits, ReadWhatEachStepReadsFromTheCacheThatItFits) {

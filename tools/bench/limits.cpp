@@ -154,7 +154,7 @@ class Limits {
   double longest_path(const Kernel& kernel) const {
     std::vector<double> sums, paths;
     for (const Accumulator& acc : kernel.accs)
-      sums.push_back(number(codegen::extent_of(acc.dims)) / (acc.lanes ? 16 : 1) *
+      sums.push_back(number(codegen::extent_of(acc.dims)) / static_cast<double>(partial_sums(acc.order)) *
                      rates_.multiply_add_latency);
     const codegen::KernelCosts costs = codegen::costs_of(kernel);
     for (const Node& n : kernel.nodes) {
