@@ -10,7 +10,8 @@
 
 // The blocks are those of K. Goto and R. van de Geijn, Anatomy of High-Performance Matrix Multiplication,
 // 2008, one level further out: a panel of right operands stays in the second-level cache while all rows pass
-// it. Unlike there, the sum over k is one chain in every form, so that all forms give the same bits.
+// it. Unlike there, the sum over k has one order in every form (SumOrder), so that all forms give the same
+// bits.
 namespace rondo::codegen {
 
 using namespace ir;
