@@ -1,5 +1,6 @@
 #include "codegen/llvm_values.h"
 
+#include <llvm/IR/InlineAsm.h>
 #include <llvm/IR/Intrinsics.h>
 
 #include <algorithm>
@@ -16,6 +17,7 @@ using namespace ir;
 namespace {
 
 constexpr int64_t kCacheLine = 64;
+constexpr int64_t kShortOffset = 4096;  // leaves room for what else an address adds within 8 KB
 
 unsigned count_arguments(const LoopProgram& program) { return program.threads > 1 ? 4 : 3; }
 
@@ -146,13 +148,20 @@ llvm::Value* FunctionBuilder::poly(const Poly& p) {
   return polys_[p] = sum;
 }
 
+llvm::Value* FunctionBuilder::in_register(llvm::Value* offset) {
+  if (target.vector_bytes < 64 || !llvm::isa<llvm::ConstantInt>(offset)) return offset;
+  if (llvm::cast<llvm::ConstantInt>(offset)->getSExtValue() < kShortOffset) return offset;
+  auto* type = llvm::FunctionType::get(b.getInt64Ty(), {b.getInt64Ty()}, false);
+  return entry_.CreateCall(llvm::InlineAsm::get(type, "", "=r,0", false), {offset});
+}
+
 llvm::Value* FunctionBuilder::slot(uint32_t index) {
   auto [it, fresh] = slots_.try_emplace(index);
   if (!fresh) return it->second;
   if (index == 0) return it->second = i64(0);
   llvm::Value* size = poly(program.slots[index - 1]);
   llvm::Value* rounded = entry_.CreateAnd(entry_.CreateNSWAdd(size, i64(63)), i64(-64));
-  llvm::Value* start = entry_.CreateNSWAdd(slot(index - 1), rounded);
+  llvm::Value* start = entry_.CreateNSWAdd(slot(index - 1), in_register(rounded));
   return slots_[index] = start;
 }
 

@@ -145,6 +145,9 @@ class FunctionBuilder {
   llvm::Value* thread_ = nullptr;
   int depth_ = 0;
   llvm::Value* slot(uint32_t);
+  /// The same, but no constant that LLVM could put into the address of each load: of vectors of 64 bytes
+  /// those stand for up to 8 KB in one byte, beyond in four.
+  llvm::Value* in_register(llvm::Value* offset);
   /// A size in the machine's own width.
   llvm::Value* native(llvm::Value*);
   /// How many windows of `longest` steps there are, computed in the entry block.
