@@ -34,7 +34,7 @@ bool in_runs(const Nodes& nodes, size_t variable) {
     if (n.op != ScalarOp::load) return true;
     const Poly stride = stride_of(n.access, variable);
     return (stride.is_zero() || stride == Poly(1)) &&
-           (n.access.row == kNone || !stride_of(nodes[n.access.row].access, variable).is_zero());
+           (n.access.row == kNone || stride_of(nodes[n.access.row].access, variable).is_zero());
   });
 }
 
