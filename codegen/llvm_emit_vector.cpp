@@ -153,12 +153,14 @@ class VectorEmitter {
     for_lanes(f_, kernel_.dims.back(), widths, visit);
   }
 
-  /// Vectors of columns that accumulators take at once: so many that half of the registers hold them all.
+  /// Vectors of columns that accumulators take at once: so many, a power of two, that half of the registers
+  /// hold them all.
   unsigned vectors_at_once(unsigned lanes) const {
     const unsigned bytes = lanes * static_cast<unsigned>(size_of(kernel_.accs[0].dtype));
     const unsigned registers =
         static_cast<unsigned>(f_.target.vector_registers * f_.target.vector_bytes) / bytes;
-    return std::clamp<unsigned>(registers / 2 / static_cast<unsigned>(kernel_.accs.size()), 1, 4);
+    return std::clamp<unsigned>(std::bit_floor(registers / 2 / static_cast<unsigned>(kernel_.accs.size())), 1,
+                                4);
   }
 
   void emit_point(const Scope& scope) {

@@ -182,6 +182,30 @@ TEST(Vector, Reductions) {
           }
 }
 
+/// Sums over rows, several in one walk, of runs of columns of any length.
+TEST(Vector, ColumnSums) {
+  for (const codegen::Target& target : targets())
+    for (int64_t sums : {1, 2, 3, 5, 6, 17})
+      for (int64_t columns : {64, 80, 100, 256, 300}) {
+        Loops l;
+        Kernel k;
+        k.name = "column_sums";
+        k.dims = {columns};
+        k.accs.resize(static_cast<size_t>(sums));
+        for (Accumulator& a : k.accs) {
+          a.dims = {7};
+          Expr t(a.nodes);
+          a.value = t.load(DType::f32, l.input(DType::f32, columns * 7), {1, columns});
+        }
+        Expr e(k.nodes);
+        for (uint32_t i = 0; i < k.accs.size(); ++i)
+          k.stores.push_back(store(l.output(DType::f32, columns), e.acc(DType::f32, i), {1}));
+        l.add(k);
+        SCOPED_TRACE(std::to_string(sums) + " sums of " + std::to_string(columns) + " on " + target.cpu);
+        expect_same(l.program, {}, 1e-5, target);
+      }
+}
+
 /// The order of a sum in lanes, spelled out in f32.
 TEST(Vector, LanesOfASum) {
   int64_t n = 53;
