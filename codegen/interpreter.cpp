@@ -82,7 +82,8 @@ class Interpreter {
 
   void run(const std::vector<Stmt>& stmts) {
     for (const Stmt& s : stmts) {
-      if (s.sync) run_pending();
+      // One thread runs all in order: how often a loop runs may be a count that the kernel before wrote.
+      if (s.sync || program_.threads == 1) run_pending();
       if (s.kernel) pending_.push_back({s.kernel.get(), loop_values_});
       if (s.loop) run(*s.loop);
     }
