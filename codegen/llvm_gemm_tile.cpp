@@ -12,8 +12,7 @@ GemmTiles::GemmTiles(FunctionBuilder& builder, const Kernel& original)
       accs(original.accs.size()),
       rows(s.column() > 0 ? s.kernel.dims[s.column() - 1] : Poly(1)),
       in_outputs(sums_in_outputs(s.kernel) && !s.blocks.by_columns),
-      ends_in_outputs(sums_in_outputs(s.kernel) && s.blocks.by_columns && accs == 1 &&
-                      s.cut.rest == s.cut.rest_width) {
+      ends_in_outputs(sums_in_outputs(s.kernel) && s.blocks.by_columns && s.cut.rest == s.cut.rest_width) {
   for (const GemmGroup& g : s.groups)
     for (uint32_t acc : g.accs) order_.push_back(acc);
 }

@@ -30,11 +30,6 @@ int64_t panel_columns(const Kernel& kernel, const Target& target) {
   return most_gates(kernel) * gemm_columns(kernel, target).widest();
 }
 
-/// Columns of sums of a block: those of a tile, for all accumulators.
-int64_t block_columns(const Kernel& kernel, const Target& target) {
-  return static_cast<int64_t>(kernel.accs.size()) * gemm_columns(kernel, target).widest();
-}
-
 /// Whether blocks of columns are wide: there are the registers for tiles of four vectors.
 bool has_wide_blocks(const Target& target) { return target.vector_registers >= 32; }
 
@@ -62,11 +57,12 @@ Poly inner_rows(const Kernel& kernel) {
 }
 
 /// Whether the sums of a block of columns stay near while blocks of k pass. Left operands pass once for each
-/// block of columns then, so none may need a copy.
+/// block of columns then, so none may need a copy. Several sums at a point would go to their outputs through
+/// the workspace, which takes what this gains and more.
 bool has_near_columns(const Kernel& kernel, const Target& target) {
-  const Poly sums = inner_rows(kernel) * Poly(block_columns(kernel, target));
-  return has_wide_blocks(target) && !packs_left(kernel, target) && sums.is_constant() &&
-         sums.constant() <= kNearColumns;
+  const Poly sums = inner_rows(kernel) * Poly(gemm_columns(kernel, target).widest());
+  return has_wide_blocks(target) && kernel.accs.size() == 1 && !packs_left(kernel, target) &&
+         sums.is_constant() && sums.constant() <= kNearColumns;
 }
 
 }  // namespace
@@ -137,7 +133,7 @@ GemmWorkspace gemm_workspace(const Kernel& kernel, const Target& target) {
   GemmWorkspace workspace{0, rounded(blocks.k * panel_columns(kernel, target)), 0};
   if (packs_left(kernel, target)) workspace.left = rounded(blocks.rows * blocks.k);
   if (blocks.by_columns)
-    workspace.sums = rounded(blocks.rows * block_columns(kernel, target));
+    workspace.sums = rounded(blocks.rows * gemm_columns(kernel, target).widest());
   else if (!blocks.whole_k && !sums_in_outputs(kernel))
     workspace.sums =
         padded_columns(kernel, target) * row_count(kernel) * Poly(static_cast<int64_t>(kernel.accs.size()));
