@@ -1,0 +1,155 @@
+// Loops and branches of an emitted function, with the values that pass through them.
+#include "codegen/llvm_values.h"
+
+namespace rondo::codegen {
+
+using namespace ir;
+
+Values FunctionBuilder::fold(llvm::Value* begin, llvm::Value* end, int64_t step, Values init,
+                             const std::function<Values(llvm::Value*, const Values&)>& body) {
+  auto* from = llvm::dyn_cast<llvm::ConstantInt>(begin);
+  auto* to = llvm::dyn_cast<llvm::ConstantInt>(end);
+  if (from && to && to->getSExtValue() <= from->getSExtValue()) return init;
+  if (from && to && to->getSExtValue() <= from->getSExtValue() + step * unrolled) {
+    for (int64_t i = from->getSExtValue(); i < to->getSExtValue(); i += step) init = body(i64(i), init);
+    return init;
+  }
+
+  llvm::LLVMContext& context = b.getContext();
+  llvm::BasicBlock* before = b.GetInsertBlock();
+  auto* loop = llvm::BasicBlock::Create(context, "loop", function_);
+  auto* done = llvm::BasicBlock::Create(context, "done", function_);
+  if (from && to)
+    b.CreateBr(loop);
+  else
+    b.CreateCondBr(b.CreateICmpSLT(begin, end), loop, done);
+
+  b.SetInsertPoint(loop);
+  llvm::PHINode* i = b.CreatePHI(b.getInt64Ty(), 2, "i");
+  i->addIncoming(begin, before);
+  std::vector<llvm::PHINode*> carried;
+  for (llvm::Value* v : init) {
+    carried.push_back(b.CreatePHI(v->getType(), 2));
+    carried.back()->addIncoming(v, before);
+  }
+  ++depth_;
+  Values next = body(i, Values(carried.begin(), carried.end()));
+  --depth_;
+  llvm::Value* next_i = b.CreateNSWAdd(i, i64(step));
+  llvm::BasicBlock* latch = b.GetInsertBlock();
+  b.CreateCondBr(b.CreateICmpSLT(next_i, end), loop, done);
+  i->addIncoming(next_i, latch);
+  for (size_t c = 0; c < carried.size(); ++c) carried[c]->addIncoming(next[c], latch);
+
+  b.SetInsertPoint(done);
+  if (from && to) return next;
+  for (size_t c = 0; c < next.size(); ++c) {
+    llvm::PHINode* result = b.CreatePHI(init[c]->getType(), 2);
+    result->addIncoming(init[c], before);
+    result->addIncoming(next[c], latch);
+    next[c] = result;
+  }
+  return next;
+}
+
+Values FunctionBuilder::fold_in_chains(llvm::Value* begin, llvm::Value* end, int64_t chains,
+                                       bool side_by_side, Values init, const AddTerm& add_term) {
+  const size_t states = init.size() / static_cast<size_t>(chains);
+  auto add_terms = [&](int64_t first, int64_t count) {
+    return [&, first, count](llvm::Value* i, const Values& carried) {
+      Values next = carried;
+      for (int64_t c = 0; c < count; ++c)
+        add_term(c > 0 ? add(i, i64(c)) : i, std::span(next).subspan(states * (first + c), states));
+      return next;
+    };
+  };
+  if (chains == 1) return fold(begin, end, 1, std::move(init), add_terms(0, 1));
+  if (!side_by_side) {
+    for (int64_t c = 0; c < chains; ++c)
+      init = fold(add(begin, i64(c)), end, chains, std::move(init), add_terms(c, 1));
+    return init;
+  }
+  llvm::Value* whole = add(begin, b.CreateAnd(b.CreateNSWSub(end, begin), i64(-chains)));
+  Values sums = fold(begin, whole, chains, std::move(init), add_terms(0, chains));
+  return fold(whole, end, chains, std::move(sums), add_terms(0, 1));
+}
+
+Values FunctionBuilder::join(Values sums, int64_t chains) {
+  if (chains == 1) return sums;
+  const size_t half = sums.size() / 2;
+  for (size_t i = 0; i < half; ++i) sums[i] = b.CreateFAdd(sums[i], sums[half + i]);
+  sums.resize(half);
+  return sums;
+}
+
+void FunctionBuilder::for_each(llvm::Value* begin, llvm::Value* end, int64_t step,
+                               const std::function<void(llvm::Value*)>& body) {
+  fold(begin, end, step, {}, [&](llvm::Value* i, const Values&) {
+    body(i);
+    return Values{};
+  });
+}
+
+void FunctionBuilder::for_box(const std::vector<Poly>& extents,
+                              const std::function<void(const Values&)>& body) {
+  Values at;
+  std::function<void()> next = [&] {
+    if (at.size() == extents.size()) return body(at);
+    for_each(i64(0), poly(extents[at.size()]), 1, [&](llvm::Value* i) {
+      at.push_back(i);
+      next();
+      at.pop_back();
+    });
+  };
+  next();
+}
+
+Values FunctionBuilder::fold_box(
+    const std::vector<Poly>& extents, const Values& outer, Values init,
+    const std::function<Values(const Values&, llvm::Value*, const Values&)>& body) {
+  Values at = outer;
+  std::function<Values(size_t, llvm::Value*, const Values&)> next = [&](size_t depth, llvm::Value* number,
+                                                                        const Values& carried) {
+    if (depth == extents.size()) return body(at, number, carried);
+    llvm::Value* extent = poly(extents[depth]);
+    return fold(i64(0), extent, 1, carried, [&](llvm::Value* i, const Values& inner) {
+      at.push_back(i);
+      Values result = next(depth + 1, depth == 0 ? i : add(mul(number, extent), i), inner);
+      at.pop_back();
+      return result;
+    });
+  };
+  return next(0, i64(0), init);
+}
+
+void FunctionBuilder::if_then(llvm::Value* condition, const std::function<void()>& body) {
+  values_if(condition, {}, [&] {
+    body();
+    return Values{};
+  });
+}
+
+Values FunctionBuilder::values_if(llvm::Value* condition, const Values& otherwise,
+                                  const std::function<Values()>& body) {
+  if (auto* known = llvm::dyn_cast<llvm::ConstantInt>(condition)) return known->isOne() ? body() : otherwise;
+  llvm::BasicBlock* before = b.GetInsertBlock();
+  auto* then = llvm::BasicBlock::Create(b.getContext(), "then", function_);
+  auto* done = llvm::BasicBlock::Create(b.getContext(), "done", function_);
+  b.CreateCondBr(condition, then, done);
+  b.SetInsertPoint(then);
+  ++depth_;
+  Values values = body();
+  --depth_;
+  llvm::BasicBlock* last = b.GetInsertBlock();
+  b.CreateBr(done);
+  b.SetInsertPoint(done);
+  for (size_t i = 0; i < values.size(); ++i) {
+    llvm::PHINode* either = b.CreatePHI(values[i]->getType(), 2);
+    either->addIncoming(otherwise[i], before);
+    either->addIncoming(values[i], last);
+    values[i] = either;
+  }
+  return values;
+}
+
+}  // namespace rondo::codegen
