@@ -25,8 +25,8 @@ bool run_on_threads(int64_t threads, Run& run) {
       threads, [](void* context, Member* member) { (*static_cast<Run*>(context))(member); }, &run);
 }
 
-/// Whether others have the cores: threads of late calls waited for most of the time, so that one thread alone
-/// is faster for now.
+/// Whether others have the cores: the threads of late calls waited for most of the time, and one thread
+/// alone is faster.
 bool threads_are_crowded();
 
 }  // namespace rondo

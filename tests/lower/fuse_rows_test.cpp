@@ -108,6 +108,15 @@ TEST(FuseRows, RowsThatFillNoVectorsStayTogether) {
   expect_same(parse(norm(17)), {1, 5});
 }
 
+/// A row that is looked up is one for all of its columns.
+TEST(FuseRows, NormsOfRowsThatAreLookedUp) {
+  const std::string text = replaced(norm(64), "%x: f32[T,B,64]", "%table: f32[9,64], %ids: i32[T,B]");
+  const Func func =
+      parse(replaced(text, "  %xx = mul", "  %x = gather %table, %ids : f32[T,B,64]\n  %xx = mul"));
+  EXPECT_EQ(fused(codegen::lower(func).stmts), std::vector<size_t>{4}) << to_string(codegen::lower(func));
+  expect_same(func, {1, 5, 8, 17});
+}
+
 TEST(FuseRows, KernelsThatReadOtherRowsComeAfterwards) {
   const Func func = parse(R"(
 func @next(%x: f32[5,64]) -> (f32[5,64]) {
