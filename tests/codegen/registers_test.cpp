@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cstdlib>
 #include <fstream>
 #include <sstream>
 #include <string>
@@ -74,6 +75,24 @@ TEST(Registers, HoldTheSumsOfATile) {
             EXPECT_FALSE(has(line, "vmovaps") && !has(line, "(")) << cpu << " " << cell << line;
           }
       }
+#else
+  GTEST_SKIP() << "assembly of x86-64";
+#endif
+}
+
+/// Addresses of vectors of 64 bytes have one byte for what is within 8 KB, else four.
+TEST(Registers, HoldWhatSlotsStartAt) {
+#if defined(__x86_64__)
+  const std::vector<Lines> loops =
+      tiles({.cell = "own-lstm", .mode = bench::Mode::train, .hidden = 64, .batch = 1, .steps = 50},
+            "x86-64-v4", 8);
+  EXPECT_FALSE(loops.empty());
+  for (const Lines& body : loops)
+    for (const std::string& line : body) {
+      if (!has(line, "(") || !has(line, "%zmm")) continue;
+      const size_t offset = line.substr(0, line.find('(')).find_last_of("\t ") + 1;
+      EXPECT_LT(std::abs(std::strtol(line.c_str() + offset, nullptr, 10)), 8192) << line;
+    }
 #else
   GTEST_SKIP() << "assembly of x86-64";
 #endif
