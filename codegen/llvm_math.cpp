@@ -2,6 +2,7 @@
 
 #include <llvm/IR/Intrinsics.h>
 
+#include <bit>
 #include <cmath>
 #include <limits>
 #include <numbers>
@@ -49,16 +50,26 @@ llvm::Value* VectorMath::horner(llvm::Value* x, std::initializer_list<double> c)
   return sum;
 }
 
+VectorMath::Nearest VectorMath::nearest(llvm::Value* x, double factor, int64_t bias) {
+  // Adding 1.5 * 2^(mantissa bits) rounds to an integer, which then stands in the low bits of the sum.
+  llvm::Value* magic = number(x, magic_number(x) + static_cast<double>(bias));
+  llvm::Value* shifted = fma(x, number(x, factor), magic);
+  return {b_.CreateFSub(shifted, magic), b_.CreateBitCast(shifted, integer_type(x))};
+}
+
 VectorMath::Reduced VectorMath::reduce(llvm::Value* x, double inverse_period,
                                        std::initializer_list<double> parts) {
-  // Adding 1.5 * 2^(mantissa bits) rounds to an integer, which then stands in the low bits of the sum.
-  llvm::Value* magic = number(x, is_double(x) ? 6755399441055744.0 : 12582912.0);
-  llvm::Value* shifted = fma(x, number(x, inverse_period), magic);
-  llvm::Value* n = b_.CreateFSub(shifted, magic);
-  llvm::Type* bits = integer_type(x);
-  llvm::Value* quotient = b_.CreateSub(b_.CreateBitCast(shifted, bits), b_.CreateBitCast(magic, bits));
+  auto [n, bits] = nearest(x, inverse_period, 0);
+  llvm::Value* zero = b_.CreateBitCast(number(x, magic_number(x)), integer_type(x));
+  llvm::Value* quotient = b_.CreateSub(bits, zero);
   for (double part : parts) x = fma(n, number(x, -part), x);
   return {quotient, x};
+}
+
+VectorMath::Scaled VectorMath::nearest_power(llvm::Value* x, double factor, int shift) {
+  const bool wide = is_double(x);
+  auto [n, bits] = nearest(x, factor, (wide ? 1023 : 127) + shift);
+  return {n, b_.CreateBitCast(b_.CreateShl(bits, integer(x, wide ? 52 : 23)), x->getType())};
 }
 
 llvm::Value* VectorMath::power_of_two(llvm::Value* n) {
@@ -70,64 +81,47 @@ llvm::Value* VectorMath::power_of_two(llvm::Value* n) {
   return b_.CreateBitCast(bits, v ? llvm::FixedVectorType::get(scalar, v->getNumElements()) : scalar);
 }
 
-llvm::Value* VectorMath::expm1_core(llvm::Value* r, llvm::Value* more) {
+llvm::Value* VectorMath::expm1_core(llvm::Value* r, llvm::Value* linear) {
   llvm::Value* square = b_.CreateFMul(r, r);
-  llvm::Value* sum = more ? b_.CreateFAdd(r, more) : r;
   if (is_double(r))
     return fma(
         square,
         polynomial(r, {0.5000000000000012, 0.16666666666666385, 0.04166666666651916, 0.00833333333350766,
                        0.0013888888946919833, 0.0001984126948616445, 2.4801489352359715e-05,
                        2.755759718259311e-06, 2.7631687323769324e-07, 2.499899431907327e-08}),
-        sum);
+        linear);
   // (r + c0 r^2 + c1 r^3) + r^4 (c2 + c3 r + c4 r^2): three steps deep.
   llvm::Value* low = fma(r, number(r, 0.16666515171527863), number(r, 0.4999999403953552));
   llvm::Value* high = fma(r, number(r, 0.008369418792426586), number(r, 0.04166845604777336));
   high = fma(square, number(r, 0.0013813143596053123), high);
-  return fma(b_.CreateFMul(square, square), high, fma(square, low, sum));
+  return fma(b_.CreateFMul(square, square), high, fma(square, low, linear));
 }
 
-namespace {
-
-// ln 2 in two parts; the products of the first with any exponent are exact.
-constexpr double kLn2High32 = 0.693359375, kLn2Low32 = -2.12194440054690583e-4;
-// The f32 next to ln 2, whose products FMA has exactly, and the rest.
-constexpr double kLn2Near32 = 0.693147182464599609375, kLn2Rest32 = -1.904654299957768e-9;
-constexpr double kLn2High64 = 6.93147180369123816490e-01, kLn2Low64 = 1.90821492927058770002e-10;
-
-}  // namespace
+VectorMath::Parts VectorMath::ln2(bool wide) const {
+  if (wide) return {6.93147180369123816490e-01, 1.90821492927058770002e-10};
+  if (f_.target.fma) return {0.693147182464599609375, -1.904654299957768e-9};
+  return {0.693359375, -2.12194440054690583e-4};
+}
 
 llvm::Value* VectorMath::exp(llvm::Value* x) {
-  bool wide = is_double(x);
+  const bool wide = is_double(x);
   // Past these bounds the result is infinity or rounds to 0.
   x = wide ? clamp(x, -746, 710) : clamp(x, -104, 89);
-  auto [n, r] = reduce_exp(x);
-  llvm::Value* p = b_.CreateFAdd(expm1_core(r), number(x, 1));
+  const auto [high, low] = ln2(wide);
+  auto [n, r] = reduce(x, std::numbers::log2e, {high, low});
+  llvm::Value* p = b_.CreateFAdd(expm1_core(r, r), number(x, 1));
   // In two halves, as 2^n itself may be no normal number; only the last product rounds.
   llvm::Value* half = b_.CreateAShr(n, integer(x, 1));
   p = b_.CreateFMul(p, power_of_two(half));
   return b_.CreateFMul(p, power_of_two(b_.CreateSub(n, half)));
 }
 
-VectorMath::Reduced VectorMath::reduce_exp(llvm::Value* x, double sign) {
-  const double inverse = sign * std::numbers::log2e;
-  if (is_double(x)) return reduce(x, inverse, {sign * kLn2High64, sign * kLn2Low64});
-  if (f_.target.fma) return reduce(x, inverse, {sign * kLn2Near32, sign * kLn2Rest32});
-  return reduce(x, inverse, {sign * kLn2High32, sign * kLn2Low32});
-}
-
-VectorMath::Reduced VectorMath::reduce_half_exp(llvm::Value* x) {
-  const double inverse = 2 * std::numbers::log2e;
-  if (is_double(x)) return reduce(x, inverse, {kLn2High64 / 2, kLn2Low64 / 2});
-  if (f_.target.fma) return reduce(x, inverse, {kLn2Near32 / 2});
-  return reduce(x, inverse, {kLn2High32 / 2, kLn2Low32 / 2});
-}
-
 llvm::Value* VectorMath::tanh(llvm::Value* x) {
   const bool wide = is_double(x);
   llvm::Value* size = b_.CreateUnaryIntrinsic(llvm::Intrinsic::fabs, x);
-  llvm::Value* large = tanh_of_large(clamp(size, 0, wide ? 20 : 10));  // past the bound it rounds to 1
-  // Below 0.7, |x| + |x|^3 p(x^2). The other half takes longer, so that p need not be short.
+  llvm::Value* rest = one_less_tanh(x, size);
+  const double least = 0.7, most = wide ? 20 : 10;  // below, another form; past it 1
+  // Small: x (1 + x^2 p(x^2)). The other half takes longer, so that p need not be short.
   llvm::Value* z = b_.CreateFMul(x, x);
   llvm::Value* p =
       wide ? polynomial(z,
@@ -137,55 +131,81 @@ llvm::Value* VectorMath::tanh(llvm::Value* x) {
                          -3.4976668269276666e-05, 1.0432222304975781e-05, -1.7728298518761552e-06})
            : horner(z, {-0.3333319127559662, 0.1332913190126419, -0.05355997011065483, 0.02009437419474125,
                         -0.005140512716025114});
-  llvm::Value* small = fma(b_.CreateFMul(size, z), p, size);
-  // The half that is ready last is chosen if the condition holds, so that its last step may run under a mask.
-  llvm::Value* result = b_.CreateSelect(b_.CreateFCmpUGE(size, number(x, 0.7)), large, small);
-  return b_.CreateBinaryIntrinsic(llvm::Intrinsic::copysign, result, x);
+  llvm::Value* small = b_.CreateFMul(x, fma(z, p, number(x, 1)));
+  llvm::Value* one = with_sign_of(x, number(x, 1));
+  llvm::Value* ends = b_.CreateSelect(b_.CreateFCmpOGT(size, number(x, most)), one, small);
+  // The half that is ready last is chosen last, if the condition holds, so that its last step may run under a
+  // mask. The condition is one of integers, in which LLVM sees no reason to choose in another order.
+  return b_.CreateSelect(between(size, least, most), b_.CreateFSub(one, rest), ends);
 }
 
-llvm::Value* VectorMath::tanh_of_large(llvm::Value* x) {
-  // With x = n ln 2 / 2 + r and C = r coth r = 1 + r^2 p(r^2), e^2x = 2^n (C + r) / (C - r), so that
-  //   tanh x = 1 - (C - r) / ((2^(n-1) + 1/2) C + (2^(n-1) - 1/2) r),
-  // whose quotient is at most 0.4, and so is its error.
-  auto [n, r] = reduce_half_exp(x);
-  llvm::Value *half_scale = power_of_two(b_.CreateSub(n, integer(x, 1))), *half = number(x, 0.5);
+llvm::Value* VectorMath::between(llvm::Value* size, double low, double high) {
+  // Positive numbers are in the order of their bits; the addition puts those from low on first of all
+  // integers.
+  auto bits = [&](double v) {
+    return is_double(size) ? std::bit_cast<int64_t>(v)
+                           : int64_t{std::bit_cast<int32_t>(static_cast<float>(v))};
+  };
+  const int64_t last = ~sign_bit(size);
+  llvm::Value* offset = integer(size, last - bits(low) + 1);
+  offset = b_.CreateAdd(b_.CreateBitCast(size, integer_type(size)), offset);
+  return b_.CreateICmpSLE(offset, integer(size, sign_bit(size) + (bits(high) - bits(low))));
+}
+
+llvm::Value* VectorMath::one_less_tanh(llvm::Value* x, llvm::Value* size) {
+  // With |x| = n ln 2 / 2 + r and C = r coth r = 1 + r^2 p(r^2), e^2|x| = 2^n (C + r) / (C - r), so that
+  //   tanh |x| = 1 - (C - r) / ((2^(n-1) + 1/2) C + (2^(n-1) - 1/2) r),
+  // whose quotient is at most 0.4, and so is its error. The denominator has the sign of x, which then needs
+  // no step of its own at the end.
+  const bool wide = is_double(x);
+  auto [n, half_scale] = nearest_power(size, 2 * std::numbers::log2e, -1);
+  const auto [high, low] = ln2(wide);
+  llvm::Value* r = fma(n, number(x, -high / 2), size);
+  // Of f32, FMA's first part is enough for so small n.
+  if (wide || !f_.target.fma) r = fma(n, number(x, -low / 2), r);
+  llvm::Value* half = with_sign_of(x, number(x, 0.5));
+  half_scale = with_sign_of(x, half_scale);
   llvm::Value *more = b_.CreateFAdd(half_scale, half), *less = b_.CreateFSub(half_scale, half);
   llvm::Value* square = b_.CreateFMul(r, r);
-  llvm::Value* p = is_double(x)
+  llvm::Value* p = wide
                        ? polynomial(square, {0.33333333333333204, -0.02222222222161132, 0.0021164020227641476,
                                              -0.00021163394458609494, 2.1187208647775986e-05})
                        : polynomial(square, {0.33333250880241394, -0.02213379368185997});
   llvm::Value* numerator = fma(square, p, b_.CreateFSub(number(x, 1), r));
-  llvm::Value* denominator = fma(b_.CreateFMul(square, more), p, fma(less, r, more));
-  return b_.CreateFSub(number(x, 1), b_.CreateFDiv(numerator, denominator));
+  return b_.CreateFDiv(numerator, fma(b_.CreateFMul(square, more), p, fma(less, r, more)));
+}
+
+llvm::Value* VectorMath::with_sign_of(llvm::Value* x, llvm::Value* positive) {
+  llvm::Value* sign = b_.CreateAnd(b_.CreateBitCast(x, integer_type(x)), integer(x, sign_bit(x)));
+  return b_.CreateBitCast(b_.CreateOr(b_.CreateBitCast(positive, integer_type(x)), sign), x->getType());
 }
 
 llvm::Value* VectorMath::sigmoid(llvm::Value* x) {
   const bool wide = is_double(x);
-  // 1 / (1 + e^-x) with 1 + e^-x = (e^r - 1) 2^n + (2^n + 1). Where 2^n + 1 rounds to 2^n, the 1 goes to the
-  // other term, as (e^r - 1 + 2^-n) 2^n.
-  const int digits = wide ? 53 : 24;
-  // What is denormal is zero, or the denominator is in units of 2^shift, so that it does not overflow where
-  // the result is denormal.
-  const bool flushes = f_.target.flushes_denormals;
-  const int shift = flushes ? 0 : wide ? 64 : 32;
-  const double most = flushes ? (wide ? 709.4 : 88.3) : (wide ? 746 : 104);
-  // The negation goes last: LLVM would take the clamp for a comparison and a choice of its own.
-  auto [n, minus_r] = reduce_exp(clamp(x, -most, wide ? 600 : 60), -1);
-  llvm::Value* r = b_.CreateFNeg(minus_r);
-  llvm::Value* scale = power_of_two(shift ? b_.CreateSub(n, integer(x, shift)) : n);
+  // With n = round(x / ln 2) and m = n ln 2 - x, e^-x = 2^-n e^m, and so
+  //   1 / (1 + e^-x) = 2^n / ((2^n + 1) + (e^m - 1)).
+  // What is denormal is zero, or the numerator is in units of 2^-shift, so that it is normal where the result
+  // is not.
+  const int shift = f_.target.flushes_denormals ? 0 : wide ? 64 : 32;
+  auto [n, numerator] = nearest_power(x, std::numbers::log2e, shift);
   llvm::Value* unit = number(x, std::ldexp(1.0, -shift));
-  // The exponents of 2^-n and of the scale have one sum for all n. Where results are no denormals, n is at
-  // most the bias.
-  llvm::Type* integers = integer_type(x);
-  const int64_t exponents = static_cast<int64_t>((wide ? 2046 : 254) - shift) << (digits - 1);
-  llvm::Value* bits = b_.CreateSub(integer(x, exponents), b_.CreateBitCast(scale, integers));
-  if (!flushes) bits = b_.CreateBinaryIntrinsic(llvm::Intrinsic::smax, bits, integer(x, 0));
-  llvm::Value* inverse = b_.CreateSelect(b_.CreateICmpSGE(n, integer(x, digits)),
-                                         b_.CreateBitCast(bits, x->getType()), number(x, 0));
-  llvm::Value* denominator = fma(expm1_core(r, inverse), scale, b_.CreateFAdd(scale, unit));
-  llvm::Value* result = b_.CreateFDiv(number(x, 1), denominator);
-  return shift ? b_.CreateFMul(result, unit) : result;
+  llvm::Value* power = shift ? b_.CreateFMul(numerator, unit) : numerator;
+  const auto [high, low] = ln2(wide);
+  llvm::Value* one = number(x, 1);
+  llvm::Value* m = b_.CreateFAdd(fma(n, number(x, high), b_.CreateFNeg(x)), b_.CreateFMul(n, number(x, low)));
+  // What is lost where 2^n + 1 is rounded goes to the smaller term.
+  llvm::Value* sum = b_.CreateFAdd(power, one);
+  llvm::Value* lost = b_.CreateFSub(power, b_.CreateFSub(sum, one));
+  llvm::Value* denominator = b_.CreateFAdd(sum, expm1_core(m, b_.CreateFAdd(m, lost)));
+  llvm::Value* inside = b_.CreateFDiv(numerator, denominator);
+  if (shift) inside = b_.CreateFMul(inside, unit);
+  // Past these bounds it rounds to 0 or 1, and 2^n may be no number. The choice comes last, as a clamp of x
+  // would be waited for.
+  const double least = shift ? (wide ? -746 : -104) : (wide ? -709.4 : -88.3), most = wide ? 600 : 60;
+  llvm::Value* bound = b_.CreateSelect(b_.CreateFCmpOGE(x, number(x, most)), one, number(x, 0));
+  llvm::Value* within =
+      b_.CreateAnd(b_.CreateFCmpUGT(x, number(x, least)), b_.CreateFCmpULT(x, number(x, most)));
+  return b_.CreateSelect(within, inside, bound);
 }
 
 llvm::Value* VectorMath::log(llvm::Value* x) {
@@ -218,9 +238,10 @@ llvm::Value* VectorMath::log32(llvm::Value* x) {
       polynomial(f, {0.33333316445350647, -0.25000810623168945, 0.2000228613615036, -0.16624553501605988,
                      0.14181192219257355, -0.13128753006458282, 0.12881650030612946, -0.07859618216753006});
   llvm::Value* square = b_.CreateFMul(f, f);
-  llvm::Value* small = fma(exponent, number(x, kLn2Low32), b_.CreateFMul(b_.CreateFMul(square, f), p));
+  const auto [high, low] = ln2(false);
+  llvm::Value* small = fma(exponent, number(x, low), b_.CreateFMul(b_.CreateFMul(square, f), p));
   small = fma(square, number(x, -0.5), small);
-  return fma(exponent, number(x, kLn2High32), b_.CreateFAdd(f, small));
+  return fma(exponent, number(x, high), b_.CreateFAdd(f, small));
 }
 
 llvm::Value* VectorMath::log64(llvm::Value* x) {
@@ -235,10 +256,10 @@ llvm::Value* VectorMath::log64(llvm::Value* x) {
       polynomial(z, {0.6666666666666734, 0.3999999999941355, 0.2857142874266374, 0.22222198542496902,
                      0.18183566036185475, 0.15314004000663087, 0.1479644226800755});
   llvm::Value* half_square = b_.CreateFMul(b_.CreateFMul(f, f), number(x, 0.5));
-  llvm::Value* low = b_.CreateFMul(exponent, number(x, kLn2Low64));
-  llvm::Value* tail = fma(s, fma(z, p, half_square), low);
+  const auto [high, low] = ln2(true);
+  llvm::Value* tail = fma(s, fma(z, p, half_square), b_.CreateFMul(exponent, number(x, low)));
   llvm::Value* rest = b_.CreateFSub(b_.CreateFSub(half_square, tail), f);
-  return b_.CreateFSub(b_.CreateFMul(exponent, number(x, kLn2High64)), rest);
+  return b_.CreateFSub(b_.CreateFMul(exponent, number(x, high)), rest);
 }
 
 llvm::Value* VectorMath::cos(llvm::Value* x) {

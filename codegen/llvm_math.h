@@ -2,6 +2,8 @@
 // branch.
 #pragma once
 
+#include <limits>
+
 #include "codegen/llvm_values.h"
 
 namespace rondo::codegen {
@@ -22,20 +24,34 @@ class VectorMath {
   llvm::Value* uniform(llvm::Value* key, llvm::Value* counter, llvm::Value* index, llvm::Type* type);
 
  private:
+  struct Nearest {
+    llvm::Value* n;     // round(x * factor)
+    llvm::Value* bits;  // n + bias in the low bits, of an integer
+  };
+  Nearest nearest(llvm::Value* x, double factor, int64_t bias);
   struct Reduced {
-    llvm::Value* quotient;   // round(x / period), as an integer in the low bits
+    llvm::Value* quotient;   // round(x / period), as an integer
     llvm::Value* remainder;  // x - quotient * period
   };
   /// period = the sum of parts, of which all but the last have few enough bits for exact products.
   Reduced reduce(llvm::Value* x, double inverse_period, std::initializer_list<double> parts);
-  /// x = sign * quotient ln 2 + remainder; sign is 1 or -1.
-  Reduced reduce_exp(llvm::Value* x, double sign = 1);
-  /// x = quotient ln 2 / 2 + remainder; of f32 for small quotients.
-  Reduced reduce_half_exp(llvm::Value* x);
-  /// e^r - 1 for |r| <= ln 2 / 2; plus `more`, unless null.
-  llvm::Value* expm1_core(llvm::Value* r, llvm::Value* more = nullptr);
-  /// For x from 0.7 to where it rounds to 1.
-  llvm::Value* tanh_of_large(llvm::Value* x);
+  struct Scaled {
+    llvm::Value* n;      // round(x * factor)
+    llvm::Value* power;  // 2^(n + shift), where that is normal; 0 for the exponent below
+  };
+  Scaled nearest_power(llvm::Value* x, double factor, int shift);
+  struct Parts {
+    double high, low;
+  };
+  /// ln 2 = high + low: products of high with any exponent are exact, with FMA before they are rounded.
+  Parts ln2(bool wide) const;
+  /// e^r - 1 for |r| <= ln 2 / 2, with `linear` for r, the first term.
+  llvm::Value* expm1_core(llvm::Value* r, llvm::Value* linear);
+  /// (1 - |tanh x|) with the sign of x, for |x| = size from 0.7 to where tanh x rounds to 1.
+  llvm::Value* one_less_tanh(llvm::Value* x, llvm::Value* size);
+  /// Whether low <= size <= high, of positive numbers; not so of NaN.
+  llvm::Value* between(llvm::Value* size, double low, double high);
+  llvm::Value* with_sign_of(llvm::Value* x, llvm::Value* positive);
   /// 2^n of integers n in the range of normal exponents.
   llvm::Value* power_of_two(llvm::Value* n);
   /// Sum of c[i] * x^i, in Estrin's scheme: the depth is the logarithm of the degree.
@@ -52,6 +68,10 @@ class VectorMath {
   llvm::Value* log32(llvm::Value* x);
   llvm::Value* log64(llvm::Value* x);
 
+  double magic_number(llvm::Value* x) const { return is_double(x) ? 6755399441055744.0 : 12582912.0; }
+  int64_t sign_bit(llvm::Value* x) const {
+    return is_double(x) ? std::numeric_limits<int64_t>::min() : std::numeric_limits<int32_t>::min();
+  }
   bool is_double(llvm::Value* x) const { return x->getType()->getScalarType()->isDoubleTy(); }
   llvm::Value* number(llvm::Value* like, double v) const { return llvm::ConstantFP::get(like->getType(), v); }
   llvm::Value* integer(llvm::Value* like, int64_t v) const {
