@@ -6,9 +6,11 @@
 #include <chrono>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <thread>
 
+#include "runtime/cores.h"
 #include "runtime/crowd.h"
 #include "support/error.h"
 
@@ -109,7 +111,7 @@ class Pool {
     barrier_.start(threads);
     const int64_t start = now();
     waited_ = 0;
-    for (int64_t i = 1; i < threads; ++i) workers_[i]->wake();
+    wake(threads);
     run_as(0);
     wait(0);
     const int64_t end = now();
@@ -122,6 +124,7 @@ class Pool {
  private:
   struct alignas(64) Worker {
     std::atomic<uint32_t> calls = 0;
+    std::atomic<int> core = -1;  // where it was last
     std::thread thread;
 
     void wake() {
@@ -129,6 +132,18 @@ class Pool {
       calls.notify_one();
     }
   };
+
+  /// Wakes the workers of a call, each on a core of its own where there are so many.
+  void wake(int64_t threads) {
+    Cores taken;
+    taken.add(this_core());
+    for (int64_t i = 1; i < threads; ++i) {
+      Worker& worker = *workers_[i];
+      std::optional<KeptOff> moving;
+      if (!taken.add(worker.core.load(std::memory_order_relaxed))) moving.emplace(worker.thread, taken);
+      worker.wake();
+    }
+  }
 
   void work(int64_t number) {
     Worker& self = *workers_[number];
@@ -138,6 +153,7 @@ class Pool {
       self.calls.wait(seen, std::memory_order_acquire);
       if (stop_) return;
       run_as(number);
+      self.core.store(this_core(), std::memory_order_relaxed);
       barrier_.arrive();  // the caller waits; a worker that did could miss the start of the next call
     }
   }

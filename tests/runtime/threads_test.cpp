@@ -4,6 +4,10 @@
 #include <thread>
 #include <vector>
 
+#if defined(__linux__)
+#include <sched.h>
+#endif
+
 #include <gtest/gtest.h>
 
 #include "tests/runtime/count_allocations.h"
@@ -49,6 +53,43 @@ TEST(Threads, OfAnotherCallAreLeftAlone) {
   EXPECT_FALSE(ran);
   EXPECT_EQ(started, 0);
 }
+
+#if defined(__linux__)
+/// A member's core, and those that it may use.
+struct Place {
+  int core = 0;
+  cpu_set_t allowed;
+  static Place now() {
+    Place p{sched_getcpu(), {}};
+    sched_getaffinity(0, sizeof p.allowed, &p.allowed);
+    return p;
+  }
+};
+
+TEST(Threads, HaveCoresOfTheirOwn) {
+  const Place before = Place::now();
+  if (CPU_COUNT(&before.allowed) < 2) GTEST_SKIP() << "there is one core only";
+  reserve_threads(2);
+  Place worker;
+  auto run = [&](Member* m) {
+    if (m->thread == 1) worker = Place::now();
+  };
+  for (int call = 0; call < 20; ++call) {
+    // The caller comes to where the worker was last.
+    ASSERT_TRUE(run_on_threads(2, run));
+    cpu_set_t one;
+    CPU_ZERO(&one);
+    CPU_SET(worker.core, &one);
+    ASSERT_EQ(sched_setaffinity(0, sizeof one, &one), 0);
+    const int taken = worker.core;
+    ASSERT_TRUE(run_on_threads(2, run));
+    EXPECT_NE(worker.core, taken);
+    ASSERT_EQ(sched_setaffinity(0, sizeof before.allowed, &before.allowed), 0);
+  }
+  ASSERT_TRUE(run_on_threads(2, run));
+  EXPECT_TRUE(CPU_EQUAL(&worker.allowed, &before.allowed));
+}
+#endif
 
 TEST(Threads, CallsAllocateNothing) {
   reserve_threads(4);
