@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "codegen/simplify_kernel.h"
+#include "codegen/split_kernels.h"
 #include "codegen/touches.h"
 
 namespace rondo::codegen {
@@ -73,8 +74,8 @@ bool maps_rows(const Kernel& k, const Extents& rows) {
 
 class RowFuser {
  public:
-  RowFuser(ProgramBuilder& p, const std::vector<Signature::Alias>& aliases)
-      : p_(p), trips_(trips_of(p.program)) {
+  RowFuser(ProgramBuilder& p, const std::vector<Signature::Alias>& aliases, int64_t threads)
+      : p_(p), threads_(threads), trips_(trips_of(p.program)) {
     for (uint32_t i = 0; i < p.program.buffers.size(); ++i) homes_.push_back(i);
     for (const Signature::Alias& a : aliases)
       homes_[buffer_of(p.program.inputs + a.output)] = buffer_of(a.input);
@@ -116,8 +117,18 @@ class RowFuser {
     if (!stmts[0].kernel) return longest;
     Extents rows = stmts[0].kernel->dims;
     for (int i = 0; i < 2 && !rows.empty(); ++i, rows.pop_back())
-      if (const size_t count = run_over(stmts, rows); count > longest.second) longest = {rows, count};
+      if (const size_t count = has_enough(rows) ? run_over(stmts, rows) : 0; count > longest.second)
+        longest = {rows, count};
     return longest;
+  }
+
+  /// Whether all threads have rows, always the same ones.
+  bool has_enough(const Extents& rows) const {
+    const bool counted =
+        std::ranges::any_of(rows, [&](const Poly& e) { return at_most(p_.program, e) != e; });
+    return threads_ == 1 || (!counted && std::ranges::any_of(rows, [&](const Poly& extent) {
+             return !extent.is_constant() || extent.constant() >= kRowsOfThread * threads_;
+           }));
   }
 
   size_t run_over(std::span<const Stmt> stmts, const Extents& rows) const {
@@ -251,6 +262,7 @@ class RowFuser {
   }
 
   ProgramBuilder& p_;
+  int64_t threads_;
   Trips trips_;
   std::vector<BufferId> homes_;  // the buffer whose memory a buffer has
   std::map<const Kernel*, Touches> touches_;
@@ -259,13 +271,23 @@ class RowFuser {
 
 }  // namespace
 
-void fuse_rows(ProgramBuilder& p, const std::vector<Signature::Alias>& aliases) {
-  RowFuser(p, aliases).run();
+void fuse_rows(ProgramBuilder& p, const std::vector<Signature::Alias>& aliases, int64_t threads) {
+  RowFuser(p, aliases, threads).run();
 }
 
 const std::vector<Stmt>& row_body(const Loop& loop) {
   const Stmt& first = loop.body.front();
   return first.loop ? row_body(*first.loop) : loop.body;
+}
+
+Kernel over_all_rows(const Loop& loop, const Kernel& kernel) {
+  Kernel all = loop.body.front().loop ? over_all_rows(*loop.body.front().loop, kernel) : kernel;
+  all.dims.insert(all.dims.begin(), loop.trip);
+  visit_accesses(all, [&](Access& a) {
+    a.strides.insert(a.strides.begin(), stride_of_loop(a, loop.id));
+    std::erase_if(a.outer, [&](const auto& outer) { return outer.first == loop.id; });
+  });
+  return all;
 }
 
 std::string name_of_rows(const Loop& loop) {

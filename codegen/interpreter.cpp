@@ -3,8 +3,10 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <optional>
 #include <unordered_map>
 
+#include "codegen/fuse_rows.h"
 #include "codegen/scalar_ops.h"
 #include "codegen/split_kernels.h"
 #include "support/error.h"
@@ -84,7 +86,7 @@ class Interpreter {
     for (const Stmt& s : stmts) {
       // One thread runs all in order: how often a loop runs may be a count that the kernel before wrote.
       if (s.sync || program_.threads == 1) run_pending();
-      if (s.kernel) pending_.push_back({s.kernel.get(), loop_values_});
+      if (s.kernel) pending_.push_back({s.kernel.get(), loop_values_, row_thread_});
       if (s.loop) run(*s.loop);
     }
   }
@@ -95,9 +97,12 @@ class Interpreter {
     const std::map<LoopId, int64_t> here = loop_values_;
     for (int64_t t = program_.threads; t-- > 0;) {
       thread_ = t;
-      for (const auto& [kernel, loop_values] : pending_) {
+      for (const auto& [kernel, loop_values, row_thread] : pending_) {
         loop_values_ = loop_values;
-        run(*kernel);
+        if (!row_thread)
+          run(*kernel);
+        else if (*row_thread == t)
+          run_points(*kernel);
       }
     }
     loop_values_ = here;
@@ -136,9 +141,28 @@ class Interpreter {
     int64_t trip = loop.trip.evaluate(dims_);
     for (int64_t i = 0; i < trip; ++i) {
       loop_values_[loop.id] = loop.reverse ? trip - 1 - i : i;
+      const bool shared = loop.rows && program_.threads > 1;
+      if (shared) enter_row(loop, i, trip);
       run(loop.body);
+      if (shared) leave_row(loop);
     }
     loop_values_.erase(loop.id);
+  }
+
+  /// Finds the thread that runs a row: the first one where rows are not split.
+  void enter_row(const Loop& loop, int64_t row, int64_t rows) {
+    const Split& split = row_body(loop).front().kernel->schedule.split;
+    if (split.dim == kNone) row_thread_ = 0;
+    if (split.dim == row_level_++)
+      for (int64_t t = 0; t < program_.threads; ++t)
+        if (const Range own = share_of(split, rows, t, program_.threads); row >= own.first && own.size > 0)
+          row_thread_ = t;
+  }
+  void leave_row(const Loop& loop) {
+    --row_level_;
+    if (const uint32_t dim = row_body(loop).front().kernel->schedule.split.dim;
+        dim == kNone || dim == row_level_)
+      row_thread_.reset();
   }
 
   /// Binds the counts that are known by now.
@@ -216,6 +240,7 @@ class Interpreter {
       int64_t rows = access.rows.evaluate(dims_), row = static_cast<int64_t>(values[access.row]);
       index += std::clamp<int64_t>(row, 0, rows - 1) * access.row_stride.evaluate(dims_);
     }
+    index += thread_ * program_.buffers[access.buffer].own.evaluate(dims_);
     const Cells& cells = cells_.at(access.buffer);
     RONDO_CHECK(cells.memory, "buffer without memory: " + program_.buffers[access.buffer].name);
     int64_t count = program_.buffers[access.buffer].size.evaluate(dims_);
@@ -249,6 +274,7 @@ class Interpreter {
   struct Pending {
     const Kernel* kernel;
     std::map<LoopId, int64_t> loop_values;
+    std::optional<int64_t> row_thread;  // of a row that one thread runs
   };
   /// Who reached an element since all threads waited: one, and maybe others.
   struct Reach {
@@ -263,6 +289,8 @@ class Interpreter {
   std::map<LoopId, int64_t> loop_values_;
   int64_t terms_ = 0;
   int64_t thread_ = 0;
+  std::optional<int64_t> row_thread_;
+  uint32_t row_level_ = 0;
   std::vector<Pending> pending_;
   std::map<const Kernel*, KernelPart> parts_;
   std::unordered_map<const double*, Reach> reached_;

@@ -90,7 +90,7 @@ class ProgramEmitter {
       if (s.loop && s.loop->by_points)
         emit_by_points(*s.loop);
       else if (s.loop && s.loop->rows)
-        emit_part(name_of_rows(*s.loop), nullptr, [&](FunctionBuilder& f) { emit_rows(f, *s.loop); });
+        emit_over_rows(*s.loop);
       else if (s.loop)
         emit(*s.loop);
       else if (s.pack)
@@ -123,6 +123,12 @@ class ProgramEmitter {
         emit_row_kernel(f, kernel);
       else  // also a thread's part of a row, if its size is known at the call only
         emit_gemm_kernel(f, kernel);
+    });
+  }
+
+  void emit_over_rows(const Loop& loop) {
+    by_threads(over_all_rows(loop, *row_body(loop).front().kernel), [&](const Kernel&, const Share* share) {
+      emit_part(name_of_rows(loop), share, [&](FunctionBuilder& f) { emit_rows(f, loop, share); });
     });
   }
 

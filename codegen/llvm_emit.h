@@ -28,6 +28,7 @@ void for_lanes(FunctionBuilder&, const ir::Poly& extent, std::span<const unsigne
                const std::function<void(llvm::Value* first, unsigned lanes, llvm::Value* mask)>& visit);
 
 /// Runs all kernels of each row before those of the next one.
-void emit_rows(FunctionBuilder&, const ir::Loop&);
+/// `share`: of the rows, the thread's, which the loop of this level of the nest has; null: all.
+void emit_rows(FunctionBuilder&, const ir::Loop&, const Share* share, uint32_t level = 0);
 
 }  // namespace rondo::codegen

@@ -28,13 +28,18 @@ bool are_short(const std::vector<Stmt>& body, const Target& target) {
   });
 }
 
+/// Elements of a row of a buffer that holds the rows at hand.
+Poly row_size(const LoopProgram& program, const Buffer& own, const Loop& loop) {
+  const Poly of_thread = own.size - own.own * Poly(program.threads - 1);
+  return of_thread.constant() / loop.abreast;
+}
+
 /// The kernel over so many rows from the loop's on. Its own buffers have room for them.
 Kernel over_rows(Kernel k, const LoopProgram& program, const Loop& loop, int64_t rows) {
   k.dims.insert(k.dims.begin(), Poly(rows));
   visit_accesses(k, [&](Access& a) {
     const bool own = std::ranges::count(loop.own, a.buffer) > 0;
-    const Poly stride =
-        own ? Poly(program.buffers[a.buffer].size.constant() / loop.abreast) : stride_of_loop(a, loop.id);
+    const Poly stride = own ? row_size(program, program.buffers[a.buffer], loop) : stride_of_loop(a, loop.id);
     a.strides.insert(a.strides.begin(), stride);
   });
   return k;
@@ -58,11 +63,16 @@ void emit_row(FunctionBuilder& f, const Loop& loop) {
 
 }  // namespace
 
-void emit_rows(FunctionBuilder& f, const Loop& loop) {
+void emit_rows(FunctionBuilder& f, const Loop& loop, const Share* share, uint32_t level) {
   const bool innermost = !loop.body.front().loop;
   llvm::Value *begin = f.i64(0), *end = f.poly(loop.trip);
+  if (share && share->split.dim == level) {
+    begin = f.poly(Dim(share->first));
+    end = f.add(begin, f.poly(Dim(share->size)));
+  }
   auto loops = [&](int64_t step, const std::function<void()>& body) {
-    llvm::Value* whole = f.b.CreateAnd(end, f.i64(-step));
+    llvm::Value* rows = f.b.CreateAnd(f.b.CreateNSWSub(end, begin), f.i64(-step));
+    llvm::Value* whole = f.add(begin, rows);
     f.for_each(begin, whole, step, [&](llvm::Value* i) {
       f.enter_loop(loop.id, i);
       body();
@@ -70,7 +80,7 @@ void emit_rows(FunctionBuilder& f, const Loop& loop) {
     });
     begin = whole;
   };
-  if (!innermost) return loops(1, [&] { emit_rows(f, *loop.body.front().loop); });
+  if (!innermost) return loops(1, [&] { emit_rows(f, *loop.body.front().loop, share, level + 1); });
   if (loop.abreast > 1) loops(loop.abreast, [&] { emit_block(f, loop, loop.abreast); });
   loops(1, [&] { emit_row(f, loop); });
 }

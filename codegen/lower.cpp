@@ -54,7 +54,7 @@ class FunctionLowering {
     // Threads share blocks out, and do not walk them.
     const bool keeps_scratch = options_.threads == 1;
     schedule(p_, target, options_.constants, parse_schedule(options_.schedule), keeps_scratch);
-    if (options_.threads == 1 && !is_skipped("fuse-rows")) fuse_rows(p_, options_.aliases);
+    if (!is_skipped("fuse-rows")) fuse_rows(p_, options_.aliases, options_.threads);
     if (options_.threads > 1)
       split_kernels(program, target, options_.threads);
     else if (!is_skipped("pack-parts"))

@@ -21,7 +21,7 @@ class LifeTimes {
   LifeTimes(const LoopProgram& program, const std::vector<BufferId>& hosts)
       : program_(program), hosts_(hosts) {
     number(program.stmts);
-    visit(program.stmts, {});
+    visit(program.stmts, {}, false);
   }
 
   /// The life of a buffer: every use widened to the outermost loop that does not hold all uses; all the time,
@@ -29,12 +29,7 @@ class LifeTimes {
   Interval life(BufferId b) const {
     if (kept_.contains(b)) return {0, clock_};
     const auto& uses = paths_.at(b);
-    size_t common = uses.front().size() - 1;
-    for (const auto& path : uses) {
-      size_t k = 0;
-      while (k < common && k + 1 < path.size() && path[k].loop == uses.front()[k].loop) ++k;
-      common = k;
-    }
+    const size_t common = loops_around(b);
     Interval life = uses.front()[common].span;
     for (const auto& path : uses) {
       life.first = std::min(life.first, path[common].span.first);
@@ -43,6 +38,18 @@ class LifeTimes {
     return life;
   }
   bool used(BufferId b) const { return paths_.count(b) > 0; }
+
+  /// How many loops hold all uses of a buffer.
+  size_t loops_around(BufferId b) const {
+    const auto& uses = paths_.at(b);
+    size_t common = uses.front().size() - 1;
+    for (const auto& path : uses) {
+      size_t k = 0;
+      while (k < common && k + 1 < path.size() && path[k].loop == uses.front()[k].loop) ++k;
+      common = k;
+    }
+    return common;
+  }
 
  private:
   struct Step {
@@ -60,11 +67,12 @@ class LifeTimes {
     }
   }
 
-  void visit(const std::vector<Stmt>& stmts, const Path& outer) {
+  /// `at_once`: as one statement. Threads run the kernels of rows each at its own pace.
+  void visit(const std::vector<Stmt>& stmts, const Path& outer, bool at_once) {
     for (const Stmt& s : stmts) {
       Path path = outer;
-      path.push_back({s.loop.get(), spans_.at(&s)});
-      if (s.loop) visit(s.loop->body, path);
+      if (!at_once) path.push_back({s.loop.get(), spans_.at(&s)});
+      if (s.loop) visit(s.loop->body, path, at_once || (s.loop->rows && program_.threads > 1));
       if (s.kernel) visit_kernel(*s.kernel, path);
       if (s.pack) {
         const Kernel& k = *s.pack->kernel;
@@ -126,11 +134,12 @@ MemoryPlan plan_slots(const LoopProgram& program, const std::vector<BufferId>& h
     BufferId buffer;
     Poly bytes;
     Interval life;
+    bool in_loop;
   };
   std::vector<Entry> entries;
   for (BufferId b = 0; b < program.buffers.size(); ++b)
     if (program.buffers[b].kind == Buffer::Kind::scratch && lives.used(b))
-      entries.push_back({b, bytes_of(program.buffers[b]), lives.life(b)});
+      entries.push_back({b, bytes_of(program.buffers[b]), lives.life(b), lives.loops_around(b) > 0});
   DimValues typical;
   for (const std::string& dim : program.dims) typical[dim] = kTypicalExtent;
   // Large ones first, so that small ones find room in their slots, not they in none.
@@ -144,7 +153,9 @@ MemoryPlan plan_slots(const LoopProgram& program, const std::vector<BufferId>& h
     for (uint32_t s = 0; s < plan.slots.size(); ++s) {
       const bool busy = std::ranges::any_of(
           lives_in[s], [&](const Interval& i) { return i.first <= e.life.last && e.life.first <= i.last; });
-      if (busy || !covers(plan.slots[s], e.bytes)) continue;
+      // Threads wait where they have other parts of a slot than before: not in each step.
+      const bool waits = program.threads > 1 && e.in_loop && plan.slots[s] != e.bytes;
+      if (busy || waits || !covers(plan.slots[s], e.bytes)) continue;
       if (best == kNone || covers(plan.slots[best], plan.slots[s])) best = s;
     }
     if (best == kNone) {

@@ -6,6 +6,7 @@
 #include <set>
 #include <utility>
 
+#include "codegen/fuse_rows.h"
 #include "codegen/schedule_gemm.h"
 #include "codegen/simplify_kernel.h"
 
@@ -133,10 +134,7 @@ namespace {
 
 /// Points of the last dim that a thread takes together: a cache line, and whole vectors.
 constexpr int64_t kColumns = 16;
-/// Rows for each thread from which rows are split rather than columns: with fewer, a thread would read all
-/// weights for little work.
-constexpr int64_t kRows = 4;
-/// The same where all weights are at least 1 MB of f32: then those of half the columns stay in a nearer
+/// kRowsOfThread where all weights are at least 1 MB of f32: then those of half the columns stay in a nearer
 /// cache, which gains more than a wait at each step loses, until a thread has two tiles of rows.
 constexpr int64_t kRowsOfMany = 12, kManyWeights = 1 << 18;
 
@@ -166,11 +164,29 @@ class Splitter {
         if (!in_loop) *s.kernel = merge_dims(*s.kernel, true);
         split(*s.kernel);
       }
-      if (s.loop) {
+      if (s.loop && s.loop->rows) {
+        share_rows(*s.loop);
+      } else if (s.loop) {
         loops_.push_back(s.loop->id);
         walk(s.loop->body, true);
         loops_.pop_back();
       }
+    }
+  }
+
+  /// Of the loops over rows, the outermost that has rows for all threads is split.
+  void share_rows(const Loop& loop, uint32_t level = 0) {
+    const bool suits = !loop.trip.is_constant() || loop.trip.constant() >= program_.threads;
+    const std::vector<Stmt>& body = loop.body;
+    if (body.front().loop && !suits) return share_rows(*body.front().loop, level + 1);
+    for (const Stmt& s : row_body(loop))
+      if (suits) s.kernel->schedule.split = {level};
+    const Loop* innermost = &loop;
+    while (innermost->body.front().loop) innermost = innermost->body.front().loop.get();
+    for (BufferId id : innermost->own) {
+      Buffer& buffer = program_.buffers[id];
+      buffer.own = whole_lines(buffer.size);
+      buffer.size += buffer.own * Poly(program_.threads - 1);
     }
   }
 
@@ -192,7 +208,7 @@ class Splitter {
         give_own(kernel.schedule.packed[g], packed_size(part.kernel, g, target_));
   }
 
-  /// A size over all threads, rounded up to whole cache lines.
+  /// A size over all threads, in whole cache lines.
   Poly largest(const Poly& size, const Share& share) const {
     Poly most = share.extent;
     if (share.extent.is_constant()) {
@@ -201,9 +217,12 @@ class Splitter {
         n = std::max(n, share_of(share.split, share.extent.constant(), t, program_.threads).size);
       most = n;
     }
-    const Poly whole = at_most(program_, substitute(size, share.size, most));
+    return whole_lines(at_most(program_, substitute(size, share.size, most)));
+  }
+
+  static Poly whole_lines(const Poly& size) {
     Poly rounded;
-    for (const auto& [names, coefficient] : whole.terms())
+    for (const auto& [names, coefficient] : size.terms())
       rounded += product(names, (coefficient + 15) / 16 * 16);
     return rounded;
   }
@@ -223,7 +242,7 @@ class Splitter {
     // In blocks each thread packs the operands of its part: the smaller one rather twice.
     if (kernel.schedule.block && is_wide(kernel) && !fit.empty() && fit.back().dim + 1 == rank)
       std::rotate(fit.begin(), fit.end() - 1, fit.end());
-    auto found = suits((weights(kernel) < kManyWeights ? kRows : kRowsOfMany) * program_.threads);
+    auto found = suits((weights(kernel) < kManyWeights ? kRowsOfThread : kRowsOfMany) * program_.threads);
     if (found == fit.end()) found = suits(program_.threads);
     if (found == fit.end()) found = suits(2);
     return found == fit.end() ? Split() : *found;

@@ -10,6 +10,10 @@
 
 namespace rondo::codegen {
 
+/// Rows for each thread from which rows are split rather than columns: with fewer, a thread would read all
+/// weights for little work.
+inline constexpr int64_t kRowsOfThread = 4;
+
 /// The points first, first + step, ... of `size` that are a thread's share of 0..extent. The polynomials of a
 /// kernel's part may hold the two names.
 struct Share {

@@ -4,6 +4,7 @@
 #include <map>
 #include <optional>
 
+#include "codegen/fuse_rows.h"
 #include "codegen/split_kernels.h"
 
 namespace rondo::codegen {
@@ -55,7 +56,7 @@ class Synchronizer {
         s.sync = true;
         pending_.clear();
       }
-      if (!s.loop || s.loop->by_points) {
+      if (!s.loop || s.loop->by_points || s.loop->rows) {
         pending_.insert(own.begin(), own.end());
         continue;
       }
@@ -99,7 +100,9 @@ class Synchronizer {
     Touches found;
     if (s.kernel) add(*s.kernel, found);
     if (s.pack) add(*s.pack, found);
-    if (s.loop)
+    if (s.loop && s.loop->rows)
+      for (const Stmt& inner : row_body(*s.loop)) add(over_all_rows(*s.loop, *inner.kernel), found);
+    else if (s.loop)
       for (const Stmt& inner : s.loop->body) found.merge(touches(inner));
     return found;
   }

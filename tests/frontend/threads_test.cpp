@@ -73,6 +73,12 @@ TEST(Threads, LstmsGiveTheBitsOfOneThread) {
       CellModel<Lstm>(f32, 3, [&](Model& m) { return Lstm(m, "cell", kIn, 37, options); }));
 }
 
+TEST(Threads, RowsOfNormsGiveTheBitsOfOneThread) {
+  const LstmOptions options{.gates = {.layer_norm = true}};
+  expect_same_bits_for_all(
+      CellModel<Lstm>(f32, 3, [&](Model& m) { return Lstm(m, "cell", kIn, 48, options); }));
+}
+
 TEST(Threads, GrusGiveTheBitsOfOneThread) {
   expect_same_bits_for_all(CellModel<Gru>(f32, 3, [](Model& m) { return Gru(m, "cell", kIn, 33); }));
 }
@@ -144,11 +150,15 @@ int64_t waits_in_loops(const std::vector<ir::Stmt>& stmts, bool in_loop = false)
 TEST(Threads, WaitInNoStepWhereEachHasRowsOfItsOwn) {
   const CellModel<Lstm> lstm(f32, 3, [](Model& m) { return Lstm(m, "cell", kIn, 64); });
   const CellModel<Gru> gru(f32, 3, [](Model& m) { return Gru(m, "cell", kIn, 64); });
+  const LstmOptions options{.gates = {.layer_norm = true}};
+  const CellModel<Lstm> normalised(f32, 3, [&](Model& m) { return Lstm(m, "cell", kIn, 64, options); });
   const std::pair<Function, ir::DimValues> cases[] = {
       {training(lstm), {}},
       {training(lstm), {{"B", 16}}},
       {training(gru), {}},
       {run_function(gru, {f32, {kIn}}), {{"B", 50}}},
+      {run_function(normalised, {f32, {kIn}}), {}},
+      {run_function(normalised, {f32, {kIn}}), {{"B", 16}}},
   };
   for (const auto& [function, bound] : cases) {
     const ir::LoopProgram loops = Compiled(function, bound).loops(2);

@@ -16,6 +16,7 @@
 #include "tests/support/arrays.h"
 #include "tests/support/environment.h"
 #include "tests/support/execute.h"
+#include "tests/support/together.h"
 
 namespace rondo::test {
 namespace {
@@ -39,28 +40,39 @@ std::vector<size_t> fused(const std::vector<Stmt>& stmts) {
   return found;
 }
 
-/// Interpreted and compiled as evaluated, and compiled to the bits of kernels that run one after the other.
+LoopProgram lower_for_threads(const Func& func, int64_t threads, codegen::CompileOptions options = {}) {
+  options.threads = threads;
+  return codegen::lower(func, options);
+}
+
+/// Interpreted and compiled as evaluated, and compiled to the bits of kernels that run one after the other,
+/// on one thread or several.
 void expect_same(const Func& func, const std::vector<int64_t>& batches,
                  const codegen::CompileOptions& options = {}) {
-  const LoopProgram program = codegen::lower(func, options);
-  SCOPED_TRACE(print(func) + to_string(program));
+  const LoopProgram program = codegen::lower(func, options), shared = lower_for_threads(func, 3, options);
+  SCOPED_TRACE(print(func) + to_string(program) + to_string(shared));
   const auto together = codegen::compile(func, options);
   std::shared_ptr<const Executable> apart;
   {
     const Environment skip("RONDO_SKIP", "fuse-rows");
     apart = codegen::compile(func, options);
   }
+  const Together of_threads(func, options, 3);
   for (int64_t T : {0, 1, 3})
     for (int64_t B : batches) {
       const DimValues dims = {{"T", T}, {"B", B}};
       const std::vector<Array> inputs = random_inputs(func, dims, 5), want = evaluate(func, inputs, dims);
       const auto shapes = shapes_of(want);
-      EXPECT_LE(difference(codegen::interpret(program, inputs, shapes, dims), want), 1e-10) << "B=" << B;
+      for (const LoopProgram* p : {&program, &shared})
+        EXPECT_LE(difference(codegen::interpret(*p, inputs, shapes, dims), want), 1e-10) << "B=" << B;
       const std::vector<Array> got = execute(*together, inputs, shapes, dims);
       EXPECT_LE(difference(got, want), tolerance(func)) << "B=" << B;
-      const std::vector<Array> other = execute(*apart, inputs, shapes, dims);
-      for (size_t i = 0; i < got.size(); ++i)
+      const std::vector<Array> other = execute(*apart, inputs, shapes, dims),
+                               third = execute(of_threads, inputs, shapes, dims);
+      for (size_t i = 0; i < got.size(); ++i) {
         EXPECT_EQ(got[i].data, other[i].data) << "T=" << T << " B=" << B;
+        EXPECT_EQ(third[i].data, other[i].data) << "T=" << T << " B=" << B;
+      }
     }
 }
 
@@ -87,6 +99,17 @@ func @norm(%x: F[T,B,N]) -> (F[T,B,N], F[T,B]) {
   return replaced(replaced(text, "F[", dtype + "["), "N]", fmt::format("{}]", columns));
 }
 
+constexpr const char* kState = R"(
+func @state(%h: f32[B,64], %x: f32[B,64]) -> (f32[B,64], f32[B]) {
+  %a = add %h, %x : f32[B,64]
+  %s = reduce_sum %a {axes=[1]} : f32[B]
+  %t = tanh %s : f32[B]
+  %tb = broadcast %t {axes=[0]} : f32[B,64]
+  %h1 = mul %a, %tb : f32[B,64]
+  %m = reduce_max %h1 {axes=[1]} : f32[B]
+  return %h1, %m
+})";
+
 TEST(FuseRows, NormsAreOneLoopOverRows) {
   for (int64_t columns : {16, 40, 64, 300}) {
     const Func func = parse(norm(columns));
@@ -101,6 +124,14 @@ TEST(FuseRows, SoAreThoseOfANumberOfRows) {
     EXPECT_EQ(fused(codegen::lower(func).stmts).size(), 1u);
     expect_same(func, {1});
   }
+}
+
+TEST(FuseRows, ThreadsHaveRowsEachWhereThereAreSome) {
+  const Func step = parse(kState);
+  EXPECT_EQ(fused(lower_for_threads(step, 2).stmts), fused(codegen::lower(step).stmts));
+  const auto of_rows = [](const char* rows) { return parse(replaced(kState, "B", rows)); };
+  EXPECT_FALSE(fused(lower_for_threads(of_rows("16"), 4).stmts).empty());
+  EXPECT_TRUE(fused(lower_for_threads(of_rows("15"), 4).stmts).empty());
 }
 
 TEST(FuseRows, RowsThatFillNoVectorsStayTogether) {
@@ -135,17 +166,6 @@ func @next(%x: f32[5,64]) -> (f32[5,64]) {
   EXPECT_EQ(fused(codegen::lower(func).stmts), std::vector<size_t>{3}) << to_string(codegen::lower(func));
   expect_same(func, {1});
 }
-
-constexpr const char* kState = R"(
-func @state(%h: f32[B,64], %x: f32[B,64]) -> (f32[B,64], f32[B]) {
-  %a = add %h, %x : f32[B,64]
-  %s = reduce_sum %a {axes=[1]} : f32[B]
-  %t = tanh %s : f32[B]
-  %tb = broadcast %t {axes=[0]} : f32[B,64]
-  %h1 = mul %a, %tb : f32[B,64]
-  %m = reduce_max %h1 {axes=[1]} : f32[B]
-  return %h1, %m
-})";
 
 TEST(FuseRows, StatesAreUpdatedInPlace) {
   codegen::CompileOptions options;
