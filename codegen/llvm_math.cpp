@@ -1,12 +1,13 @@
 #include "codegen/llvm_math.h"
 
+#include <llvm/Analysis/VectorUtils.h>
 #include <llvm/IR/Intrinsics.h>
 
-#include <bit>
 #include <cmath>
 #include <limits>
 #include <numbers>
 
+#include "codegen/llvm_lookup.h"
 #include "support/threefry.h"
 
 // Polynomials are minimax fits of relative error (Remez); the range reductions are those of W. J. Cody and W.
@@ -41,13 +42,6 @@ llvm::Value* VectorMath::polynomial(llvm::Value* x, std::initializer_list<double
     terms = std::move(pairs);
   }
   return terms.front();
-}
-
-llvm::Value* VectorMath::horner(llvm::Value* x, std::initializer_list<double> c) {
-  auto term = std::rbegin(c);
-  llvm::Value* sum = number(x, *term);
-  while (++term != std::rend(c)) sum = fma(sum, x, number(x, *term));
-  return sum;
 }
 
 VectorMath::Nearest VectorMath::nearest(llvm::Value* x, double factor, int64_t bias) {
@@ -116,68 +110,88 @@ llvm::Value* VectorMath::exp(llvm::Value* x) {
   return b_.CreateFMul(p, power_of_two(b_.CreateSub(n, half)));
 }
 
+namespace {
+
+// tanh a for a from 0 to 9.1 in eight pieces, of which every two are of one width. Columns: a point in a
+// piece, at which tanh is next to an f32, and the coefficients of a polynomial of the distance from there;
+// rows as `tanh32` finds them. Made by scripts/fit_tanh.py.
+constexpr TableColumn kTanh[] = {
+    {{2.42719412f, 3.64178514f, 5.46089077f, 7.8597188f, 0.f, 0.455054909f, 0.910549164f, 1.51679909f}},
+    {{0.984532356f, 0.998627484f, 0.99996388f, 0.999999702f, 0.f, 0.426045269f, 0.721395731f, 0.908138216f}},
+    {{0.0306961108f, 0.00274331728f, 7.2573981e-05f, 5.98646409e-07f, 1.f, 0.818485439f, 0.479588807f,
+      0.175284669f}},
+    {{-0.0302204713f, -0.00273950724f, -7.24934871e-05f, -5.96735958e-07f, -2.65653148e-06f, -0.348711938f,
+      -0.345976025f, -0.159182698f}},
+    {{0.0195194706f, 0.00181745377f, 4.62431308e-05f, 3.81721804e-07f, -0.333206385f, -0.124269485f,
+      0.089661397f, 0.0861595422f}},
+    {{-0.00915806647f, -0.000904018525f, -2.32352559e-05f, -1.94845924e-07f, -0.00197986723f, 0.169187576f,
+      0.0507499166f, -0.0251734946f}},
+    {{0.00319774263f, 0.000378992903f, 1.22064121e-05f, 1.00594377e-07f, 0.146945566f, -0.0115885269f,
+      -0.0544131137f, -0.00257739401f}},
+    {{-0.000701234327f, -0.000122879341f, -4.01668149e-06f, -3.14443405e-08f, -0.0433679707f, -0.0587698929f,
+      0.0135500161f, 0.00685686385f}},
+};
+
+}  // namespace
+
 llvm::Value* VectorMath::tanh(llvm::Value* x) {
-  const bool wide = is_double(x);
+  if (is_double(x)) return tanh64(x);
+  // A register after the other: all that a row holds for one fits where there are few.
+  const unsigned lanes = lanes_of(x), native = static_cast<unsigned>(f_.target.vector_bytes) / sizeof(float);
+  if (lanes <= native) return tanh32(x);
+  Values parts;
+  for (unsigned first = 0; first < lanes; first += native)
+    parts.push_back(tanh32(f_.part(x, first, std::min(native, lanes - first))));
+  return llvm::concatenateVectors(b_, parts);
+}
+
+llvm::Value* VectorMath::tanh32(llvm::Value* x) {
+  // Past the bound it rounds to 1. A NaN passes.
+  llvm::Value *size = b_.CreateUnaryIntrinsic(llvm::Intrinsic::fabs, x), *most = number(x, 9.1);
+  size = b_.CreateSelect(b_.CreateFCmpOGT(size, most), most, size);
+  // From 1/2 to 8: the last two bits of the exponent and the first of the mantissa tell the piece.
+  llvm::Value* place = fma(size, number(x, 0.824), number(x, 0.5));
+  llvm::Value* row = b_.CreateLShr(b_.CreateBitCast(place, integer_type(x)), integer(x, 22));
+  const Values c = look_up(f_, "tanh", kTanh, row);
+  llvm::Value* r = b_.CreateFSub(size, c[0]);
+  llvm::Value* square = b_.CreateFMul(r, r);
+  llvm::Value* slope = fma(square, fma(c[7], r, c[6]), fma(c[5], r, c[4]));
+  slope = fma(square, slope, fma(c[3], r, c[2]));
+  // All but the first coefficient add little, and so do their roundings.
+  llvm::Value* y = fma(r, slope, c[1]);
+  return b_.CreateBinaryIntrinsic(llvm::Intrinsic::copysign, y, x);
+}
+
+llvm::Value* VectorMath::tanh64(llvm::Value* x) {
   llvm::Value* size = b_.CreateUnaryIntrinsic(llvm::Intrinsic::fabs, x);
-  llvm::Value* rest = one_less_tanh(x, size);
-  const double least = 0.7, most = wide ? 20 : 10;  // below, another form; past it 1
-  // Small: x (1 + x^2 p(x^2)). The other half takes longer, so that p need not be short.
+  llvm::Value* large = tanh_of_large(clamp(size, 0, 20));  // past the bound it rounds to 1
+  // Below 0.7, |x| + |x|^3 p(x^2).
   llvm::Value* z = b_.CreateFMul(x, x);
   llvm::Value* p =
-      wide ? polynomial(z,
-                        {-0.3333333333333332, 0.13333333333331243, -0.053968253967068044, 0.02186948850218254,
-                         -0.008863234954321961, 0.003592121748918203, -0.0014557877782236338,
-                         0.0005897858551576942, -0.00023824020159785394, 9.458711068118578e-05,
-                         -3.4976668269276666e-05, 1.0432222304975781e-05, -1.7728298518761552e-06})
-           : horner(z, {-0.3333319127559662, 0.1332913190126419, -0.05355997011065483, 0.02009437419474125,
-                        -0.005140512716025114});
-  llvm::Value* small = b_.CreateFMul(x, fma(z, p, number(x, 1)));
-  llvm::Value* one = with_sign_of(x, number(x, 1));
-  llvm::Value* ends = b_.CreateSelect(b_.CreateFCmpOGT(size, number(x, most)), one, small);
-  // The half that is ready last is chosen last, if the condition holds, so that its last step may run under a
-  // mask. The condition is one of integers, in which LLVM sees no reason to choose in another order.
-  return b_.CreateSelect(between(size, least, most), b_.CreateFSub(one, rest), ends);
+      polynomial(z, {-0.3333333333333332, 0.13333333333331243, -0.053968253967068044, 0.02186948850218254,
+                     -0.008863234954321961, 0.003592121748918203, -0.0014557877782236338,
+                     0.0005897858551576942, -0.00023824020159785394, 9.458711068118578e-05,
+                     -3.4976668269276666e-05, 1.0432222304975781e-05, -1.7728298518761552e-06});
+  llvm::Value* small = fma(b_.CreateFMul(size, z), p, size);
+  llvm::Value* result = b_.CreateSelect(b_.CreateFCmpUGE(size, number(x, 0.7)), large, small);
+  return b_.CreateBinaryIntrinsic(llvm::Intrinsic::copysign, result, x);
 }
 
-llvm::Value* VectorMath::between(llvm::Value* size, double low, double high) {
-  // Positive numbers are in the order of their bits; the addition puts those from low on first of all
-  // integers.
-  auto bits = [&](double v) {
-    return is_double(size) ? std::bit_cast<int64_t>(v)
-                           : int64_t{std::bit_cast<int32_t>(static_cast<float>(v))};
-  };
-  const int64_t last = ~sign_bit(size);
-  llvm::Value* offset = integer(size, last - bits(low) + 1);
-  offset = b_.CreateAdd(b_.CreateBitCast(size, integer_type(size)), offset);
-  return b_.CreateICmpSLE(offset, integer(size, sign_bit(size) + (bits(high) - bits(low))));
-}
-
-llvm::Value* VectorMath::one_less_tanh(llvm::Value* x, llvm::Value* size) {
-  // With |x| = n ln 2 / 2 + r and C = r coth r = 1 + r^2 p(r^2), e^2|x| = 2^n (C + r) / (C - r), so that
-  //   tanh |x| = 1 - (C - r) / ((2^(n-1) + 1/2) C + (2^(n-1) - 1/2) r),
-  // whose quotient is at most 0.4, and so is its error. The denominator has the sign of x, which then needs
-  // no step of its own at the end.
-  const bool wide = is_double(x);
-  auto [n, half_scale] = nearest_power(size, 2 * std::numbers::log2e, -1);
-  const auto [high, low] = ln2(wide);
-  llvm::Value* r = fma(n, number(x, -high / 2), size);
-  // Of f32, FMA's first part is enough for so small n.
-  if (wide || !f_.target.fma) r = fma(n, number(x, -low / 2), r);
-  llvm::Value* half = with_sign_of(x, number(x, 0.5));
-  half_scale = with_sign_of(x, half_scale);
+llvm::Value* VectorMath::tanh_of_large(llvm::Value* x) {
+  // With x = n ln 2 / 2 + r and C = r coth r = 1 + r^2 p(r^2), e^2x = 2^n (C + r) / (C - r), so that
+  //   tanh x = 1 - (C - r) / ((2^(n-1) + 1/2) C + (2^(n-1) - 1/2) r),
+  // whose quotient is at most 0.4, and so is its error.
+  auto [n, half_scale] = nearest_power(x, 2 * std::numbers::log2e, -1);
+  const auto [high, low] = ln2(true);
+  llvm::Value* r = fma(n, number(x, -low / 2), fma(n, number(x, -high / 2), x));
+  llvm::Value* half = number(x, 0.5);
   llvm::Value *more = b_.CreateFAdd(half_scale, half), *less = b_.CreateFSub(half_scale, half);
   llvm::Value* square = b_.CreateFMul(r, r);
-  llvm::Value* p = wide
-                       ? polynomial(square, {0.33333333333333204, -0.02222222222161132, 0.0021164020227641476,
-                                             -0.00021163394458609494, 2.1187208647775986e-05})
-                       : polynomial(square, {0.33333250880241394, -0.02213379368185997});
+  llvm::Value* p = polynomial(square, {0.33333333333333204, -0.02222222222161132, 0.0021164020227641476,
+                                       -0.00021163394458609494, 2.1187208647775986e-05});
   llvm::Value* numerator = fma(square, p, b_.CreateFSub(number(x, 1), r));
-  return b_.CreateFDiv(numerator, fma(b_.CreateFMul(square, more), p, fma(less, r, more)));
-}
-
-llvm::Value* VectorMath::with_sign_of(llvm::Value* x, llvm::Value* positive) {
-  llvm::Value* sign = b_.CreateAnd(b_.CreateBitCast(x, integer_type(x)), integer(x, sign_bit(x)));
-  return b_.CreateBitCast(b_.CreateOr(b_.CreateBitCast(positive, integer_type(x)), sign), x->getType());
+  llvm::Value* denominator = fma(b_.CreateFMul(square, more), p, fma(less, r, more));
+  return b_.CreateFSub(number(x, 1), b_.CreateFDiv(numerator, denominator));
 }
 
 llvm::Value* VectorMath::sigmoid(llvm::Value* x) {

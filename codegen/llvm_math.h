@@ -1,8 +1,5 @@
-// Elementary functions as LLVM instructions, on scalars and vectors of f32 and f64: no call, no table, no
-// branch.
+// Elementary functions as LLVM instructions, on scalars and vectors of f32 and f64: no call, no branch.
 #pragma once
-
-#include <limits>
 
 #include "codegen/llvm_values.h"
 
@@ -47,17 +44,14 @@ class VectorMath {
   Parts ln2(bool wide) const;
   /// e^r - 1 for |r| <= ln 2 / 2, with `linear` for r, the first term.
   llvm::Value* expm1_core(llvm::Value* r, llvm::Value* linear);
-  /// (1 - |tanh x|) with the sign of x, for |x| = size from 0.7 to where tanh x rounds to 1.
-  llvm::Value* one_less_tanh(llvm::Value* x, llvm::Value* size);
-  /// Whether low <= size <= high, of positive numbers; not so of NaN.
-  llvm::Value* between(llvm::Value* size, double low, double high);
-  llvm::Value* with_sign_of(llvm::Value* x, llvm::Value* positive);
+  llvm::Value* tanh32(llvm::Value* x);
+  llvm::Value* tanh64(llvm::Value* x);
+  /// For f64 x from 0.7 to where it rounds to 1.
+  llvm::Value* tanh_of_large(llvm::Value* x);
   /// 2^n of integers n in the range of normal exponents.
   llvm::Value* power_of_two(llvm::Value* n);
   /// Sum of c[i] * x^i, in Estrin's scheme: the depth is the logarithm of the degree.
   llvm::Value* polynomial(llvm::Value* x, std::initializer_list<double> c);
-  /// The same in the fewest operations, each of which waits for the one before.
-  llvm::Value* horner(llvm::Value* x, std::initializer_list<double> c);
   llvm::Value* cos64(llvm::Value* x);
   struct Split {
     llvm::Value* exponent;  // an integer e
@@ -69,9 +63,6 @@ class VectorMath {
   llvm::Value* log64(llvm::Value* x);
 
   double magic_number(llvm::Value* x) const { return is_double(x) ? 6755399441055744.0 : 12582912.0; }
-  int64_t sign_bit(llvm::Value* x) const {
-    return is_double(x) ? std::numeric_limits<int64_t>::min() : std::numeric_limits<int32_t>::min();
-  }
   bool is_double(llvm::Value* x) const { return x->getType()->getScalarType()->isDoubleTy(); }
   llvm::Value* number(llvm::Value* like, double v) const { return llvm::ConstantFP::get(like->getType(), v); }
   llvm::Value* integer(llvm::Value* like, int64_t v) const {

@@ -50,6 +50,7 @@ void describe(Target& target, const llvm::TargetMachine& machine) {
     target.vector_bytes = avx512 ? 64 : has("+avx") ? 32 : 16;
     target.vector_registers = avx512 ? 32 : 16;
     target.fma = has("+fma");
+    target.lookup_lanes = avx512 ? 16 : has("+avx2") ? 8 : 0;
   } else if (triple.isAArch64()) {
     target.vector_registers = 32;
     target.fma = true;

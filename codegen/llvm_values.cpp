@@ -23,6 +23,11 @@ unsigned count_arguments(const LoopProgram& program) { return program.threads > 
 
 }  // namespace
 
+unsigned lanes_of(llvm::Value* v) {
+  auto* vector = llvm::dyn_cast<llvm::FixedVectorType>(v->getType());
+  return vector ? vector->getNumElements() : 1;
+}
+
 FunctionBuilder::FunctionBuilder(llvm::Module& module, const LoopProgram& program_in, const Target& target_in,
                                  const std::string& name, const std::vector<LoopId>& loops,
                                  const std::vector<llvm::Type*>& more)

@@ -22,6 +22,9 @@ class KeptValues;
 /// The function f(args, dims, scratch, loop variables..., more...) under construction; of a program for
 /// several threads, f(args, dims, scratch, member, loop variables..., more...). What depends on the dims
 /// alone is computed once, in its entry block.
+/// Of a vector of fixed length; 1 of a scalar.
+unsigned lanes_of(llvm::Value*);
+
 class FunctionBuilder {
  public:
   /// `more`: the types of further parameters.
