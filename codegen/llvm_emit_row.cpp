@@ -16,6 +16,11 @@ namespace {
 /// Fused multiply-adds that stand one after the other before a loop over the terms comes around again: enough
 /// that its branch costs nothing, and few enough for the caches of instructions.
 constexpr int64_t kUnrolled = 32;
+/// The same where matrices come from the second cache or further: each end of a loop holds up what is loaded
+/// ahead.
+constexpr int64_t kStreamed = 128;
+/// The fewest terms of a sum that waits for its operands rather than for its own steps.
+constexpr int64_t kManyTerms = 32;
 
 class RowEmitter {
  public:
@@ -130,7 +135,7 @@ class RowEmitter {
     }
     const auto vectors = std::max<int64_t>(1, scope.lanes / native_);
     const int64_t gates = static_cast<int64_t>(g.accs.size()), chains = s_.chains(g);
-    const int64_t most = kUnrolled / (vectors * gates * count);
+    const int64_t most = (in_order(group) ? kStreamed : kUnrolled) / (vectors * gates * count);
     // Twice around at least: LLVM would move terms of straight code apart, gate by gate.
     const int64_t step = chains * std::clamp<int64_t>(most, 1, std::max<int64_t>(1, extent / chains / 2));
     const int64_t whole = extent / step * step;
@@ -141,10 +146,12 @@ class RowEmitter {
           auto add_terms = [&](llvm::Value* k, int64_t terms, Values now) {
             Term term{group, at, f_.add(f_.mul(number, f_.i64(extent)), k), 0};
             if (!single) term.at.push_back(k);
+            LeftRun run;
             for (; term.more < terms; ++term.more) {
               const int64_t chain = term.more % chains - first;
               if (chain < 0 || chain >= count) continue;
-              add_term(term, scope, std::span(now).subspan(chain * gates, gates));
+              llvm::Value* x = left(term, terms, scope, run);
+              add_term(term, x, scope, std::span(now).subspan(chain * gates, gates));
             }
             return now;
           };
@@ -164,12 +171,52 @@ class RowEmitter {
     int64_t more;
   };
 
-  void add_term(const Term& term, const Scope& scope, std::span<llvm::Value*> sums) {
-    const GemmGroup& g = s_.groups[term.group];
-    const Scope point{term.at, -1, 1, nullptr};
-    llvm::Value* x =
-        f_.splat(operand(term, g.accs[0], *gemm_operands(s_.kernel, g.accs[0]).left, point), scope.lanes);
-    for (size_t i = 0; i < sums.size(); ++i) sums[i] = f_.fma(x, right(term, i, scope), sums[i]);
+  /// `left`: the left operand, in all lanes.
+  void add_term(const Term& term, llvm::Value* left, const Scope& scope, std::span<llvm::Value*> sums) {
+    for (size_t i = 0; i < sums.size(); ++i) sums[i] = f_.fma(left, right(term, i, scope), sums[i]);
+  }
+
+  /// Left operands that were loaded at once, over and over in a vector.
+  struct LeftRun {
+    int64_t first = -1;  // the term of the first one
+    llvm::Value* vector = nullptr;
+  };
+
+  /// The left operand of a term in all lanes; `run` holds those of the terms beside it, if they were loaded.
+  llvm::Value* left(const Term& term, int64_t terms, const Scope& scope, LeftRun& run) {
+    const uint32_t acc = s_.groups[term.group].accs[0];
+    const Access& access = *gemm_operands(s_.kernel, acc).left;
+    const int64_t place = term.more % left_run(), first = term.more - place;
+    if (!loads_runs(access, term, scope) || first + left_run() > terms)
+      return f_.splat(operand(term, acc, access, {term.at, -1, 1, nullptr}), scope.lanes);
+    const auto lanes = static_cast<int>(native_), length = static_cast<int>(left_run());
+    std::vector<int> picks(native_);
+    if (run.first != first) {
+      Term begin = term;
+      begin.more = first;
+      const int steps = static_cast<int>(term.at.size()) - 1;
+      llvm::Value* few =
+          operand(begin, acc, access, {term.at, steps, static_cast<unsigned>(length), nullptr});
+      for (int l = 0; l < lanes; ++l) picks[l] = l % length;
+      // Frozen: LLVM would see through both steps, and load each element by itself.
+      run = {first, f_.b.CreateFreeze(f_.b.CreateShuffleVector(few, picks))};
+    }
+    picks.resize(scope.lanes);
+    for (int l = 0; l < static_cast<int>(scope.lanes); ++l)
+      picks[l] = l % lanes / length * length + static_cast<int>(place);
+    return f_.b.CreateShuffleVector(run.vector, picks);
+  }
+
+  /// Left operands that are loaded at once: a broadcast of so many bytes takes no more than a load.
+  int64_t left_run() const { return 16 / static_cast<int64_t>(size_of(s_.dtype())); }
+
+  /// Whether it pays to load left operands in runs. Each multiply-add loads a vector of its own, and of 64
+  /// bytes no core loads more in a cycle than it multiplies: where these come from the first cache, each load
+  /// less is time.
+  bool loads_runs(const Access& left, const Term& term, const Scope& scope) const {
+    return f_.target.vector_bytes == 64 && scope.lanes % native_ == 0 && is_near_row(s_.kernel) &&
+           terms(s_.groups[term.group]) >= kManyTerms && left.row == kNone &&
+           stride_of(left, term.at.size() - 1) == Poly(1);
   }
 
   llvm::Value* operand(const Term& term, uint32_t acc, const Access& access, const Scope& where) {
@@ -191,9 +238,19 @@ class RowEmitter {
     llvm::Value* block =
         f_.element(s_.element, f_.base(s_.kernel.schedule.packed[term.group]), f_.mul(run, f_.i64(gates)));
     const int64_t inside = (term.more * gates + static_cast<int64_t>(i)) * s_.cut.width;
-    return f_.b.CreateAlignedLoad(f_.type(s_.dtype(), scope.lanes),
-                                  f_.element(s_.element, block, f_.i64(inside)), s_.align);
+    // Vector by vector where the order counts: LLVM would take the parts of a longer load in any.
+    const unsigned lanes = in_order(term.group) ? std::min(scope.lanes, native_) : scope.lanes;
+    Values parts;
+    for (unsigned first = 0; first < scope.lanes; first += lanes) {
+      parts.push_back(f_.b.CreateAlignedLoad(
+          f_.type(s_.dtype(), lanes), f_.element(s_.element, block, f_.i64(inside + first)), s_.align));
+      if (in_order(term.group)) f_.keep_order();
+    }
+    return f_.concat(parts);
   }
+
+  /// Whether operands are loaded in the order in which they stand in memory: prefetchers follow that.
+  bool in_order(uint32_t group) const { return has_packed(group) && f_.target.vector_bytes == 64; }
 
   FunctionBuilder& f_;
   GemmShape s_;

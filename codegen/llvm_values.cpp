@@ -1,5 +1,6 @@
 #include "codegen/llvm_values.h"
 
+#include <llvm/Analysis/VectorUtils.h>
 #include <llvm/IR/InlineAsm.h>
 #include <llvm/IR/Intrinsics.h>
 
@@ -218,6 +219,10 @@ llvm::Value* FunctionBuilder::part(llvm::Value* v, unsigned first, unsigned lane
   std::vector<int> picks(lanes);
   for (unsigned l = 0; l < lanes; ++l) picks[l] = static_cast<int>(first + l);
   return b.CreateShuffleVector(v, picks);
+}
+
+llvm::Value* FunctionBuilder::concat(const Values& parts) {
+  return parts.size() == 1 ? parts[0] : llvm::concatenateVectors(b, parts);
 }
 
 llvm::Value* FunctionBuilder::lanes_below(llvm::Value* first, llvm::Value* end, unsigned lanes) {

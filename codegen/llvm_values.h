@@ -85,6 +85,8 @@ class FunctionBuilder {
   llvm::Value* splat(llvm::Value*, unsigned lanes);
   /// Some lanes of a vector; one is a scalar.
   llvm::Value* part(llvm::Value*, unsigned first, unsigned lanes);
+  /// Vectors of as many lanes each, one after the other.
+  llvm::Value* concat(const Values&);
   /// <lanes x i1>: whether lane l of a vector that starts at `first` is below `end`.
   llvm::Value* lanes_below(llvm::Value* first, llvm::Value* end, unsigned lanes);
   llvm::Value* element(llvm::Type* type, llvm::Value* base, llvm::Value* index) {
@@ -105,6 +107,10 @@ class FunctionBuilder {
   /// One element or a vector of them; under a mask, where there is one.
   llvm::Value* load(llvm::Type*, llvm::Value* at, llvm::Align, llvm::Value* mask);
   void store(llvm::Value*, llvm::Value* at, llvm::Align, llvm::Value* mask);
+  /// LLVM moves no load or store from one side to the other.
+  void keep_order() {
+    b.CreateFence(llvm::AtomicOrdering::SequentiallyConsistent, llvm::SyncScope::SingleThread);
+  }
   /// Asks for the cache lines of `count` elements from one on, to read or to write them. They need not exist.
   void prefetch(const ir::Access&, DType, const Values& variables, llvm::Value* count, bool write = false);
   /// a * b + c: fused where the target can; elsewhere a library call would be the only way to.

@@ -154,6 +154,8 @@ TEST(Gemm, OneRow) {
   for (int64_t n : {4, 6, 8, 20, 32, 45, 64})
     for (int64_t k : {1, 2, 7, 64}) expect_product({1, n, k, 4, 2});
   expect_product({1, 96, 24, 3});
+  expect_product({1, 48, 34, 4});
+  expect_product({1, 24, 35, 2, 2, false, false, DType::f64});
   expect_product({1, 45, 30, 1, 1, true, true});
   expect_product({1, 24, 13, 4, 1, false, false, DType::f64});
 }

@@ -80,6 +80,12 @@ TEST(Registers, HoldTheSumsOfATile) {
 #endif
 }
 
+/// The offset in an address of the form offset(base, index).
+long offset_of(const std::string& line) {
+  const size_t offset = line.substr(0, line.find('(')).find_last_of("\t ") + 1;
+  return std::strtol(line.c_str() + offset, nullptr, 10);
+}
+
 /// Addresses of vectors of 64 bytes have one byte for what is within 8 KB, else four.
 TEST(Registers, HoldWhatSlotsStartAt) {
 #if defined(__x86_64__)
@@ -90,9 +96,44 @@ TEST(Registers, HoldWhatSlotsStartAt) {
   for (const Lines& body : loops)
     for (const std::string& line : body) {
       if (!has(line, "(") || !has(line, "%zmm")) continue;
-      const size_t offset = line.substr(0, line.find('(')).find_last_of("\t ") + 1;
-      EXPECT_LT(std::abs(std::strtol(line.c_str() + offset, nullptr, 10)), 8192) << line;
+      EXPECT_LT(std::abs(offset_of(line)), 8192) << line;
     }
+#else
+  GTEST_SKIP() << "assembly of x86-64";
+#endif
+}
+
+/// Prefetchers follow loads that ascend. One row reads matrices that are packed for it as they stand there.
+TEST(Rows, ReadMatricesInOrder) {
+#if defined(__x86_64__)
+  for (const char* cell : {"lstm", "layer-norm-lstm"}) {
+    const std::vector<Lines> loops = tiles(
+        {.cell = cell, .mode = bench::Mode::infer, .hidden = 64, .batch = 1, .steps = 50}, "x86-64-v4", 64);
+    EXPECT_FALSE(loops.empty());
+    for (const Lines& body : loops) {
+      long last = -1;
+      for (const std::string& line : body) {
+        if (!has(line, "vfmadd") || !has(line, "(")) continue;
+        EXPECT_GT(offset_of(line), last) << cell << line;
+        last = offset_of(line);
+      }
+      EXPECT_GT(last, 0);
+    }
+  }
+#else
+  GTEST_SKIP() << "assembly of x86-64";
+#endif
+}
+
+/// Where multiply-adds read the first cache as fast as they can, no element of the row takes a load of its
+/// own.
+TEST(Rows, LoadElementsInRuns) {
+#if defined(__x86_64__)
+  const std::vector<Lines> loops =
+      tiles({.cell = "mingru", .mode = bench::Mode::stream, .hidden = 64, .batch = 1}, "x86-64-v4", 32);
+  EXPECT_FALSE(loops.empty());
+  for (const Lines& body : loops)
+    for (const std::string& line : body) EXPECT_FALSE(has(line, "vbroadcastss") && has(line, "(")) << line;
 #else
   GTEST_SKIP() << "assembly of x86-64";
 #endif
