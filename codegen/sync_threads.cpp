@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <map>
 #include <optional>
+#include <utility>
+#include <vector>
 
 #include "codegen/fuse_rows.h"
 #include "codegen/split_kernels.h"
@@ -24,6 +26,16 @@ struct Touch {
     Split split;
   };
   std::optional<Rows> rows;
+  /// The loops around it, each with the elements from what one of its steps reaches to what the next one
+  /// does; 0: steps may reach the same.
+  std::vector<std::pair<LoopId, Poly>> steps = {};
+  LoopId earlier = kNone;  // the loop of which it was touched in an earlier step
+
+  Poly step_of(LoopId loop) const {
+    for (const auto& [id, step] : steps)
+      if (id == loop) return step;
+    return {};
+  }
 };
 
 /// By memory: a slot of the arena, or an argument.
@@ -63,10 +75,20 @@ class Synchronizer {
       // A second walk sees what a step leaves to the next one. What stands before the loop may be pending
       // after it, if there are no steps.
       const Touches before = pending_;
+      loops_.push_back(s.loop->id);
       walk(s.loop->body);
+      become_earlier(s.loop->id);
       walk(s.loop->body);
+      loops_.pop_back();
       pending_.insert(before.begin(), before.end());
     }
+  }
+
+  /// What is pending from a step of the loop, once the next one starts.
+  void become_earlier(LoopId loop) {
+    for (auto& [memory, touch] : pending_)
+      if (std::ranges::any_of(touch.steps, [&](const auto& step) { return step.first == loop; }))
+        touch.earlier = loop;
   }
 
   bool meet(const Touches& before, const Touches& now) const {
@@ -76,9 +98,14 @@ class Synchronizer {
     });
   }
 
-  /// Whether one thread may reach with one what another reaches with the other, and one of them writes.
+  /// Whether one thread may reach with one what another reaches with the other, later, and one of them
+  /// writes.
   bool meet(const Touch& a, const Touch& b) const {
     if ((!a.write && !b.write) || (a.alone && b.alone)) return false;
+    if (a.buffer == b.buffer && a.earlier != kNone) {
+      const Poly step = a.step_of(a.earlier);
+      if (!step.is_zero() && step == b.step_of(a.earlier)) return false;
+    }
     const Buffer &from = program_.buffers[a.buffer], &to = program_.buffers[b.buffer];
     if (a.buffer == b.buffer && !from.own.is_zero()) return false;
     if (!a.rows || !b.rows || size_of(from.dtype) != size_of(to.dtype)) return true;
@@ -144,7 +171,17 @@ class Synchronizer {
     const bool steady = split.dim != kNone && (split.in_turn || extents[split.dim] == k.dims[split.dim]);
     if (steady && tells(access, split.dim, extents, trips_))
       t.rows = {stride_of(access, split.dim), extents[split.dim], split};
+    for (LoopId loop : loops_) t.steps.emplace_back(loop, step_of(access, loop, extents));
     return t;
+  }
+
+  /// Elements from what a step of the loop reaches to what the next one does, if they are apart.
+  Poly step_of(Access access, LoopId loop, std::vector<Poly> extents) const {
+    const Poly step = stride_of_loop(access, loop);
+    std::erase_if(access.outer, [&](const auto& outer) { return outer.first == loop; });
+    access.strides.insert(access.strides.begin(), step);
+    extents.insert(extents.begin(), trips_.at(loop));
+    return !step.is_zero() && tells(access, 0, extents, trips_) ? step : Poly();
   }
 
   void insert(Touches& found, Touch t) const {
@@ -165,6 +202,7 @@ class Synchronizer {
   std::vector<uint32_t> homes_;  // the argument whose memory an argument has
   Trips trips_;
   Touches pending_;
+  std::vector<LoopId> loops_;  // around the statement in hand
 };
 
 }  // namespace

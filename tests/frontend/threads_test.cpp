@@ -172,6 +172,13 @@ TEST(Threads, WaitOnceAStepWhereAllNeedTheWholeState) {
   EXPECT_EQ(waits_in_loops(loops.stmts), 1) << to_string(loops);
 }
 
+TEST(Threads, WaitOnceAStepOfTheGradientToo) {
+  const CellModel<Lstm> lstm(f32, 3, [](Model& m) { return Lstm(m, "cell", kIn, 64); });
+  const ir::LoopProgram loops = Compiled(training(lstm), {{"B", 1}}).loops(2);
+  EXPECT_EQ(waits_in_loops(loops.stmts), 2) << to_string(loops);  // in a loop forward, and one back
+  expect_same_bits(training(lstm), {{"T", 3}, {"B", 1}}, {{"B", 1}});
+}
+
 TEST(Threads, WaitOnceAStepWhereFewRowsReadManyWeights) {
   const CellModel<Lstm> lstm(f32, 3, [](Model& m) { return Lstm(m, "cell", kIn, 256); });
   const Function run = run_function(lstm, {f32, {kIn}});
