@@ -1,6 +1,7 @@
 #include "codegen/llvm_lookup.h"
 
 #include <llvm/IR/Constants.h>
+#include <llvm/IR/IntrinsicsAArch64.h>
 #include <llvm/IR/IntrinsicsX86.h>
 
 #include <numeric>
@@ -25,21 +26,49 @@ llvm::Value* resized(llvm::IRBuilder<>& b, llvm::Value* v, unsigned lanes) {
   return b.CreateShuffleVector(v, mask);
 }
 
-/// Where a register holds more lanes than there are rows, they are there again: of an index, which may have
-/// bits above those that count, an instruction takes as many as name a lane.
+llvm::Constant* constant(FunctionBuilder& f, llvm::ArrayRef<float> numbers) {
+  return llvm::ConstantDataVector::get(f.b.getContext(), numbers);
+}
+
+/// x86: lanes of a register. Where it holds more of them than there are rows, these are there again: of an
+/// index, which may have bits above those that count, the instruction takes as many as name a lane.
+llvm::Value* permute_lanes(FunctionBuilder& f, const TableColumn& column, llvm::Value* index) {
+  const unsigned lanes = lanes_of(index);
+  std::vector<float> numbers;
+  while (numbers.size() < lanes) numbers.insert(numbers.end(), column.begin(), column.end());
+  return f.b.CreateIntrinsic(
+      lanes == 16 ? llvm::Intrinsic::x86_avx512_permvar_sf_512 : llvm::Intrinsic::x86_avx2_permps, {},
+      {constant(f, numbers), index});
+}
+
+/// AArch64: bytes of two registers, by indices of bytes.
+llvm::Value* permute_bytes(FunctionBuilder& f, const TableColumn& column, llvm::Value* bytes) {
+  const llvm::ArrayRef numbers(column.data(), kTableRows);
+  llvm::Value* low = f.b.CreateBitCast(constant(f, numbers.take_front(4)), bytes->getType());
+  llvm::Value* high = f.b.CreateBitCast(constant(f, numbers.drop_front(4)), bytes->getType());
+  llvm::Value* found =
+      f.b.CreateIntrinsic(llvm::Intrinsic::aarch64_neon_tbl2, {bytes->getType()}, {low, high, bytes});
+  return f.b.CreateBitCast(found, llvm::FixedVectorType::get(f.b.getFloatTy(), 4));
+}
+
+/// The places of the four bytes of each lane's f32.
+llvm::Value* bytes_of(FunctionBuilder& f, llvm::Value* index) {
+  auto number = [&](uint64_t v) { return llvm::ConstantInt::get(index->getType(), v); };
+  llvm::Value* row = f.b.CreateAnd(index, number(kTableRows - 1));
+  return f.b.CreateBitCast(f.b.CreateAdd(f.b.CreateMul(row, number(0x04040404)), number(0x03020100)),
+                           llvm::FixedVectorType::get(f.b.getInt8Ty(), 16));
+}
+
 Values from_registers(FunctionBuilder& f, std::span<const TableColumn> columns, llvm::Value* index) {
   const unsigned wanted = lanes_of(index), lanes = static_cast<unsigned>(f.target.lookup_lanes);
-  RONDO_CHECK(wanted <= lanes && lanes % kTableRows == 0, "a vector that is no part of a register");
+  RONDO_CHECK(wanted <= lanes, "a vector wider than a register");
   index = resized(f.b, index, lanes);
-  const llvm::Intrinsic::ID permute =
-      lanes == 16 ? llvm::Intrinsic::x86_avx512_permvar_sf_512 : llvm::Intrinsic::x86_avx2_permps;
+  const bool bytes = lanes < kTableRows;
+  if (bytes) index = bytes_of(f, index);
   Values found;
-  for (const TableColumn& column : columns) {
-    std::vector<float> numbers;
-    while (numbers.size() < lanes) numbers.insert(numbers.end(), column.begin(), column.end());
-    llvm::Constant* table = llvm::ConstantDataVector::get(f.b.getContext(), numbers);
-    found.push_back(resized(f.b, f.b.CreateIntrinsic(permute, {}, {table, index}), wanted));
-  }
+  for (const TableColumn& column : columns)
+    found.push_back(
+        resized(f.b, bytes ? permute_bytes(f, column, index) : permute_lanes(f, column, index), wanted));
   return found;
 }
 

@@ -54,6 +54,7 @@ void describe(Target& target, const llvm::TargetMachine& machine) {
   } else if (triple.isAArch64()) {
     target.vector_registers = 32;
     target.fma = true;
+    target.lookup_lanes = 4;
   } else if (triple.isARM() || triple.isThumb()) {
     target.vector_registers = has("+neon") ? 16 : 8;
     target.fma = has("+vfp4d16sp");

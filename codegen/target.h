@@ -13,7 +13,7 @@ struct Target {
   int vector_bytes = 16;  // widest vector that is worth using
   int vector_registers = 16;
   bool fma = false;
-  int lookup_lanes = 0;  // f32 that one instruction looks up in a table of as many; 0: there is none
+  int lookup_lanes = 0;  // f32 that one instruction looks up in a table of eight in registers; 0: none does
   bool flushes_denormals = false;  // compiled code counts them as zero
 };
 
