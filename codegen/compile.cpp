@@ -73,6 +73,7 @@ class Compiled : public Executable {
         thread_slots_(std::move(code.thread_slots)),
         threads_(code.threads),
         time_saved_(std::move(code.time_saved)),
+        waits_(std::move(code.waits)),
         code_(load_object(code.object)) {
     if (threads_ > 1) reserve_threads(threads_);
   }
@@ -93,7 +94,7 @@ class Compiled : public Executable {
   }
 
   void call(void* const* args, const int64_t* dims, void* scratch) const override {
-    if (threads_ > 1 && time_saved_(dims) > 0 && !threads_are_crowded()) {
+    if (threads_ > 1 && threads_gain(dims) && !threads_are_crowded()) {
       auto run = [&](Member* member) { code_->member_entry()(args, dims, scratch, member); };
       if (run_on_threads(threads_, run)) return;
     }
@@ -101,6 +102,11 @@ class Compiled : public Executable {
   }
 
  private:
+  bool threads_gain(const int64_t* dims) const {
+    const int64_t saved = time_saved_(dims), waits = saved > 0 ? waits_(dims) : 0;
+    return saved > 0 && (waits == 0 || saved > waits * kTimesOfWait * 1000 * wait_nanoseconds());
+  }
+
   static size_t arena_bytes(const std::vector<Size>& slots, const int64_t* dims) {
     int64_t sum = 0;
     for (const Size& bytes : slots) sum += (bytes(dims) + 63) / 64 * 64;
@@ -112,7 +118,7 @@ class Compiled : public Executable {
   std::vector<size_t> copies_;
   std::vector<Size> thread_slots_;
   int64_t threads_;
-  Size time_saved_;
+  Size time_saved_, waits_;
   std::unique_ptr<NativeCode> code_;
 };
 
@@ -139,7 +145,7 @@ std::string key_of(const Func& func, const CompileOptions& options, const Target
 std::optional<LoopProgram> lower_together(const Func& func, const CompileOptions& options) {
   if (options.threads == 1) return std::nullopt;
   LoopProgram program = lower(func, options);
-  const Poly saved = time_saved(program);
+  const Poly saved = thread_gain(program).saved;
   if (saved.is_constant() && saved.constant() <= 0) return std::nullopt;
   return program;
 }
@@ -172,7 +178,9 @@ CompiledCode compile_now(const Func& func, const CompileOptions& options, const 
   add_copies(*together, code.copies);
   code.threads = together->threads;
   for (const Poly& bytes : together->slots) code.thread_slots.emplace_back(bytes, program.dims);
-  code.time_saved = Size(time_saved(*together), program.dims);
+  const ThreadGain gain = thread_gain(*together);
+  code.time_saved = Size(gain.saved, program.dims);
+  code.waits = Size(gain.waits, program.dims);
   return code;
 }
 

@@ -47,7 +47,7 @@ void transfer(auto& io, Size::Factor& f) { io(f.steps, f.longest); }
 void transfer(auto& io, Size::Term& t) { io(t.coefficient, t.factors); }
 void transfer(auto& io, Size& s) { io(s.terms); }
 void transfer(auto& io, CompiledCode& c) {
-  io(c.signature, c.slots, c.copies, c.object, c.threads, c.thread_slots, c.time_saved);
+  io(c.signature, c.slots, c.copies, c.object, c.threads, c.thread_slots, c.time_saved, c.waits);
 }
 
 template <class T>

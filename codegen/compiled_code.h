@@ -36,7 +36,7 @@ struct CompiledCode {
   std::string object;   // an object file of the target
   int64_t threads = 1;  // more: the object has code for so many, too
   std::vector<Size> thread_slots;
-  Size time_saved;  // by the threads; calls for which it is not positive run on one
+  Size time_saved, waits;  // of the threads (ThreadGain)
 };
 
 std::string to_bytes(const CompiledCode&);

@@ -10,8 +10,8 @@ namespace {
 
 // Picoseconds on a machine of today: of one term of a matrix product, of other things for each element.
 constexpr int64_t kProduct = 10, kTerm = 50, kMove = 50, kArithmetic = 10, kFunction = 300;
-// To wake threads that sleep; for all to wait for each other.
-constexpr int64_t kStart = 10'000'000, kSync = 300'000;
+// To wake threads that sleep.
+constexpr int64_t kStart = 10'000'000;
 
 int64_t cost(ScalarOp op) {
   switch (op) {
@@ -67,14 +67,14 @@ class Estimate {
 
 }  // namespace
 
-Poly time_saved(const LoopProgram& program) {
+ThreadGain thread_gain(const LoopProgram& program) {
   Estimate estimate(program);
   estimate.visit(program.stmts, 1);
   Poly saved;
   // Rounding of the coefficients does not matter.
   for (const auto& [names, picoseconds] : estimate.shared.terms())
     saved += product(names, picoseconds * (program.threads - 1) / program.threads);
-  return saved - estimate.syncs * Poly(kSync) - Poly(kStart);
+  return {saved - Poly(kStart), estimate.syncs};
 }
 
 }  // namespace rondo::codegen

@@ -5,8 +5,14 @@
 
 namespace rondo::codegen {
 
-/// A rough time in picoseconds that the threads of a program save against one alone; negative where waiting
-/// costs more. A polynomial in the named dims.
-ir::Poly time_saved(const ir::LoopProgram&);
+/// Polynomials in the named dims.
+struct ThreadGain {
+  ir::Poly saved;  // a rough time in picoseconds that threads which need not wait save against one alone
+  ir::Poly waits;  // how often all wait for each other
+};
+ThreadGain thread_gain(const ir::LoopProgram&);
+
+/// What a wait takes, in the times of one on its own: it brings lines of memory from the other cores, too.
+inline constexpr int64_t kTimesOfWait = 3;
 
 }  // namespace rondo::codegen

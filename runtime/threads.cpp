@@ -21,6 +21,8 @@ namespace {
 /// wait that is none to speak of.
 constexpr int kLooks = 1000, kFirstLooks = 50;
 
+constexpr int64_t kSecond = 1'000'000'000;
+
 int64_t now() {
   return std::chrono::duration_cast<std::chrono::nanoseconds>(
              std::chrono::steady_clock::now().time_since_epoch())
@@ -106,22 +108,51 @@ class Pool {
   bool run(int64_t threads, void (*task)(void*, Member*), void* context) {
     const std::unique_lock lock(busy_, std::try_to_lock);
     if (!lock) return false;
-    task_ = task;
-    context_ = context;
-    barrier_.start(threads);
     const int64_t start = now();
-    waited_ = 0;
-    wake(threads);
-    run_as(0);
-    wait(0);
+    call(threads, task, context);
     const int64_t end = now();
     crowd_.note(end, end - start, waited_);
     return true;
   }
 
+  int64_t wait_time() {
+    const int64_t at = now();
+    if (at < measure_at_.load(std::memory_order_relaxed)) return wait_time_.load(std::memory_order_relaxed);
+    const std::unique_lock lock(busy_, std::try_to_lock);
+    if (lock && size_ > 1) measure_wait(at);
+    return wait_time_.load(std::memory_order_relaxed);
+  }
+
   bool is_crowded() const { return crowd_.was_there() && crowd_.is_there(now()); }
 
  private:
+  /// The least of several tries, as another program may interrupt.
+  void measure_wait(int64_t at) {
+    constexpr int kTries = 8, kWaits = 4;
+    int64_t least = kSecond;
+    auto tries = [&](Member* m) {
+      for (int i = 0; i < kTries; ++i) {
+        const int64_t start = now();
+        for (int k = 0; k < kWaits; ++k) m->sync(m);
+        if (m->thread == 0) least = std::min(least, (now() - start) / kWaits);
+      }
+    };
+    call(
+        2, [](void* run, Member* m) { (*static_cast<decltype(tries)*>(run))(m); }, &tries);
+    wait_time_.store(least, std::memory_order_relaxed);
+    measure_at_.store(at + kSecond, std::memory_order_relaxed);
+  }
+
+  void call(int64_t threads, void (*task)(void*, Member*), void* context) {
+    task_ = task;
+    context_ = context;
+    barrier_.start(threads);
+    waited_ = 0;
+    wake(threads);
+    run_as(0);
+    wait(0);
+  }
+
   struct alignas(64) Worker {
     std::atomic<uint32_t> calls = 0;
     std::atomic<int> core = -1;  // where it was last
@@ -174,6 +205,7 @@ class Pool {
   Barrier barrier_;
   int64_t waited_ = 0;  // nanoseconds, by the caller's thread in this call
   Crowd crowd_;
+  std::atomic<int64_t> wait_time_ = 0, measure_at_ = 0;
   int64_t size_ = 1;  // threads, the caller's included
   std::array<std::unique_ptr<Worker>, kMaxThreads> workers_;
   std::atomic<bool> stop_ = false;
@@ -186,6 +218,8 @@ void reserve_threads(int64_t threads) { Pool::shared().reserve(threads); }
 bool run_on_threads(int64_t threads, void (*task)(void*, Member*), void* context) {
   return Pool::shared().run(threads, task, context);
 }
+
+int64_t wait_nanoseconds() { return Pool::shared().wait_time(); }
 
 bool threads_are_crowded() { return Pool::shared().is_crowded(); }
 

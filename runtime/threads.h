@@ -25,6 +25,10 @@ bool run_on_threads(int64_t threads, Run& run) {
       threads, [](void* context, Member* member) { (*static_cast<Run*>(context))(member); }, &run);
 }
 
+/// What a wait of two threads for each other takes: some 100 where their cores share a cache, and three times
+/// as much where they do not. Measured each second in which somebody asks.
+int64_t wait_nanoseconds();
+
 /// Whether others have the cores: the threads of late calls waited for most of the time, and one thread
 /// alone is faster.
 bool threads_are_crowded();

@@ -91,6 +91,19 @@ TEST(Threads, HaveCoresOfTheirOwn) {
 }
 #endif
 
+TEST(Threads, WaitsAreMeasured) {
+  reserve_threads(2);
+  const int64_t wait = wait_nanoseconds();
+  EXPECT_GT(wait, 0);
+  std::atomic<int> runs = 0;
+  auto run = [&](Member* m) {
+    m->sync(m);
+    ++runs;
+  };
+  ASSERT_TRUE(run_on_threads(2, run));
+  EXPECT_EQ(runs, 2);
+}
+
 TEST(Threads, CallsAllocateNothing) {
   reserve_threads(4);
   auto run = [](Member* m) { m->sync(m); };
