@@ -199,7 +199,8 @@ class Interpreter {
   double accumulate(const Accumulator& acc, size_t rank) {
     std::vector<int64_t> extents = evaluate(acc.dims);
     variables_.resize(rank + extents.size());
-    double partial[16] = {}, best = -std::numeric_limits<double>::infinity(), best_index = 0;
+    double partial[partial_sums(SumOrder::lanes)] = {}, best = -std::numeric_limits<double>::infinity(),
+           best_index = 0;
     int64_t index = 0;
     for_each_point(extents, variables_, rank, [&] {
       double term = evaluate(acc.nodes, {})[acc.value];
@@ -213,8 +214,8 @@ class Interpreter {
       ++index;
     });
     variables_.resize(rank);
-    for (int width = 8; width > 0; width /= 2)
-      for (int l = 0; l < width; ++l) partial[l] += partial[l + width];
+    for (int64_t width = partial_sums(SumOrder::lanes) / 2; width > 0; width /= 2)
+      for (int64_t l = 0; l < width; ++l) partial[l] += partial[l + width];
     if (acc.kind == AccKind::sum) return partial[0];
     return acc.kind == AccKind::max ? best : best_index;
   }

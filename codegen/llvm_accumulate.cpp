@@ -1,6 +1,7 @@
 #include "codegen/llvm_accumulate.h"
 
 #include <algorithm>
+#include <bit>
 #include <iterator>
 #include <limits>
 
@@ -30,25 +31,22 @@ class Accumulation {
   }
 
   Values accumulate_lanes(Walk accs, const Scope& scope) {
-    const std::vector<Values> parts = parted(accs, walk_lanes(accs, {scope.variables}));
+    const std::vector<Values> parts = parted(accs, walk_lanes(accs, scope.variables));
     Values results;
     for (size_t a = 0; a < accs.size(); ++a) results.push_back(combine(accs[a], parts[a]));
     return results;
   }
 
   Values sum_rows(Walk accs, const Values& first) {
-    std::vector<Values> rows;
+    std::vector<Values> parts(accs.size());
     for (unsigned r = 0; r < kSumRows; ++r) {
-      rows.push_back(first);
-      rows.back().back() = f_.add(first.back(), f_.i64(r));
+      Values row = first;
+      row.back() = f_.add(first.back(), f_.i64(r));
+      const Values states = walk_lanes(accs, row);
+      for (size_t a = 0; a < accs.size(); ++a) parts[a].push_back(states[a]);
     }
-    const Values states = walk_lanes(accs, rows);
     Values results;
-    for (size_t a = 0; a < accs.size(); ++a) {
-      Values parts;
-      for (unsigned r = 0; r < kSumRows; ++r) parts.push_back(states[r * accs.size() + a]);
-      results.push_back(combine_rows(accs[a].dtype, parts));
-    }
+    for (size_t a = 0; a < accs.size(); ++a) results.push_back(combine_rows(accs[a].dtype, parts[a]));
     return results;
   }
 
@@ -152,43 +150,60 @@ class Accumulation {
     return f_.b.CreateShuffleVector(sums, std::vector<int>{0, 4, 8, 12});
   }
 
-  /// The states of the accumulators at each of the points, the last reduced dim in lanes; what is left of it,
-  /// with a mask.
-  Values walk_lanes(Walk accs, const std::vector<Values>& points) {
+  /// The states of the accumulators at a point, the last reduced dim in lanes: its vectors in two chains,
+  /// which are then one, and what is left of it with a mask.
+  Values walk_lanes(Walk accs, const Values& point) {
     const std::vector<Poly>& dims = accs[0].dims;
-    std::vector<Poly> outer(dims.begin(), dims.end() - 1);
+    const std::vector<Poly> outer(dims.begin(), dims.end() - 1);
+    const bool one = dims.back().is_constant() && dims.back().constant() <= kSumLanes;
+    const int64_t chains = one ? 1 : 2;  // the second would stay as it starts
     llvm::Value* extent = f_.poly(dims.back());
-    llvm::Value* whole = f_.b.CreateAnd(extent, f_.i64(-static_cast<int64_t>(kSumLanes)));
-    const int lane_variable = static_cast<int>(points[0].size() + outer.size());
+    llvm::Value* vectors = f_.b.CreateLShr(extent, f_.i64(std::countr_zero(kSumLanes)));
+    const int lane_variable = static_cast<int>(point.size() + outer.size());
     auto fold_last = [&](const Values& reduced, llvm::Value* number, const Values& carried) {
-      auto advance = [&](llvm::Value* i, llvm::Value* mask, const Values& before) {
+      auto add_vector = [&](llvm::Value* v, llvm::Value* mask, std::span<llvm::Value*> states) {
+        llvm::Value* i = f_.mul(v, f_.i64(kSumLanes));
         llvm::Value* index = numbered(f_.b.CreateTrunc(f_.add(f_.mul(number, extent), i), f_.b.getInt32Ty()));
-        Values next;
-        for (size_t p = 0; p < points.size(); ++p) {
-          Scope inner{points[p], lane_variable, kSumLanes, mask};
-          inner.variables.insert(inner.variables.end(), reduced.begin(), reduced.end());
-          inner.variables.push_back(i);
-          const auto own = before.begin() + static_cast<std::ptrdiff_t>(p * before.size() / points.size());
-          std::ranges::copy(
-              step(accs, inner, {own, own + static_cast<std::ptrdiff_t>(before.size() / points.size())},
-                   index),
-              std::back_inserter(next));
-        }
-        for (size_t v = 0; mask && v < next.size(); ++v)
-          next[v] = f_.b.CreateSelect(mask, next[v], before[v]);
-        return next;
+        Scope inner{point, lane_variable, kSumLanes, mask};
+        inner.variables.insert(inner.variables.end(), reduced.begin(), reduced.end());
+        inner.variables.push_back(i);
+        const Values next = step(accs, inner, {states.begin(), states.end()}, index);
+        for (size_t s = 0; s < states.size(); ++s)
+          states[s] = mask ? f_.b.CreateSelect(mask, next[s], states[s]) : next[s];
       };
-      Values sums = f_.fold(f_.i64(0), whole, kSumLanes, carried, [&](llvm::Value* i, const Values& before) {
-        return advance(i, nullptr, before);
-      });
-      return f_.fold(whole, extent, kSumLanes, sums, [&](llvm::Value* i, const Values& before) {
-        return advance(i, f_.lanes_below(i, extent, kSumLanes), before);
+      const Values whole = f_.fold_in_chains(
+          f_.i64(0), vectors, chains, true, carried,
+          [&](llvm::Value* v, std::span<llvm::Value*> states) { add_vector(v, nullptr, states); });
+      return f_.values_if(f_.b.CreateICmpSLT(f_.mul(vectors, f_.i64(kSumLanes)), extent), whole, [&] {
+        Values states = whole;
+        llvm::Value* mask = f_.lanes_below(f_.mul(vectors, f_.i64(kSumLanes)), extent, kSumLanes);
+        for (int64_t c = 0; c < chains; ++c) {
+          llvm::Value* turn =
+              chains == 1 ? f_.b.getTrue() : f_.b.CreateICmpEQ(f_.b.CreateAnd(vectors, f_.i64(1)), f_.i64(c));
+          if (turn == f_.b.getFalse()) continue;
+          llvm::Value* own = turn == f_.b.getTrue() ? mask : f_.b.CreateAnd(mask, f_.splat(turn, kSumLanes));
+          add_vector(vectors, own,
+                     std::span(states).subspan(c * states.size() / chains, states.size() / chains));
+        }
+        return states;
       });
     };
     Values start;
-    for (size_t p = 0; p < points.size(); ++p)
+    for (int64_t c = 0; c < chains; ++c)
       std::ranges::copy(initial(accs, kSumLanes), std::back_inserter(start));
-    return f_.fold_box(outer, {}, start, fold_last);
+    const Values states = f_.fold_box(outer, {}, start, fold_last);
+    return one ? states : merged(accs, states);
+  }
+
+  /// What two chains have accumulated.
+  Values merged(Walk accs, const Values& chains) {
+    const auto half = chains.begin() + static_cast<std::ptrdiff_t>(chains.size() / 2);
+    const std::vector<Values> first = parted(accs, {chains.begin(), half}),
+                              second = parted(accs, {half, chains.end()});
+    Values states;
+    for (size_t a = 0; a < accs.size(); ++a)
+      std::ranges::copy(merged(accs[a], first[a], second[a]), std::back_inserter(states));
+    return states;
   }
 
   llvm::Value* numbered(llvm::Value* first) {
@@ -198,8 +213,17 @@ class Accumulation {
                           llvm::ConstantDataVector::get(f_.b.getContext(), numbers));
   }
 
-  /// Adds lane l + width to lane l for width 8, 4, 2, 1; of maxima takes the greater, of equal ones that with
-  /// the lower index.
+  /// Of two states the sum; the greater maximum, of equal ones that with the lower index.
+  Values merged(const Accumulator& acc, const Values& x, const Values& y) {
+    if (acc.kind == AccKind::sum) return {plus(acc.dtype, x[0], y[0])};
+    llvm::Value* better = greater(acc.dtype, y[0], x[0]);
+    if (acc.kind == AccKind::max) return {f_.b.CreateSelect(better, y[0], x[0])};
+    llvm::Value* equal = f_.b.CreateNot(f_.b.CreateOr(better, greater(acc.dtype, x[0], y[0])));
+    better = f_.b.CreateOr(better, f_.b.CreateAnd(equal, f_.b.CreateICmpSLT(y[1], x[1])));
+    return {f_.b.CreateSelect(better, y[0], x[0]), f_.b.CreateSelect(better, y[1], x[1])};
+  }
+
+  /// Merges lane l + width into lane l for width 8, 4, 2, 1.
   llvm::Value* combine(const Accumulator& acc, Values state) {
     for (unsigned width = kSumLanes / 2; width > 0; width /= 2) {
       Values low, high;
@@ -207,18 +231,7 @@ class Accumulation {
         low.push_back(f_.part(v, 0, width));
         high.push_back(f_.part(v, width, width));
       }
-      if (acc.kind == AccKind::sum) {
-        state = {plus(acc.dtype, low[0], high[0])};
-        continue;
-      }
-      llvm::Value* better = greater(acc.dtype, high[0], low[0]);
-      if (acc.kind == AccKind::argmax) {
-        llvm::Value* equal = f_.b.CreateNot(f_.b.CreateOr(better, greater(acc.dtype, low[0], high[0])));
-        llvm::Value* first = f_.b.CreateICmpSLT(high[1], low[1]);
-        better = f_.b.CreateOr(better, f_.b.CreateAnd(equal, first));
-        state[1] = f_.b.CreateSelect(better, high[1], low[1]);
-      }
-      state[0] = f_.b.CreateSelect(better, high[0], low[0]);
+      state = merged(acc, low, high);
     }
     return state.back();
   }

@@ -13,8 +13,9 @@ Values accumulate(FunctionBuilder&, std::span<const ir::Accumulator>, const Scop
 /// The same at one point, with the last reduced dim in lanes.
 Values accumulate_lanes(FunctionBuilder&, std::span<const ir::Accumulator>, const Scope&);
 
-/// The order of a sum in lanes is defined with this many, whatever the target.
-inline constexpr auto kSumLanes = static_cast<unsigned>(ir::partial_sums(ir::SumOrder::lanes));
+/// Lanes of the vectors of a sum in lanes, whatever the target: half of its partial sums. Two vectors grow
+/// side by side.
+inline constexpr auto kSumLanes = static_cast<unsigned>(ir::partial_sums(ir::SumOrder::lanes) / 2);
 /// Points whose sums in lanes are computed at a time.
 inline constexpr unsigned kSumRows = 4;
 /// Sums in lanes at so many points, from one on, along the kernel's last dim: each a vector. They do not wait

@@ -19,8 +19,8 @@ void emit_gemm_kernel(FunctionBuilder&, const ir::Kernel&);
 void emit_row_kernel(FunctionBuilder&, const ir::Kernel&);
 void emit_pack(FunctionBuilder&, const ir::Pack&);
 
-/// The lanes in which a kernel runs over its last dim: as many as a sum has partial sums, fewer for doubles
-/// and for few columns.
+/// The lanes in which a kernel runs over its last dim: as many as a vector of a sum in lanes has, fewer for
+/// doubles and for few columns.
 unsigned full_lanes(const ir::Kernel&);
 /// Calls visit(first, lanes, mask) for runs of lanes that cover [0, extent), of the given widths, which fall:
 /// whole ones, then what is left with a mask.

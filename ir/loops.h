@@ -108,11 +108,11 @@ enum class SumOrder : uint8_t {
   chain,   // over the reduced dims in ascending row-major order
   halves,  // two partial sums of a single dim, of the terms of even and of odd number, each a chain; then
            // added
-  lanes,   // term i of the last reduced dim goes to partial sum i mod 16, outer reduced dims ascending; the
-           // partial sums are then added as a tree (l with l+8, l+4, l+2, l+1)
+  lanes,   // term i of the last reduced dim goes to partial sum i mod 32, outer reduced dims ascending; the
+           // partial sums are then added as a tree (l with l+16, l+8, l+4, l+2, l+1)
 };
 constexpr int64_t partial_sums(SumOrder order) {
-  return order == SumOrder::lanes ? 16 : order == SumOrder::halves ? 2 : 1;
+  return order == SumOrder::lanes ? 32 : order == SumOrder::halves ? 2 : 1;
 }
 
 /// A value per point of the kernel's dims, accumulated over further dims. argmax keeps the first of equal

@@ -206,17 +206,27 @@ TEST(Vector, ColumnSums) {
       }
 }
 
-/// The order of a sum in lanes, spelled out in f32.
+/// The order of a sum in lanes, spelled out in f32: of one row and of several at a time, whole vectors in
+/// both chains and what is left of them in either, of numbers that are known and that are named.
 TEST(Vector, LanesOfASum) {
-  int64_t n = 53;
-  LoopProgram p = reduction(AccKind::sum, DType::f32, true, false, 1, n);
-  std::vector<Array> inputs = random_inputs(p, {});
-  float partial[16] = {};
-  for (int64_t i = 0; i < n; ++i) partial[i % 16] += static_cast<float>(inputs[0].data[i]);
-  for (int width = 8; width > 0; width /= 2)
-    for (int i = 0; i < width; ++i) partial[i] += partial[i + width];
-  for (const codegen::Target& target : targets())
-    EXPECT_EQ(run_native(p, inputs, {}, target)[0].data[0], partial[0]);
+  for (const int64_t rows : {1, 6})
+    for (const int64_t n : {5, 16, 21, 32, 37, 53, 64, 80, 96, 257}) {
+      const LoopProgram p = reduction(AccKind::sum, DType::f32, true, false, rows, n);
+      const LoopProgram named = reduction(AccKind::sum, DType::f32, true, false, rows, Dim("N"), {"N"});
+      const std::vector<Array> inputs = random_inputs(p, {});
+      std::vector<double> sums;
+      for (int64_t r = 0; r < rows; ++r) {
+        float partial[32] = {};
+        for (int64_t i = 0; i < n; ++i) partial[i % 32] += static_cast<float>(inputs[0].data[r * n + i]);
+        for (int width = 16; width > 0; width /= 2)
+          for (int i = 0; i < width; ++i) partial[i] += partial[i + width];
+        sums.push_back(partial[0]);
+      }
+      for (const codegen::Target& target : targets()) {
+        EXPECT_EQ(run_native(p, inputs, {}, target)[0].data, sums) << rows << ' ' << n;
+        EXPECT_EQ(run_native(named, inputs, {{"N", n}}, target)[0].data, sums) << rows << ' ' << n;
+      }
+    }
 }
 
 TEST(Vector, FirstOfEqualMaxima) {
