@@ -3,6 +3,7 @@
 #include <llvm/Analysis/VectorUtils.h>
 #include <llvm/IR/Intrinsics.h>
 
+#include <bit>
 #include <cmath>
 #include <limits>
 #include <numbers>
@@ -75,7 +76,7 @@ llvm::Value* VectorMath::power_of_two(llvm::Value* n) {
   return b_.CreateBitCast(bits, v ? llvm::FixedVectorType::get(scalar, v->getNumElements()) : scalar);
 }
 
-llvm::Value* VectorMath::expm1_core(llvm::Value* r, llvm::Value* linear) {
+llvm::Value* VectorMath::expm1_core(llvm::Value* r) {
   llvm::Value* square = b_.CreateFMul(r, r);
   if (is_double(r))
     return fma(
@@ -83,12 +84,12 @@ llvm::Value* VectorMath::expm1_core(llvm::Value* r, llvm::Value* linear) {
         polynomial(r, {0.5000000000000012, 0.16666666666666385, 0.04166666666651916, 0.00833333333350766,
                        0.0013888888946919833, 0.0001984126948616445, 2.4801489352359715e-05,
                        2.755759718259311e-06, 2.7631687323769324e-07, 2.499899431907327e-08}),
-        linear);
+        r);
   // (r + c0 r^2 + c1 r^3) + r^4 (c2 + c3 r + c4 r^2): three steps deep.
   llvm::Value* low = fma(r, number(r, 0.16666515171527863), number(r, 0.4999999403953552));
   llvm::Value* high = fma(r, number(r, 0.008369418792426586), number(r, 0.04166845604777336));
   high = fma(square, number(r, 0.0013813143596053123), high);
-  return fma(b_.CreateFMul(square, square), high, fma(square, low, linear));
+  return fma(b_.CreateFMul(square, square), high, fma(square, low, r));
 }
 
 VectorMath::Parts VectorMath::ln2(bool wide) const {
@@ -103,7 +104,7 @@ llvm::Value* VectorMath::exp(llvm::Value* x) {
   x = wide ? clamp(x, -746, 710) : clamp(x, -104, 89);
   const auto [high, low] = ln2(wide);
   auto [n, r] = reduce(x, std::numbers::log2e, {high, low});
-  llvm::Value* p = b_.CreateFAdd(expm1_core(r, r), number(x, 1));
+  llvm::Value* p = b_.CreateFAdd(expm1_core(r), number(x, 1));
   // In two halves, as 2^n itself may be no normal number; only the last product rounds.
   llvm::Value* half = b_.CreateAShr(n, integer(x, 1));
   p = b_.CreateFMul(p, power_of_two(half));
@@ -134,15 +135,18 @@ constexpr TableColumn kTanh[] = {
 
 }  // namespace
 
-llvm::Value* VectorMath::tanh(llvm::Value* x) {
-  if (is_double(x)) return tanh64(x);
-  // A register after the other: all that a row holds for one fits where there are few.
+llvm::Value* VectorMath::by_registers(llvm::Value* x, const std::function<llvm::Value*(llvm::Value*)>& f) {
   const unsigned lanes = lanes_of(x), native = static_cast<unsigned>(f_.target.vector_bytes) / sizeof(float);
-  if (lanes <= native) return tanh32(x);
+  if (lanes <= native) return f(x);
   Values parts;
   for (unsigned first = 0; first < lanes; first += native)
-    parts.push_back(tanh32(f_.part(x, first, std::min(native, lanes - first))));
+    parts.push_back(f(f_.part(x, first, std::min(native, lanes - first))));
   return llvm::concatenateVectors(b_, parts);
+}
+
+llvm::Value* VectorMath::tanh(llvm::Value* x) {
+  if (is_double(x)) return tanh64(x);
+  return by_registers(x, [&](llvm::Value* part) { return tanh32(part); });
 }
 
 llvm::Value* VectorMath::tanh32(llvm::Value* x) {
@@ -195,31 +199,61 @@ llvm::Value* VectorMath::tanh_of_large(llvm::Value* x) {
 }
 
 llvm::Value* VectorMath::sigmoid(llvm::Value* x) {
+  if (is_double(x)) return sigmoid_of(x);
+  return by_registers(x, [&](llvm::Value* part) { return sigmoid_of(part); });
+}
+
+llvm::Value* VectorMath::sigmoid_of(llvm::Value* x) {
+  // With e^x = U / (1 + w), 1 / (1 + e^-x) = U / ((U + 1) + w). What is denormal is zero, or U is in units of
+  // 2^-shift, so that it is normal where the result is not.
   const bool wide = is_double(x);
-  // With n = round(x / ln 2) and m = n ln 2 - x, e^-x = 2^-n e^m, and so
-  //   1 / (1 + e^-x) = 2^n / ((2^n + 1) + (e^m - 1)).
-  // What is denormal is zero, or the numerator is in units of 2^-shift, so that it is normal where the result
-  // is not.
   const int shift = f_.target.flushes_denormals ? 0 : wide ? 64 : 32;
-  auto [n, numerator] = nearest_power(x, std::numbers::log2e, shift);
-  llvm::Value* unit = number(x, std::ldexp(1.0, -shift));
+  const auto [numerator, rest] = wide ? exp_quotient64(x, shift) : exp_quotient32(x, shift);
+  llvm::Value *one = number(x, 1), *unit = number(x, std::ldexp(1.0, -shift));
   llvm::Value* power = shift ? b_.CreateFMul(numerator, unit) : numerator;
-  const auto [high, low] = ln2(wide);
-  llvm::Value* one = number(x, 1);
-  llvm::Value* m = b_.CreateFAdd(fma(n, number(x, high), b_.CreateFNeg(x)), b_.CreateFMul(n, number(x, low)));
-  // What is lost where 2^n + 1 is rounded goes to the smaller term.
+  // What U + 1 loses where it is rounded goes to the smaller term.
   llvm::Value* sum = b_.CreateFAdd(power, one);
   llvm::Value* lost = b_.CreateFSub(power, b_.CreateFSub(sum, one));
-  llvm::Value* denominator = b_.CreateFAdd(sum, expm1_core(m, b_.CreateFAdd(m, lost)));
-  llvm::Value* inside = b_.CreateFDiv(numerator, denominator);
+  llvm::Value* inside = b_.CreateFDiv(numerator, b_.CreateFAdd(sum, b_.CreateFAdd(rest, lost)));
   if (shift) inside = b_.CreateFMul(inside, unit);
-  // Past these bounds it rounds to 0 or 1, and 2^n may be no number. The choice comes last, as a clamp of x
+  // Past these bounds it rounds to 0 or 1, and U may be no number. The choice comes last, as a clamp of x
   // would be waited for.
-  const double least = shift ? (wide ? -746 : -104) : (wide ? -709.4 : -88.3), most = wide ? 600 : 60;
+  const double least = shift ? (wide ? -746 : -104) : (wide ? -709.4 : -87.9), most = wide ? 600 : 60;
   llvm::Value* bound = b_.CreateSelect(b_.CreateFCmpOGE(x, number(x, most)), one, number(x, 0));
   llvm::Value* within =
       b_.CreateAnd(b_.CreateFCmpUGT(x, number(x, least)), b_.CreateFCmpULT(x, number(x, most)));
   return b_.CreateSelect(within, inside, bound);
+}
+
+VectorMath::Quotient VectorMath::exp_quotient64(llvm::Value* x, int shift) {
+  // U = 2^n and 1 + w = e^m with m = n ln 2 - x.
+  auto [n, power] = nearest_power(x, std::numbers::log2e, shift);
+  const auto [high, low] = ln2(true);
+  llvm::Value* m = b_.CreateFAdd(fma(n, number(x, high), b_.CreateFNeg(x)), b_.CreateFMul(n, number(x, low)));
+  return {power, expm1_core(m)};
+}
+
+VectorMath::Quotient VectorMath::exp_quotient32(llvm::Value* x, int shift) {
+  // U = 2^(n/8) and 1 + w = e^m with m = n ln 2 / 8 - x, so that a short polynomial is enough. The last three
+  // bits of n tell the row of U's fraction, from whose exponent those before count.
+  TableColumn fractions;
+  for (int i = 0; i < kTableRows; ++i) {
+    const auto bits = std::bit_cast<uint32_t>(static_cast<float>(std::exp2(i / 8.0)));
+    fractions[i] = std::bit_cast<float>(bits + (static_cast<uint32_t>(shift) << 23) - (uint32_t(i) << 20));
+  }
+  auto [n, bits] = nearest(x, 8 * std::numbers::log2e, 0);
+  llvm::Value* fraction = look_up(f_, "exp2", {&fractions, 1}, bits).front();
+  llvm::Value* power =
+      b_.CreateAdd(b_.CreateBitCast(fraction, integer_type(x)), b_.CreateShl(bits, integer(x, 20)));
+  const auto [high, low] = ln2(false);
+  llvm::Value *m = fma(n, number(x, high / 8), b_.CreateFNeg(x)),
+              *tail = b_.CreateFMul(n, number(x, low / 8));
+  llvm::Value* whole = b_.CreateFAdd(m, tail);
+  // FMA's tail is too short to count in the higher terms, which so need not wait for it.
+  if (!f_.target.fma) m = whole;
+  llvm::Value* w =
+      fma(b_.CreateFMul(m, m), fma(m, number(x, 0.166682168841362), number(x, 0.5000647306442261)), whole);
+  return {b_.CreateBitCast(power, x->getType()), w};
 }
 
 llvm::Value* VectorMath::log(llvm::Value* x) {

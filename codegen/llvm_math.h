@@ -1,6 +1,8 @@
 // Elementary functions as LLVM instructions, on scalars and vectors of f32 and f64: no call, no branch.
 #pragma once
 
+#include <functional>
+
 #include "codegen/llvm_values.h"
 
 namespace rondo::codegen {
@@ -42,8 +44,17 @@ class VectorMath {
   };
   /// ln 2 = high + low: products of high with any exponent are exact, with FMA before they are rounded.
   Parts ln2(bool wide) const;
-  /// e^r - 1 for |r| <= ln 2 / 2, with `linear` for r, the first term.
-  llvm::Value* expm1_core(llvm::Value* r, llvm::Value* linear);
+  /// e^r - 1 for |r| <= ln 2 / 2.
+  llvm::Value* expm1_core(llvm::Value* r);
+  /// f of a register after the other: all that a row of a table holds for one fits where there are few.
+  llvm::Value* by_registers(llvm::Value* x, const std::function<llvm::Value*(llvm::Value*)>& f);
+  llvm::Value* sigmoid_of(llvm::Value* x);
+  struct Quotient {
+    llvm::Value *numerator, *rest;  // U 2^shift and w of e^x = U / (1 + w)
+  };
+  /// Where U 2^shift is normal; it is 0 for the exponent below.
+  Quotient exp_quotient32(llvm::Value* x, int shift);
+  Quotient exp_quotient64(llvm::Value* x, int shift);
   llvm::Value* tanh32(llvm::Value* x);
   llvm::Value* tanh64(llvm::Value* x);
   /// For f64 x from 0.7 to where it rounds to 1.
