@@ -1,14 +1,11 @@
 #include "codegen/llvm_math.h"
 
-#include <llvm/Analysis/VectorUtils.h>
 #include <llvm/IR/Intrinsics.h>
 
-#include <bit>
 #include <cmath>
 #include <limits>
 #include <numbers>
 
-#include "codegen/llvm_lookup.h"
 #include "support/threefry.h"
 
 // Polynomials are minimax fits of relative error (Remez); the range reductions are those of W. J. Cody and W.
@@ -109,151 +106,6 @@ llvm::Value* VectorMath::exp(llvm::Value* x) {
   llvm::Value* half = b_.CreateAShr(n, integer(x, 1));
   p = b_.CreateFMul(p, power_of_two(half));
   return b_.CreateFMul(p, power_of_two(b_.CreateSub(n, half)));
-}
-
-namespace {
-
-// tanh a for a from 0 to 9.1 in eight pieces, of which every two are of one width. Columns: a point in a
-// piece, at which tanh is next to an f32, and the coefficients of a polynomial of the distance from there;
-// rows as `tanh32` finds them. Made by scripts/fit_tanh.py.
-constexpr TableColumn kTanh[] = {
-    {{2.42719412f, 3.64178514f, 5.46089077f, 7.8597188f, 0.f, 0.455054909f, 0.910549164f, 1.51679909f}},
-    {{0.984532356f, 0.998627484f, 0.99996388f, 0.999999702f, 0.f, 0.426045269f, 0.721395731f, 0.908138216f}},
-    {{0.0306961108f, 0.00274331728f, 7.2573981e-05f, 5.98646409e-07f, 1.f, 0.818485439f, 0.479588807f,
-      0.175284669f}},
-    {{-0.0302204713f, -0.00273950724f, -7.24934871e-05f, -5.96735958e-07f, -2.65653148e-06f, -0.348711938f,
-      -0.345976025f, -0.159182698f}},
-    {{0.0195194706f, 0.00181745377f, 4.62431308e-05f, 3.81721804e-07f, -0.333206385f, -0.124269485f,
-      0.089661397f, 0.0861595422f}},
-    {{-0.00915806647f, -0.000904018525f, -2.32352559e-05f, -1.94845924e-07f, -0.00197986723f, 0.169187576f,
-      0.0507499166f, -0.0251734946f}},
-    {{0.00319774263f, 0.000378992903f, 1.22064121e-05f, 1.00594377e-07f, 0.146945566f, -0.0115885269f,
-      -0.0544131137f, -0.00257739401f}},
-    {{-0.000701234327f, -0.000122879341f, -4.01668149e-06f, -3.14443405e-08f, -0.0433679707f, -0.0587698929f,
-      0.0135500161f, 0.00685686385f}},
-};
-
-}  // namespace
-
-llvm::Value* VectorMath::by_registers(llvm::Value* x, const std::function<llvm::Value*(llvm::Value*)>& f) {
-  const unsigned lanes = lanes_of(x), native = static_cast<unsigned>(f_.target.vector_bytes) / sizeof(float);
-  if (lanes <= native) return f(x);
-  Values parts;
-  for (unsigned first = 0; first < lanes; first += native)
-    parts.push_back(f(f_.part(x, first, std::min(native, lanes - first))));
-  return llvm::concatenateVectors(b_, parts);
-}
-
-llvm::Value* VectorMath::tanh(llvm::Value* x) {
-  if (is_double(x)) return tanh64(x);
-  return by_registers(x, [&](llvm::Value* part) { return tanh32(part); });
-}
-
-llvm::Value* VectorMath::tanh32(llvm::Value* x) {
-  // Past the bound it rounds to 1. A NaN passes.
-  llvm::Value *size = b_.CreateUnaryIntrinsic(llvm::Intrinsic::fabs, x), *most = number(x, 9.1);
-  size = b_.CreateSelect(b_.CreateFCmpOGT(size, most), most, size);
-  // From 1/2 to 8: the last two bits of the exponent and the first of the mantissa tell the piece.
-  llvm::Value* place = fma(size, number(x, 0.824), number(x, 0.5));
-  llvm::Value* row = b_.CreateLShr(b_.CreateBitCast(place, integer_type(x)), integer(x, 22));
-  const Values c = look_up(f_, "tanh", kTanh, row);
-  llvm::Value* r = b_.CreateFSub(size, c[0]);
-  llvm::Value* square = b_.CreateFMul(r, r);
-  llvm::Value* slope = fma(square, fma(c[7], r, c[6]), fma(c[5], r, c[4]));
-  slope = fma(square, slope, fma(c[3], r, c[2]));
-  // All but the first coefficient add little, and so do their roundings.
-  llvm::Value* y = fma(r, slope, c[1]);
-  return b_.CreateBinaryIntrinsic(llvm::Intrinsic::copysign, y, x);
-}
-
-llvm::Value* VectorMath::tanh64(llvm::Value* x) {
-  llvm::Value* size = b_.CreateUnaryIntrinsic(llvm::Intrinsic::fabs, x);
-  llvm::Value* large = tanh_of_large(clamp(size, 0, 20));  // past the bound it rounds to 1
-  // Below 0.7, |x| + |x|^3 p(x^2).
-  llvm::Value* z = b_.CreateFMul(x, x);
-  llvm::Value* p =
-      polynomial(z, {-0.3333333333333332, 0.13333333333331243, -0.053968253967068044, 0.02186948850218254,
-                     -0.008863234954321961, 0.003592121748918203, -0.0014557877782236338,
-                     0.0005897858551576942, -0.00023824020159785394, 9.458711068118578e-05,
-                     -3.4976668269276666e-05, 1.0432222304975781e-05, -1.7728298518761552e-06});
-  llvm::Value* small = fma(b_.CreateFMul(size, z), p, size);
-  llvm::Value* result = b_.CreateSelect(b_.CreateFCmpUGE(size, number(x, 0.7)), large, small);
-  return b_.CreateBinaryIntrinsic(llvm::Intrinsic::copysign, result, x);
-}
-
-llvm::Value* VectorMath::tanh_of_large(llvm::Value* x) {
-  // With x = n ln 2 / 2 + r and C = r coth r = 1 + r^2 p(r^2), e^2x = 2^n (C + r) / (C - r), so that
-  //   tanh x = 1 - (C - r) / ((2^(n-1) + 1/2) C + (2^(n-1) - 1/2) r),
-  // whose quotient is at most 0.4, and so is its error.
-  auto [n, half_scale] = nearest_power(x, 2 * std::numbers::log2e, -1);
-  const auto [high, low] = ln2(true);
-  llvm::Value* r = fma(n, number(x, -low / 2), fma(n, number(x, -high / 2), x));
-  llvm::Value* half = number(x, 0.5);
-  llvm::Value *more = b_.CreateFAdd(half_scale, half), *less = b_.CreateFSub(half_scale, half);
-  llvm::Value* square = b_.CreateFMul(r, r);
-  llvm::Value* p = polynomial(square, {0.33333333333333204, -0.02222222222161132, 0.0021164020227641476,
-                                       -0.00021163394458609494, 2.1187208647775986e-05});
-  llvm::Value* numerator = fma(square, p, b_.CreateFSub(number(x, 1), r));
-  llvm::Value* denominator = fma(b_.CreateFMul(square, more), p, fma(less, r, more));
-  return b_.CreateFSub(number(x, 1), b_.CreateFDiv(numerator, denominator));
-}
-
-llvm::Value* VectorMath::sigmoid(llvm::Value* x) {
-  if (is_double(x)) return sigmoid_of(x);
-  return by_registers(x, [&](llvm::Value* part) { return sigmoid_of(part); });
-}
-
-llvm::Value* VectorMath::sigmoid_of(llvm::Value* x) {
-  // With e^x = U / (1 + w), 1 / (1 + e^-x) = U / ((U + 1) + w). What is denormal is zero, or U is in units of
-  // 2^-shift, so that it is normal where the result is not.
-  const bool wide = is_double(x);
-  const int shift = f_.target.flushes_denormals ? 0 : wide ? 64 : 32;
-  const auto [numerator, rest] = wide ? exp_quotient64(x, shift) : exp_quotient32(x, shift);
-  llvm::Value *one = number(x, 1), *unit = number(x, std::ldexp(1.0, -shift));
-  llvm::Value* power = shift ? b_.CreateFMul(numerator, unit) : numerator;
-  // What U + 1 loses where it is rounded goes to the smaller term.
-  llvm::Value* sum = b_.CreateFAdd(power, one);
-  llvm::Value* lost = b_.CreateFSub(power, b_.CreateFSub(sum, one));
-  llvm::Value* inside = b_.CreateFDiv(numerator, b_.CreateFAdd(sum, b_.CreateFAdd(rest, lost)));
-  if (shift) inside = b_.CreateFMul(inside, unit);
-  // Past these bounds it rounds to 0 or 1, and U may be no number. The choice comes last, as a clamp of x
-  // would be waited for.
-  const double least = shift ? (wide ? -746 : -104) : (wide ? -709.4 : -87.9), most = wide ? 600 : 60;
-  llvm::Value* bound = b_.CreateSelect(b_.CreateFCmpOGE(x, number(x, most)), one, number(x, 0));
-  llvm::Value* within =
-      b_.CreateAnd(b_.CreateFCmpUGT(x, number(x, least)), b_.CreateFCmpULT(x, number(x, most)));
-  return b_.CreateSelect(within, inside, bound);
-}
-
-VectorMath::Quotient VectorMath::exp_quotient64(llvm::Value* x, int shift) {
-  // U = 2^n and 1 + w = e^m with m = n ln 2 - x.
-  auto [n, power] = nearest_power(x, std::numbers::log2e, shift);
-  const auto [high, low] = ln2(true);
-  llvm::Value* m = b_.CreateFAdd(fma(n, number(x, high), b_.CreateFNeg(x)), b_.CreateFMul(n, number(x, low)));
-  return {power, expm1_core(m)};
-}
-
-VectorMath::Quotient VectorMath::exp_quotient32(llvm::Value* x, int shift) {
-  // U = 2^(n/8) and 1 + w = e^m with m = n ln 2 / 8 - x, so that a short polynomial is enough. The last three
-  // bits of n tell the row of U's fraction, from whose exponent those before count.
-  TableColumn fractions;
-  for (int i = 0; i < kTableRows; ++i) {
-    const auto bits = std::bit_cast<uint32_t>(static_cast<float>(std::exp2(i / 8.0)));
-    fractions[i] = std::bit_cast<float>(bits + (static_cast<uint32_t>(shift) << 23) - (uint32_t(i) << 20));
-  }
-  auto [n, bits] = nearest(x, 8 * std::numbers::log2e, 0);
-  llvm::Value* fraction = look_up(f_, "exp2", {&fractions, 1}, bits).front();
-  llvm::Value* power =
-      b_.CreateAdd(b_.CreateBitCast(fraction, integer_type(x)), b_.CreateShl(bits, integer(x, 20)));
-  const auto [high, low] = ln2(false);
-  llvm::Value *m = fma(n, number(x, high / 8), b_.CreateFNeg(x)),
-              *tail = b_.CreateFMul(n, number(x, low / 8));
-  llvm::Value* whole = b_.CreateFAdd(m, tail);
-  // FMA's tail is too short to count in the higher terms, which so need not wait for it.
-  if (!f_.target.fma) m = whole;
-  llvm::Value* w =
-      fma(b_.CreateFMul(m, m), fma(m, number(x, 0.166682168841362), number(x, 0.5000647306442261)), whole);
-  return {b_.CreateBitCast(power, x->getType()), w};
 }
 
 llvm::Value* VectorMath::log(llvm::Value* x) {

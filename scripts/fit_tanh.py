@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Prints the table of tanh in codegen/llvm_math.cpp. Needs numpy and mpmath.
+"""Prints the table of tanh in codegen/llvm_activations.cpp. Needs numpy and mpmath.
 
 With a = |x|, the exponent and the first bit of the mantissa of SCALE a + 1/2 (from 1/2 to 8) tell one of eight
 pieces. In each, tanh a is a polynomial of a - c; c is a number near the middle of the piece at which tanh is next
