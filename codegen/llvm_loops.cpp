@@ -5,6 +5,23 @@ namespace rondo::codegen {
 
 using namespace ir;
 
+namespace {
+
+/// In a block with two before it, the values that either of them leaves.
+Values meet(llvm::IRBuilder<>& b, const Values& a, llvm::BasicBlock* from_a, const Values& c,
+            llvm::BasicBlock* from_c) {
+  Values met;
+  for (size_t i = 0; i < a.size(); ++i) {
+    llvm::PHINode* either = b.CreatePHI(a[i]->getType(), 2);
+    either->addIncoming(a[i], from_a);
+    either->addIncoming(c[i], from_c);
+    met.push_back(either);
+  }
+  return met;
+}
+
+}  // namespace
+
 Values FunctionBuilder::fold(llvm::Value* begin, llvm::Value* end, int64_t step, Values init,
                              const std::function<Values(llvm::Value*, const Values&)>& body) {
   auto* from = llvm::dyn_cast<llvm::ConstantInt>(begin);
@@ -43,13 +60,7 @@ Values FunctionBuilder::fold(llvm::Value* begin, llvm::Value* end, int64_t step,
 
   b.SetInsertPoint(done);
   if (from && to) return next;
-  for (size_t c = 0; c < next.size(); ++c) {
-    llvm::PHINode* result = b.CreatePHI(init[c]->getType(), 2);
-    result->addIncoming(init[c], before);
-    result->addIncoming(next[c], latch);
-    next[c] = result;
-  }
-  return next;
+  return meet(b, init, before, next, latch);
 }
 
 Values FunctionBuilder::fold_in_chains(llvm::Value* begin, llvm::Value* end, int64_t chains,
@@ -143,13 +154,7 @@ Values FunctionBuilder::values_if(llvm::Value* condition, const Values& otherwis
   llvm::BasicBlock* last = b.GetInsertBlock();
   b.CreateBr(done);
   b.SetInsertPoint(done);
-  for (size_t i = 0; i < values.size(); ++i) {
-    llvm::PHINode* either = b.CreatePHI(values[i]->getType(), 2);
-    either->addIncoming(otherwise[i], before);
-    either->addIncoming(values[i], last);
-    values[i] = either;
-  }
-  return values;
+  return meet(b, otherwise, before, values, last);
 }
 
 }  // namespace rondo::codegen
