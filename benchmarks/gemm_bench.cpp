@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "codegen/compile.h"
+#include "codegen/target.h"
 #include "ir/text.h"
 #include "tools/bench/machine.h"
 
@@ -44,7 +45,7 @@ void run(benchmark::State& state, Product kind) {
   Memory a = floats(m * k), b = floats(k * n), y = floats(m * n),
          scratch = floats(executable->scratch_bytes(nullptr) / 4);
   void* args[] = {a.get(), b.get(), y.get()};
-  double peak = bench::fma_peak_gflops(1);
+  double peak = bench::fma_peak_gflops(1, codegen::target_for().vector_bytes);
   for (auto _ : state) executable->call(args, nullptr, scratch.get());
   double gflop = 2e-9 * static_cast<double>(m * n * k) * static_cast<double>(state.iterations());
   state.counters["GFLOP/s"] = benchmark::Counter(gflop, benchmark::Counter::kIsRate);

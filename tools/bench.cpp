@@ -23,7 +23,7 @@ struct BenchArgs {
   std::string mode = "infer";
   int64_t repeats = 21;
   bool json = false, memory = false, explain = false;
-  std::string cpu, keep;  // of --explain
+  std::string keep;  // of --explain
   double seconds = 2;
 };
 
@@ -37,11 +37,11 @@ std::string describe(const bench::Spec& spec, const std::string& mode) {
 nlohmann::ordered_json measure(const bench::Spec& spec, int64_t repeats) {
   constexpr double kSeconds = 5e-3;  // of a batch of calls
   bench::Bench model(spec);
-  const bench::ReadBandwidth weights(model.read_bytes(), spec.threads);
+  const bench::ReadBandwidth weights(model.read_bytes(), spec.threads, model.vector_bytes());
   const int64_t calls = model.calls_in(kSeconds);
   std::vector<double> seconds, peaks, bandwidths;
   for (int64_t r = 0; r < repeats; ++r) {
-    peaks.push_back(bench::fma_peak_gflops(spec.threads));
+    peaks.push_back(bench::fma_peak_gflops(spec.threads, model.vector_bytes()));
     bandwidths.push_back(weights.gbs());
     seconds.push_back(model.seconds(calls));
   }
@@ -72,7 +72,7 @@ bench::Explanation explanation(const BenchArgs& args, const bench::Spec& spec) {
   const std::filesystem::path folder =
       keeps ? std::filesystem::path(args.keep)
             : std::filesystem::temp_directory_path() / fmt::format("rondo-explain-{}", ::getpid());
-  const bench::Explanation e = bench::explain(spec, args.seconds, args.cpu, folder);
+  const bench::Explanation e = bench::explain(spec, args.seconds, folder);
   if (!keeps) std::filesystem::remove_all(folder);
   return e;
 }
@@ -139,13 +139,14 @@ void add_bench(CLI::App& app) {
   bench->add_option("--threads", spec.threads, "Of a call; the limits are of so many, too")
       ->capture_default_str();
   bench->add_option("--schedule", spec.schedule, "Instead of the chosen one: tile=6x2,panel=64");
+  bench->add_option("--cpu", spec.cpu,
+                    "Compile for another than the host's: x86-64-v3; limits are of its vectors");
   bench->add_option("--repeats", args->repeats, "Timed batches of calls")->capture_default_str();
   bench->add_flag("--json", args->json, "One line of JSON");
   bench->add_flag("--memory", args->memory, "Bytes in place of times; in training of a whole update");
   auto* explain = bench->add_flag("--explain", args->explain,
                                   "Where the time goes: each kernel's, and the least that its parts take");
   bench->add_option("--seconds", args->seconds, "How long to look")->needs(explain)->capture_default_str();
-  bench->add_option("--cpu", args->cpu, "Compile for another than the host's")->needs(explain);
   bench->add_option("--keep", args->keep, "Leave the stages of the compilation here")->needs(explain);
   bench->callback([args] { run_bench(*args); });
 }

@@ -36,6 +36,8 @@ def parse():
     parser.add_argument("--rtneural", default="", help="a folder with RTNeural's sources")
     parser.add_argument("--xsimd", default="", help="a folder with xsimd's sources, where RTNeural's are too old")
     parser.add_argument("--threads", type=int, default=1, help="of each program; results go to a file of their own")
+    parser.add_argument("--cpu", default="", choices=["", *peers.ISA], help="a level that all programs keep to, on a machine "
+                        "that could do more; results go to a file of their own")
     parser.add_argument("--list", action="store_true", help="print the rows and end")
     return parser.parse_args()
 
@@ -152,12 +154,12 @@ def machine():
 
 def main():
     options = parse()
-    chosen = [dataclasses.replace(r, threads=options.threads) for r in rows()
+    chosen = [dataclasses.replace(r, threads=options.threads, cpu=options.cpu) for r in rows()
               if re.search(options.rows, f"{r.section}/{r.name}")]
     if options.list:
         print("\n".join(f"{r.section}/{r.name}" for r in chosen))
         return
-    peers.environment(options.threads)
+    peers.environment(options.threads, options.cpu)
     found, missing = peers.find_peers(options, Path(options.build))
     found = [p for p in found if re.search(options.only_peers, p.name)]
     for name, why in missing.items():
@@ -166,9 +168,10 @@ def main():
     kept = {"rows": {}}
     if options.json and Path(options.json).exists():
         kept = json.loads(Path(options.json).read_text())
-        if kept.get("threads", 1) != options.threads:
-            sys.exit(f"{options.json} has results of {kept.get('threads', 1)} threads")
-    kept["threads"] = options.threads
+        for name, other in [("threads", 1), ("cpu", "")]:
+            if kept.get(name, other) != getattr(options, name):
+                sys.exit(f"{options.json} has results of {name} {kept.get(name, other)!r}")
+    kept["threads"], kept["cpu"] = options.threads, options.cpu
     kept["machine"], kept["peers"] = machine(), {**kept.get("peers", {}), **{p.name: p.note for p in found}}
     cores = Cores(rondo)
     with tempfile.TemporaryDirectory() as folder:

@@ -27,6 +27,7 @@ struct Row {
   int layers = 1, input = 0, hidden = 0, batch = 1, steps = 1, vocabulary = 0;
   std::string optimizer;
   int threads = 1;        // those that the environment does not set
+  std::string cpu;        // that Rondo compiles for; empty: the host's
   std::string data, out;  // files of floats: what goes in, what came out
 
   int gates() const { return cell == "lstm" ? 4 : cell == "gru" ? 3 : 1; }
@@ -41,9 +42,10 @@ inline Row parse_row(const std::string& line) {
     if (equals != word.npos) values[word.substr(0, equals)] = word.substr(equals + 1);
   }
   auto number = [&](const char* key) { return std::stoi(values.at(key)); };
-  return {values.at("cell"),      values.at("mode"), number("layers"),  number("input"),
-          number("hidden"),       number("batch"),   number("steps"),   number("vocabulary"),
-          values.at("optimizer"), number("threads"), values.at("data"), values.at("out")};
+  return {values.at("cell"),      values.at("mode"), number("layers"), number("input"),
+          number("hidden"),       number("batch"),   number("steps"),  number("vocabulary"),
+          values.at("optimizer"), number("threads"), values.at("cpu"), values.at("data"),
+          values.at("out")};
 }
 
 using Floats = std::vector<float>;

@@ -9,6 +9,11 @@ ROOT = HERE.parent.parent
 EIGEN = [Path("/usr/include/eigen3"), Path("/usr/local/include/eigen3")]
 
 
+# How libraries are told to keep to a level of x86-64, each in a word of its own.
+ISA = {"x86-64-v3": {"ONEDNN_MAX_CPU_ISA": "AVX2", "DNNL_MAX_CPU_ISA": "AVX2", "ATEN_CPU_CAPABILITY": "avx2",
+                     "MKL_ENABLE_INSTRUCTIONS": "AVX2", "OPENBLAS_CORETYPE": "Haswell"}}
+
+
 class Peer:
     """A program that does rows. `command(row)` is what starts it, or None for a row that it does not do."""
 
@@ -51,8 +56,8 @@ def rondo(build):
 
 
 class Builder:
-    def __init__(self, folder):
-        self.folder = folder
+    def __init__(self, folder, cpu):
+        self.folder, self.cpu = folder, cpu or "native"
         folder.mkdir(parents=True, exist_ok=True)
 
     def program(self, name, compiler, source, flags):
@@ -60,7 +65,7 @@ class Builder:
         program, sources = self.folder / name, [HERE / source, HERE / "peer.h"]
         if program.exists() and all(program.stat().st_mtime > s.stat().st_mtime for s in sources):
             return program
-        command = [compiler, "-std=c++20", "-O3", "-march=native", "-w", f"-I{ROOT}", str(HERE / source), "-o",
+        command = [compiler, "-std=c++20", "-O3", f"-march={self.cpu}", "-w", f"-I{ROOT}", str(HERE / source), "-o",
                    str(program), *flags]
         built = subprocess.run(command, capture_output=True, text=True)
         if built.returncode:
@@ -139,19 +144,23 @@ def find_python(python, module, script, threads, found, missing, does):
 
 def find_peers(options, build):
     """The peers that are there, and why others are not."""
-    found, missing, builder = [], {}, Builder(build / "compare")
+    found, missing, builder = [], {}, Builder(build / "compare" / options.cpu, options.cpu)
     find_eigen(builder, options.threads, found, missing)
     find_rtneural(builder, options.rtneural, options.xsimd, found, missing)
     find_onednn(builder, found, missing)
     find_python(options.python, "torch", "torch_peer.py", options.threads, found, missing, lambda row: True)
-    find_python(options.python, "onnxruntime", "ort_peer.py", options.threads, found, missing,
-                lambda row: row.mode != "train" and not row.vocabulary)
+    if options.cpu:
+        missing["onnxruntime"] = "chooses its instructions by itself"
+    else:
+        find_python(options.python, "onnxruntime", "ort_peer.py", options.threads, found, missing,
+                    lambda row: row.mode != "train" and not row.vocabulary)
     return found, missing
 
 
-def environment(threads):
-    """So many threads for all libraries; OpenBLAS picks its own kernels."""
+def environment(threads, cpu):
+    """So many threads for all libraries, and no instructions beyond the CPU's; OpenBLAS picks its own kernels."""
     for name in ["OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "DNNL_NUM_THREADS"]:
         os.environ[name] = str(threads)
     for name in ["OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE"]:
         os.environ.pop(name, None)
+    os.environ.update(ISA.get(cpu, {}))

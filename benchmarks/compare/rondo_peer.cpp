@@ -24,7 +24,8 @@ bench::Spec spec_of(const compare::Row& row) {
           .input = row.input,
           .vocabulary = row.vocabulary,
           .optimizer = row.optimizer,
-          .threads = row.threads};
+          .threads = row.threads,
+          .cpu = row.cpu};
 }
 
 void append(Floats& to, std::span<const float> values) { to.insert(to.end(), values.begin(), values.end()); }
@@ -68,7 +69,10 @@ class RondoWork : public compare::Work {
     return fmt::format("{} {} {}", bench_.flops(), bench_.read_bytes(), bench_.compile_seconds());
   }
   double least_seconds(double peak, double read) const { return bench_.least_seconds(peak, read); }
-  int threads() const { return row_.threads; }
+  double peak_gflops() const { return bench::fma_peak_gflops(row_.threads, bench_.vector_bytes()); }
+  double read_gbs(size_t bytes) const {
+    return bench::ReadBandwidth(bytes, row_.threads, bench_.vector_bytes()).gbs();
+  }
 
  private:
   void write_data() {
@@ -107,10 +111,9 @@ int main() {
     return made;
   };
   auto more = [&](const std::string& line) -> std::string {
-    if (line == "peak") return fmt::format("{}", bench::fma_peak_gflops(work->threads()));
+    if (line == "peak") return fmt::format("{}", work->peak_gflops());
     if (line == "facts") return work->facts();
-    if (line.starts_with("read "))
-      return fmt::format("{}", bench::ReadBandwidth(std::stoull(line.substr(5)), work->threads()).gbs());
+    if (line.starts_with("read ")) return fmt::format("{}", work->read_gbs(std::stoull(line.substr(5))));
     if (line.starts_with("least ")) {
       const size_t space = line.find(' ', 6);
       return fmt::format("{}", work->least_seconds(std::stod(line.substr(6)), std::stod(line.substr(space))));

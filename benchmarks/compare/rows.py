@@ -15,6 +15,7 @@ class Row:
     vocabulary: int = 0
     optimizer: str = "adam"
     threads: int = 1
+    cpu: str = ""  # that all programs are compiled for; empty: this one
     target: float = 1.0  # speed over the best peer's
 
     @property
@@ -30,7 +31,7 @@ class Row:
         width = self.input or self.hidden
         return (f"cell={self.cell} mode={self.mode} layers={self.layers} input={width} hidden={self.hidden} "
                 f"batch={self.batch} steps={self.steps} vocabulary={self.vocabulary} optimizer={self.optimizer} "
-                f"threads={self.threads}")
+                f"threads={self.threads} cpu={self.cpu}")
 
 
 def rows():

@@ -37,14 +37,13 @@ KernelTime* kernel_of(std::string function, std::vector<KernelTime>& kernels) {
 
 }  // namespace
 
-Explanation explain(const Spec& spec, double seconds, const std::string& cpu, const std::string& folder) {
+Explanation explain(const Spec& spec, double seconds, const std::string& folder) {
   setenv("RONDO_CACHE", "off", 1);  // what comes from the cache leaves no assembly
   // A step is measured as it is. Kernels of longer calls are functions that samples tell apart.
   if (spec.mode != Mode::stream) setenv("RONDO_SKIP", "inline", 0);
   const Built built = build(spec);
   const Function& function = built.function;
   BuildOptions options = build_options(spec);
-  options.cpu = cpu;
   options.dump_dir = folder;
   const ir::Func func =
       passes::run_pipeline(passes::bind_dims(function.func, options.dims), function.pipeline);
@@ -56,7 +55,7 @@ Explanation explain(const Spec& spec, double seconds, const std::string& cpu, co
   for (const auto& [name, value] : function.defaults) program.set_scalar(name, value);
   fill_inputs(program, spec);
 
-  const codegen::Target target = codegen::target_for(cpu);
+  const codegen::Target target = codegen::target_for(spec.cpu);
   const Rates rates = measured_rates(target);
   Explanation e;
   e.peak_gflops = 2 / rates.multiply_add * 1e-9;

@@ -21,8 +21,7 @@ struct Explanation {
   double elsewhere = 0;  // seconds in no kernel: calls and loops, or all, where few kernels are one function
 };
 
-/// Runs the model for about so many seconds. `cpu`: as in BuildOptions. `folder`: for the stages of the
-/// compilation.
-Explanation explain(const Spec&, double seconds, const std::string& cpu, const std::string& folder);
+/// Runs the model for about so many seconds. `folder`: for the stages of the compilation.
+Explanation explain(const Spec&, double seconds, const std::string& folder);
 
 }  // namespace rondo::bench

@@ -71,18 +71,19 @@ double one_chain(int64_t steps) {
   return chains<16>(steps, std::make_index_sequence<1>{});
 }
 
-double run_chains(int64_t steps) {
+double run_chains(int64_t steps, [[maybe_unused]] int vector_bytes) {
 #if defined(__x86_64__)
-  if (__builtin_cpu_supports("avx512f")) return chains_avx512(steps);
-  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) return chains_avx2(steps);
+  if (vector_bytes >= 64 && __builtin_cpu_supports("avx512f")) return chains_avx512(steps);
+  if (vector_bytes >= 32 && __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"))
+    return chains_avx2(steps);
 #endif
   return chains<16>(steps, std::make_index_sequence<12>{});
 }
 
-float run_read(const float* data, size_t size) {
+float run_read(const float* data, size_t size, [[maybe_unused]] int vector_bytes) {
 #if defined(__x86_64__)
-  if (__builtin_cpu_supports("avx512f")) return read_avx512(data, size);
-  if (__builtin_cpu_supports("avx2")) return read_avx2(data, size);
+  if (vector_bytes >= 64 && __builtin_cpu_supports("avx512f")) return read_avx512(data, size);
+  if (vector_bytes >= 32 && __builtin_cpu_supports("avx2")) return read_avx2(data, size);
 #endif
   return read<16>(data, size);
 }
@@ -97,17 +98,17 @@ double sum_over_threads(int64_t threads, Rate rate) {
   return std::accumulate(rates.begin(), rates.end(), 0.0);
 }
 
-double read_gbs(const std::vector<float>& buffer) {
+double read_gbs(const std::vector<float>& buffer, int vector_bytes) {
   constexpr double kSeconds = 4e-3;
   const auto misaligned = reinterpret_cast<uintptr_t>(buffer.data()) % kPage / sizeof(float);
   const float* data = buffer.data() + (misaligned ? kPage / sizeof(float) - misaligned : 0);
   // The clock is a system call: between two of them so much is read that it does not count.
   const size_t size = buffer.size() - kPage / sizeof(float), passes = std::max<size_t>(1, (1 << 20) / size);
-  volatile float sink = run_read(data, size);
+  volatile float sink = run_read(data, size, vector_bytes);
   const double start = processor_time();
   double bytes = 0, seconds = 0;
   for (; seconds < kSeconds; seconds = processor_time() - start) {
-    for (size_t pass = 0; pass < passes; ++pass) sink = run_read(data, size);
+    for (size_t pass = 0; pass < passes; ++pass) sink = run_read(data, size, vector_bytes);
     bytes += static_cast<double>(2 * passes * size * sizeof(float));
   }
   (void)sink;
@@ -132,10 +133,10 @@ double median(std::vector<double> values) {
   return *middle;
 }
 
-double fma_peak_gflops(int64_t threads) {
-  return sum_over_threads(threads, [](int64_t) {
+double fma_peak_gflops(int64_t threads, int vector_bytes) {
+  return sum_over_threads(threads, [=](int64_t) {
     const double start = processor_time();
-    const double multiply_adds = run_chains(1'500'000);
+    const double multiply_adds = run_chains(1'500'000, vector_bytes);
     return 2 * multiply_adds / (processor_time() - start) * 1e-9;
   });
 }
@@ -151,15 +152,16 @@ double fma_latency() {
   return least;
 }
 
-ReadBandwidth::ReadBandwidth(size_t bytes, int64_t threads) {
+ReadBandwidth::ReadBandwidth(size_t bytes, int64_t threads, int vector_bytes) : vector_bytes_(vector_bytes) {
   const size_t part = bytes / static_cast<size_t>(threads);
   const size_t pages = (part + kPage - 1) / kPage + 1;  // one to align
   for (int64_t t = 0; t < threads; ++t) parts_.emplace_back(pages * kPage / sizeof(float), 1.0f);
 }
 
 double ReadBandwidth::gbs() const {
-  return sum_over_threads(static_cast<int64_t>(parts_.size()),
-                          [&](int64_t thread) { return read_gbs(parts_[static_cast<size_t>(thread)]); });
+  return sum_over_threads(static_cast<int64_t>(parts_.size()), [&](int64_t thread) {
+    return read_gbs(parts_[static_cast<size_t>(thread)], vector_bytes_);
+  });
 }
 
 }  // namespace rondo::bench

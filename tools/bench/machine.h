@@ -8,9 +8,9 @@
 
 namespace rondo::bench {
 
-/// GFLOP/s of independent fused multiply-adds on the machine's widest vectors of float, in a run of about
-/// 10 ms.
-double fma_peak_gflops(int64_t threads);
+/// GFLOP/s of independent fused multiply-adds on the machine's widest vectors of float that have at most so
+/// many bytes, in a run of about 10 ms.
+double fma_peak_gflops(int64_t threads, int vector_bytes);
 
 /// Seconds from a fused multiply-add to one that adds to its sum.
 double fma_latency();
@@ -20,10 +20,12 @@ double fma_latency();
 /// gives what it holds even if it does not hold all.
 class ReadBandwidth {
  public:
-  ReadBandwidth(size_t bytes, int64_t threads);
+  /// Reads by vectors of at most so many bytes.
+  ReadBandwidth(size_t bytes, int64_t threads, int vector_bytes);
   double gbs() const;
 
  private:
+  int vector_bytes_;
   std::vector<std::vector<float>> parts_;
 };
 

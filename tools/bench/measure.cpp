@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "codegen/target.h"
 #include "frontend/arrays.h"
 #include "ir/evaluator.h"
 #include "passes/passes.h"
@@ -16,6 +17,7 @@ BuildOptions build_options(const Spec& spec) {
   options.dims = {{"B", spec.batch}};
   options.threads = spec.threads;
   options.schedule = spec.schedule;
+  options.cpu = spec.cpu;
   options.frozen = spec.mode != Mode::train;
   return options;
 }
@@ -81,6 +83,8 @@ Bench::Bench(const Spec& spec)
     checksum_ += sum_of_outputs(program_);
   }
 }
+
+int Bench::vector_bytes() const { return codegen::target_for(spec_.cpu).vector_bytes; }
 
 size_t Bench::read_bytes() const {
   return static_cast<size_t>(step_weight_bytes(after_passes(), dims_of(spec_)));

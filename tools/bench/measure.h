@@ -21,6 +21,8 @@ class Bench {
 
   Program& program() { return program_; }
   const Weights& weights() const { return built_.weights; }
+  /// Of the widest vectors of the CPU that it is compiled for.
+  int vector_bytes() const;
   double compile_seconds() const { return times_.total(); }
   /// Of the weights that a step reads which the step before has read.
   size_t read_bytes() const;

@@ -24,7 +24,7 @@ struct Spec {
   int64_t vocabulary = 0;
   std::string optimizer = "adam";
   int64_t threads = 1;
-  std::string schedule = {};  // as in BuildOptions
+  std::string schedule = {}, cpu = {};  // as in BuildOptions
 
   int64_t input_size() const { return input == 0 ? hidden : input; }
   /// Steps a call.

@@ -105,7 +105,7 @@ std::function<double(Key)> remembered(F f) {
 Rates measured_rates(const codegen::Target& target) {
   Rates rates;
   double peak = 0;
-  for (int turn = 0; turn < kTurns; ++turn) peak = std::max(peak, fma_peak_gflops(1));
+  for (int turn = 0; turn < kTurns; ++turn) peak = std::max(peak, fma_peak_gflops(1, target.vector_bytes));
   rates.multiply_add = 2 / peak * 1e-9;
   rates.multiply_add_latency = fma_latency();
   // What is no function is one operation of a vector, as a multiply-add is.
@@ -115,8 +115,8 @@ Rates measured_rates(const codegen::Target& target) {
   rates.latency = remembered<ScalarOp>([=, one = rates.multiply_add_latency](ScalarOp op) {
     return is_function(op) ? latency_seconds(op, target) : one;
   });
-  rates.read = remembered<double>([](double bytes) {
-    const ReadBandwidth buffer(std::max<size_t>(static_cast<size_t>(bytes), 4096), 1);
+  rates.read = remembered<double>([width = target.vector_bytes](double bytes) {
+    const ReadBandwidth buffer(std::max<size_t>(static_cast<size_t>(bytes), 4096), 1, width);
     return 1 / std::max({buffer.gbs(), buffer.gbs(), buffer.gbs()}) * 1e-9;
   });
   return rates;
