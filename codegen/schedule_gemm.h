@@ -46,9 +46,10 @@ bool is_near_row(const ir::Kernel&);
 /// would.
 bool takes_wide_blocks(const ir::Kernel&);
 /// Vectors of each accumulator of packed operands of the row form: the fewest that make four chains of sums,
-/// which is what reading the second cache needs, or eight, which the multipliers do, where there are the
-/// registers and much of the matrices is in the first cache. Of short vectors twice as many: so panels are
-/// those of vectors of twice the length, and levels of x86-64 in one library share them.
+/// which is what the second cache takes where it gives a vector of 64 bytes a cycle, or eight, which the
+/// multipliers do, where there are the registers and much of the matrices is in the first cache. Of shorter
+/// vectors, of which a core reads two at a time, twice as many: so panels of 32 and 64 bytes are of one
+/// width, and levels of x86-64 in one library share them.
 int64_t row_vectors(const ir::Kernel&, const Target&);
 /// Whether right operands have packed copies, made before a loop.
 bool is_packed(const ir::Kernel&);

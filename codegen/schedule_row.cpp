@@ -46,7 +46,7 @@ int64_t row_vectors(const Kernel& kernel, const Target& target) {
   const bool near = target.vector_registers >= 32 && row_elements(kernel) <= 3 * kNear;
   const int64_t chains = near ? 8 : 4, gates = most_gates(kernel);
   const auto vectors = std::bit_floor(static_cast<uint64_t>((chains + gates - 1) / gates));
-  return static_cast<int64_t>(target.vector_bytes <= 16 ? 2 * vectors : vectors);
+  return static_cast<int64_t>(target.vector_bytes < 64 ? 2 * vectors : vectors);
 }
 
 }  // namespace rondo::codegen
