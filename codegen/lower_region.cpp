@@ -73,6 +73,7 @@ class RegionLowering {
                  const std::vector<View>& destinations, bool in_loop)
       : p_(p),
         f_(region),
+        in_loop_(in_loop),
         plan_(place(region, in_loop)),
         views_(region.values.size()),
         destinations_(region.values.size()),
@@ -88,7 +89,7 @@ class RegionLowering {
 
   std::vector<Stmt> run() {
     for (uint32_t i = 0; i < f_.ops.size(); ++i) find_home(i);
-    for (uint32_t node : order_of(f_, plan_)) emit(node);
+    for (uint32_t node : order_of(f_, plan_, in_loop_)) emit(node);
     for (uint32_t i = 0; i < f_.values.size(); ++i) copy_to_destinations({i});
     return std::move(stmts_);
   }
@@ -359,6 +360,7 @@ class RegionLowering {
 
   ProgramBuilder& p_;
   const Func& f_;
+  const bool in_loop_;
   Placement plan_;
   std::vector<View> views_;                      // per value: where it is, if in a buffer
   std::vector<std::vector<View>> destinations_;  // per value: where the region's results go

@@ -14,6 +14,9 @@ namespace {
 
 using namespace ir;
 
+/// Sums and products that take no longer than a load.
+constexpr int kOpsAgain = 2;
+
 class UnionFind {
  public:
   explicit UnionFind(size_t n) : parent_(n) { std::iota(parent_.begin(), parent_.end(), 0); }
@@ -164,13 +167,30 @@ class Placer {
     return demand_[v.id];
   }
 
-  /// A mask that follows from numbers at hand, as whether a symbol is the one that is wanted, is computed in
-  /// each kernel that reads it: that takes no longer than to load it, and it may be as large as all logits.
+  /// What is computed in each kernel that reads it, since that takes no longer than to load it: a mask that
+  /// follows from numbers at hand, as whether a symbol is the one that is wanted, which may be as large as
+  /// all logits; and what is little more than the elements of one buffer, as they less their mean are.
   bool is_made_again(const Op& op) const {
-    return cls(op) == OpClass::pointwise && f_.type(op.result()).dtype == DType::pred &&
-           std::ranges::all_of(op.operands, [&](Value u) {
-             return has_own_buffer(u) || !(computes(cls(u)) || cls(u) == OpClass::slice);
-           });
+    if (cls(op) != OpClass::pointwise) return false;
+    if (f_.type(op.result()).dtype != DType::pred) return is_adjusted(op.result(), kOpsAgain);
+    return std::ranges::all_of(op.operands, [&](Value u) {
+      return has_own_buffer(u) || !(computes(cls(u)) || cls(u) == OpClass::slice);
+    });
+  }
+
+  /// Whether v follows from a buffer and what its rows or columns share in so many sums and products.
+  bool is_adjusted(Value v, int ops) const {
+    if (has_own_buffer(v)) return true;
+    const Op& op = *f_.def(v);
+    if (ops == 0 || (op.kind != OpKind::add && op.kind != OpKind::sub && op.kind != OpKind::mul))
+      return false;
+    const Value x = op.operands[0], y = op.operands[1];
+    return (is_shared(y) && is_adjusted(x, ops - 1)) || (is_shared(x) && is_adjusted(y, ops - 1));
+  }
+
+  bool is_shared(Value v) const {
+    const Op* op = f_.def(v);
+    return op && op->kind == OpKind::broadcast && f_.type(op->operands[0]).rank() < f_.type(v).rank();
   }
 
   void choose_roots() {

@@ -20,7 +20,8 @@ struct Node {
 
 class Order {
  public:
-  Order(const Func& region, const Placement& plan) : f_(region), plan_(plan), pieces_of_op_(f_.ops.size()) {
+  Order(const Func& region, const Placement& plan, bool in_loop)
+      : f_(region), plan_(plan), in_loop_(in_loop), pieces_of_op_(f_.ops.size()) {
     for (const Piece& piece : plan_.pieces) pieces_of_op_[piece.op].push_back(&piece);
   }
 
@@ -87,6 +88,7 @@ class Order {
       waiting[n] = static_cast<uint32_t>(before.size());
       for (uint32_t b : before) after[b].push_back(n);
     }
+    if (in_loop_) hurry(nodes, after);
     std::set<std::pair<uint32_t, uint32_t>> ready;
     for (uint32_t n = 0; n < nodes.size(); ++n)
       if (!waiting[n]) ready.emplace(nodes[n].rank, n);
@@ -102,15 +104,25 @@ class Order {
     return order;
   }
 
+  /// What nothing waits for, as the gradients of gains are, follows what it reads, while that is near.
+  static void hurry(std::vector<Node>& nodes, const std::vector<std::vector<uint32_t>>& after) {
+    for (uint32_t n = 0; n < nodes.size(); ++n) {
+      if (!after[n].empty() || nodes[n].before.empty()) continue;
+      nodes[n].rank = 0;
+      for (uint32_t b : nodes[n].before) nodes[n].rank = std::max(nodes[n].rank, nodes[b].rank);
+    }
+  }
+
   const Func& f_;
   const Placement& plan_;
+  const bool in_loop_;
   std::vector<std::vector<const Piece*>> pieces_of_op_;
 };
 
 }  // namespace
 
-std::vector<uint32_t> order_of(const Func& region, const Placement& plan) {
-  return Order(region, plan).run();
+std::vector<uint32_t> order_of(const Func& region, const Placement& plan, bool in_loop) {
+  return Order(region, plan, in_loop).run();
 }
 
 }  // namespace rondo::codegen

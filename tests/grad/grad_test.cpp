@@ -124,6 +124,49 @@ TEST(Grad, StashIsSmall) {
   EXPECT_EQ(ir::ScanView(*forward).ys, 8u) << ir::print(derivative);
 }
 
+/// Rows less what they share, which is their mean or not, normalised and seen by a loss.
+std::string deviations(const std::string& share, const std::string& along) {
+  const std::string kept = along == "1" ? "0" : "1";
+  return "func @f(%x: f64[4,4], %g: f64[4,4]) -> (f64[]) {\n"
+         "  %s = reduce_sum %x {axes=[" +
+         along +
+         "]} : f64[4]\n"
+         "  %n = const {value=" +
+         share +
+         "} : f64[4]\n"
+         "  %m = mul %s, %n : f64[4]\n"
+         "  %ms = broadcast %m {axes=[" +
+         kept +
+         "]} : f64[4,4]\n"
+         "  %c = sub %x, %ms : f64[4,4]\n"
+         "  %cc = mul %c, %c : f64[4,4]\n"
+         "  %v = reduce_sum %cc {axes=[1]} : f64[4]\n"
+         "  %r = rsqrt %v : f64[4]\n"
+         "  %rs = broadcast %r {axes=[0]} : f64[4,4]\n"
+         "  %y = mul %c, %rs : f64[4,4]\n"
+         "  %yg = mul %y, %g : f64[4,4]\n"
+         "  %loss = reduce_sum %yg {axes=[0,1]} : f64[]\n"
+         "  return %loss\n"
+         "}\n";
+}
+
+/// What squares of deviations from a mean give has no mean to take away.
+TEST(Grad, SquaresOfDeviations) {
+  const std::string means = deviations("0.25", "1");
+  EXPECT_LT(gradient_error(parse(means), {}), kTolerance);
+  const ir::Func first = passes::grad(parse(means), {.wrt = {"x"}});
+  ir::Builder b("again");
+  std::vector<ir::Value> params;
+  for (ir::Value v : first.params) params.push_back(b.param(first.type(v), first.value_name(v)));
+  const ir::Value d = b.inline_func(first, params)[1];
+  EXPECT_LT(gradient_error(std::move(b).finish({b.reduce_sum(b.mul(d, d), {0, 1})}), {}), 1e-8);
+}
+
+TEST(Grad, SquaresOfWhatIsNoDeviation) {
+  for (const std::string& text : {deviations("0.125", "1"), deviations("0.25", "0")})
+    EXPECT_LT(gradient_error(parse(text), {}), kTolerance) << text;
+}
+
 // A gradient of a gradient: the derivative is a function like any other.
 TEST(Grad, SecondDerivative) {
   const ir::Func first = passes::grad(parse(test::kLstm), {.wrt = {"wh"}});

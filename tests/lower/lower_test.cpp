@@ -82,6 +82,55 @@ TEST(Lower, LstmForAllLengths) {
     for (int64_t B : {1, 3}) expect_same_as_evaluated(func, {{"T", T}, {"B", B}, {"I", 3}});
 }
 
+/// Deviations from a mean are in no buffer: what reads them reads the elements and the mean.
+TEST(Lower, WhatIsLittleMoreThanABufferIsMadeAgain) {
+  const Func func = parse(R"(
+func @normalised(%x: f32[B,8], %g: f32[8]) -> (f32[B,8]) {
+  %s = reduce_sum %x {axes=[1]} : f32[B]
+  %m = broadcast %s {axes=[0]} : f32[B,8]
+  %c = sub %x, %m : f32[B,8]
+  %cc = mul %c, %c : f32[B,8]
+  %v = reduce_sum %cc {axes=[1]} : f32[B]
+  %r = rsqrt %v : f32[B]
+  %rs = broadcast %r {axes=[0]} : f32[B,8]
+  %gs = broadcast %g {axes=[1]} : f32[B,8]
+  %y = mul %c, %rs : f32[B,8]
+  %z = mul %y, %gs : f32[B,8]
+  return %z
+}
+)");
+  expect_same_as_evaluated(func, {{"B", 5}});
+  size_t stores = 0;
+  const LoopProgram p = codegen::lower(func);
+  for (const auto& k : kernels(p.stmts)) stores += k->stores.size();
+  EXPECT_EQ(stores, 3u) << to_string(p);  // the sum, the scale and the result
+}
+
+/// A gradient that grows is added up while what it is made of is near.
+TEST(Lower, SumsThatGrowFollowWhatTheyAreMadeOf) {
+  const Func func = parse(R"(
+func @gains(%w: f32[4,4], %d0: f32[B,4], %x: f32[T,B,4]) -> (f32[B,4], f32[4]) {
+  %z = const {value=0} : f32[4]
+  %dT, %g = scan consts(%w) carry(%d = %d0, %gain = %z) xs(%xt = %x) {
+    %h = tanh %d : f32[B,4]
+    %size = reduce_sum %h {axes=[1]} : f32[B]
+    %sizes = broadcast %size {axes=[0]} : f32[B,4]
+    %e = mul %h, %sizes : f32[B,4]
+    %d1 = matmul %e, %w : f32[B,4]
+    %r = mul %h, %xt : f32[B,4]
+    %s = reduce_sum %r {axes=[0]} : f32[4]
+    %gain1 = add %gain, %s : f32[4]
+    yield carry(%d1, %gain1)
+  } : f32[B,4], f32[4]
+  return %dT, %g
+}
+)");
+  expect_same_as_evaluated(func, {{"T", 3}, {"B", 5}});
+  std::vector<std::string> names;
+  for (const auto& k : kernels_in_loops(codegen::lower(func))) names.push_back(k->name);
+  EXPECT_EQ(names, (std::vector<std::string>{"h", "gain1", "size", "e", "d1"}));
+}
+
 TEST(Lower, ReversedScanStacksFromTheOtherEnd) {
   std::string text = test::kLstm;
   text.replace(text.find("scan consts"), 11, "scan reverse consts");
