@@ -45,11 +45,11 @@ llvm::Function* mode_setter(const llvm::Function& entry, llvm::Module& module) {
 /// parts them, since nothing else keeps LLVM from moving arithmetic across a change of the mode.
 ///
 /// A Zen 5 foretells the mode that an LDMXCSR sets, from a few bits that it makes of the instruction's
-/// address and of the return address of the last call before it. Two that set different modes and have the
-/// same bits are foretold wrong each time, and all after them waits for all before: a small step then
-/// takes 1.7 times as long, and whether it does would depend on where the code and its caller are loaded. So
-/// one instruction sets both modes, called from two blocks of 32 bytes that stand next to each other: their
-/// bits differ wherever they are.
+/// address and of addresses that calls returned to before. Two that set different modes and have the same
+/// bits are foretold wrong each time, and all after them waits for all before: a small step then takes 1.4 to
+/// 2 times as long, and whether it does would depend on where the code is loaded and on what its caller did.
+/// So one instruction sets both modes, and the address that its second call returns to stands a block of 32
+/// bytes or more after those of the calls before it.
 void emit_in_own_mode(FunctionBuilder entry, llvm::Function* body) {
   // MXCSR: all exceptions masked, round to nearest, results (15) and operands (6) that are denormal are zero.
   constexpr uint32_t kMode = 0x1f80 | 1 << 15 | 1 << 6;
@@ -61,7 +61,7 @@ void emit_in_own_mode(FunctionBuilder entry, llvm::Function* body) {
   b.CreateCall(set_mode, {own});
   entry.call(body, {});
   auto* nothing = llvm::FunctionType::get(b.getVoidTy(), false);
-  b.CreateCall(llvm::InlineAsm::get(nothing, ".p2align 5", "", true));
+  b.CreateCall(llvm::InlineAsm::get(nothing, ".p2align 5\nnop\n.p2align 5", "", true));
   b.CreateCall(set_mode, {callers});
   entry.finish();
 }
