@@ -1,5 +1,6 @@
 // Tanh and sigmoid, which the time of small cells goes to.
 #include <llvm/Analysis/VectorUtils.h>
+#include <llvm/TargetParser/Triple.h>
 
 #include <bit>
 #include <cmath>
@@ -13,33 +14,35 @@ namespace rondo::codegen {
 namespace {
 
 // tanh a for a from 0 to 9.1 in eight pieces, of which every two are of one width. Columns: a point in a
-// piece, at which tanh is next to an f32, and the coefficients of a polynomial of the distance from there;
-// rows as `tanh32` finds them. Made by scripts/fit_tanh.py.
+// piece, at which tanh is next to an f32, and the coefficients of a polynomial of the distance from there.
+// Made by scripts/fit_tanh.py.
 constexpr TableColumn kTanh[] = {
-    {{2.42719412f, 3.64178514f, 5.46089077f, 7.8597188f, 0.f, 0.455054909f, 0.910549164f, 1.51679909f}},
-    {{0.984532356f, 0.998627484f, 0.99996388f, 0.999999702f, 0.f, 0.426045269f, 0.721395731f, 0.908138216f}},
-    {{0.0306961108f, 0.00274331728f, 7.2573981e-05f, 5.98646409e-07f, 1.f, 0.818485439f, 0.479588807f,
-      0.175284669f}},
-    {{-0.0302204713f, -0.00273950724f, -7.24934871e-05f, -5.96735958e-07f, -2.65653148e-06f, -0.348711938f,
-      -0.345976025f, -0.159182698f}},
-    {{0.0195194706f, 0.00181745377f, 4.62431308e-05f, 3.81721804e-07f, -0.333206385f, -0.124269485f,
-      0.089661397f, 0.0861595422f}},
-    {{-0.00915806647f, -0.000904018525f, -2.32352559e-05f, -1.94845924e-07f, -0.00197986723f, 0.169187576f,
-      0.0507499166f, -0.0251734946f}},
-    {{0.00319774263f, 0.000378992903f, 1.22064121e-05f, 1.00594377e-07f, 0.146945566f, -0.0115885269f,
-      -0.0544131137f, -0.00257739401f}},
-    {{-0.000701234327f, -0.000122879341f, -4.01668149e-06f, -3.14443405e-08f, -0.0433679707f, -0.0587698929f,
-      0.0135500161f, 0.00685686385f}},
+    {{0.f, 0.455054909f, 0.910549164f, 1.51679909f, 2.42719412f, 3.64178514f, 5.46089077f, 7.8597188f}},
+    {{0.f, 0.426045269f, 0.721395731f, 0.908138216f, 0.984532356f, 0.998627484f, 0.99996388f, 0.999999702f}},
+    {{1.f, 0.818485439f, 0.479588807f, 0.175284669f, 0.0306961108f, 0.00274331728f, 7.2573981e-05f,
+      5.98646409e-07f}},
+    {{-2.65653148e-06f, -0.348711938f, -0.345976025f, -0.159182698f, -0.0302204713f, -0.00273950724f,
+      -7.24934871e-05f, -5.96735958e-07f}},
+    {{-0.333206385f, -0.124269485f, 0.089661397f, 0.0861595422f, 0.0195194706f, 0.00181745377f,
+      4.62431308e-05f, 3.81721804e-07f}},
+    {{-0.00197986723f, 0.169187576f, 0.0507499166f, -0.0251734946f, -0.00915806647f, -0.000904018525f,
+      -2.32352559e-05f, -1.94845924e-07f}},
+    {{0.146945566f, -0.0115885269f, -0.0544131137f, -0.00257739401f, 0.00319774263f, 0.000378992903f,
+      1.22064121e-05f, 1.00594377e-07f}},
+    {{-0.0433679707f, -0.0587698929f, 0.0135500161f, 0.00685686385f, -0.000701234327f, -0.000122879341f,
+      -4.01668149e-06f, -3.14443405e-08f}},
 };
 
 }  // namespace
 
 llvm::Value* VectorMath::by_registers(llvm::Value* x, const std::function<llvm::Value*(llvm::Value*)>& f) {
-  const unsigned lanes = lanes_of(x), native = static_cast<unsigned>(f_.target.vector_bytes) / sizeof(float);
-  if (lanes <= native) return f(x);
+  const unsigned registers = lookup_registers(f_.target);
+  const unsigned lanes = lanes_of(x),
+                 most = registers * static_cast<unsigned>(f_.target.vector_bytes) / sizeof(float);
+  if (lanes <= most) return f(x);
   Values parts;
-  for (unsigned first = 0; first < lanes; first += native)
-    parts.push_back(f(f_.part(x, first, std::min(native, lanes - first))));
+  for (unsigned first = 0; first < lanes; first += most)
+    parts.push_back(f(f_.part(x, first, std::min(most, lanes - first))));
   return llvm::concatenateVectors(b_, parts);
 }
 
@@ -52,17 +55,26 @@ llvm::Value* VectorMath::tanh32(llvm::Value* x) {
   // Past the bound it rounds to 1. A NaN passes.
   llvm::Value *size = b_.CreateUnaryIntrinsic(llvm::Intrinsic::fabs, x), *most = number(x, 9.1);
   size = b_.CreateSelect(b_.CreateFCmpOGT(size, most), most, size);
-  // From 1/2 to 8: the last two bits of the exponent and the first of the mantissa tell the piece.
-  llvm::Value* place = fma(size, number(x, 0.824), number(x, 0.5));
+  // From 2 to 32: the last two bits of the exponent and the first of the mantissa tell the piece, the bits
+  // before these are clear.
+  llvm::Value* place = fma(size, number(x, 4 * 0.824), number(x, 2));
   llvm::Value* row = b_.CreateLShr(b_.CreateBitCast(place, integer_type(x)), integer(x, 22));
-  const Values c = look_up(f_, "tanh", kTanh, row);
+  const TableRows c(f_, {"tanh", kTanh, true}, row);
   llvm::Value* r = b_.CreateFSub(size, c[0]);
   llvm::Value* square = b_.CreateFMul(r, r);
-  llvm::Value* slope = fma(square, fma(c[7], r, c[6]), fma(c[5], r, c[4]));
-  slope = fma(square, slope, fma(c[3], r, c[2]));
+  auto line = [&](size_t column) {
+    llvm::Value* slope = c[column + 1];
+    return fma(slope, r, c[column]);
+  };
+  llvm::Value* slope = line(6);
+  for (size_t column : {4, 2}) slope = fma(square, slope, line(column));
   // All but the first coefficient add little, and so do their roundings.
   llvm::Value* y = fma(r, slope, c[1]);
-  return b_.CreateBinaryIntrinsic(llvm::Intrinsic::copysign, y, x);
+  // x86 before AVX-512 has no instruction that copies a sign; but y has none, so that one operation adds it.
+  if (!llvm::Triple(f_.target.triple).isX86() || f_.target.vector_bytes == 64)
+    return b_.CreateBinaryIntrinsic(llvm::Intrinsic::copysign, y, x);
+  llvm::Value* sign = b_.CreateAnd(b_.CreateBitCast(x, integer_type(x)), integer(x, int64_t{-1} << 31));
+  return b_.CreateBitCast(b_.CreateOr(b_.CreateBitCast(y, integer_type(x)), sign), x->getType());
 }
 
 llvm::Value* VectorMath::tanh64(llvm::Value* x) {
@@ -141,7 +153,7 @@ VectorMath::Quotient VectorMath::exp_quotient32(llvm::Value* x, int shift) {
     fractions[i] = std::bit_cast<float>(bits + (static_cast<uint32_t>(shift) << 23) - (uint32_t(i) << 20));
   }
   auto [n, bits] = nearest(x, 8 * std::numbers::log2e, 0);
-  llvm::Value* fraction = look_up(f_, "exp2", {&fractions, 1}, bits).front();
+  llvm::Value* fraction = TableRows(f_, {"exp2", {&fractions, 1}}, bits)[0];
   llvm::Value* power =
       b_.CreateAdd(b_.CreateBitCast(fraction, integer_type(x)), b_.CreateShl(bits, integer(x, 20)));
   const auto [high, low] = ln2(false);

@@ -50,17 +50,21 @@ void describe(Target& target, const llvm::TargetMachine& machine) {
     target.vector_bytes = avx512 ? 64 : has("+avx") ? 32 : 16;
     target.vector_registers = avx512 ? 32 : 16;
     target.fma = has("+fma");
-    target.lookup_lanes = avx512 ? 16 : has("+avx2") ? 8 : 0;
+    target.lookup = has("+avx2") ? Lookup::lanes : has("+ssse3") ? Lookup::halves : Lookup::memory;
   } else if (triple.isAArch64()) {
     target.vector_registers = 32;
     target.fma = true;
-    target.lookup_lanes = 4;
+    target.lookup = Lookup::bytes;
   } else if (triple.isARM() || triple.isThumb()) {
     target.vector_registers = has("+neon") ? 16 : 8;
     target.fma = has("+vfp4d16sp");
+    if (has("+neon")) target.lookup = Lookup::bytes;
   } else if (triple.isRISCV()) {
     target.vector_registers = has("+v") ? 32 : 8;
     target.fma = has("+f");
+    if (has("+v")) target.lookup = Lookup::lanes;
+  } else if (triple.isWasm() && has("+simd128")) {
+    target.lookup = Lookup::halves;
   }
 }
 

@@ -7,13 +7,17 @@
 
 namespace rondo::codegen {
 
+/// What one instruction looks up in registers, lane by lane, of a table of eight f32: the f32 themselves,
+/// bytes of all of them, or bytes of their halves. No instruction does: they are read from memory.
+enum class Lookup { memory, lanes, bytes, halves };
+
 struct Target {
   std::string name;  // as the user named it; empty: not named
   std::string triple, cpu, features;
   int vector_bytes = 16;  // widest vector that is worth using
   int vector_registers = 16;
   bool fma = false;
-  int lookup_lanes = 0;  // f32 that one instruction looks up in a table of eight in registers; 0: none does
+  Lookup lookup = Lookup::memory;
   bool flushes_denormals = false;  // compiled code counts them as zero
 };
 

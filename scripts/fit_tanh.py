@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Prints the table of tanh in codegen/llvm_activations.cpp. Needs numpy and mpmath.
 
-With a = |x|, the exponent and the first bit of the mantissa of SCALE a + 1/2 (from 1/2 to 8) tell one of eight
+With a = |x|, the exponent and the first bit of the mantissa of 4 (SCALE a + 1/2) (from 2 to 32) tell one of eight
 pieces. In each, tanh a is a polynomial of a - c; c is a number near the middle of the piece at which tanh is next
 to an f32, so that the first coefficient has hardly an error. The others are minimax fits of the relative error
 (Lawson's weights), rounded one by one from the lowest, each time with what follows fitted anew. The first piece
@@ -70,13 +70,13 @@ def piece(low, high):
 
 
 def main():
-    rows = [None] * 8
+    rows = []
     for start in (octave * half for octave in (0.5, 1, 2, 4) for half in (1, 1.5)):
         width = 2 ** np.floor(np.log2(start)) / 2
         low, high = (start - 0.5) / SCALE, min((start + width - 0.5) / SCALE, MOST)
-        row = int(np.float32(start).view(np.uint32)) >> 22 & 7
-        rows[row], error = piece(low, high)
-        print(f"row {row}: {low:.3f} to {high:.3f}, error {error * 2**24:.2f} of 2^-24", file=sys.stderr)
+        row, error = piece(low, high)
+        rows.append(row)
+        print(f"row {len(rows) - 1}: {low:.3f} to {high:.3f}, error {error * 2**24:.2f} of 2^-24", file=sys.stderr)
     for column in zip(*rows):
         print("    {{" + ", ".join(f"{v:.9g}" for v in column) + "}},")
 
