@@ -234,10 +234,10 @@ class RowEmitter {
     }
     const auto gates = static_cast<int64_t>(g.accs.size());
     llvm::Value* run = f_.add(f_.mul(scope.variables[s_.column()], f_.i64(terms(g))),
-                              f_.mul(term.number, f_.i64(s_.cut.width)));
+                              f_.mul(term.number, f_.i64(scope.lanes)));
     llvm::Value* block =
         f_.element(s_.element, f_.base(s_.kernel.schedule.packed[term.group]), f_.mul(run, f_.i64(gates)));
-    const int64_t inside = (term.more * gates + static_cast<int64_t>(i)) * s_.cut.width;
+    const int64_t inside = (term.more * gates + static_cast<int64_t>(i)) * scope.lanes;
     // Vector by vector where the order counts: LLVM would take the parts of a longer load in any.
     const unsigned lanes = in_order(term.group) ? std::min(scope.lanes, native_) : scope.lanes;
     Values parts;

@@ -33,8 +33,10 @@ void for_column_blocks(FunctionBuilder& f, const GemmShape& s, const VisitBlock&
 
 namespace {
 
-/// A number that is odd at every other step of the loop around, or at every other call; null: there is none.
+/// A number that is odd at every other step of the loop around, or at every other call. Null: there is none,
+/// or all that is walked stays near in any case.
 llvm::Value* turn_of(FunctionBuilder& f, const GemmShape& s) {
+  if (is_near_row(s.kernel)) return nullptr;
   if (!f.loops().empty()) return f.loop_variable(f.loops().back());
   if (s.kernel.schedule.workspace == kNone) return nullptr;
   llvm::Value* at = f.base(s.kernel.schedule.workspace);
@@ -50,10 +52,20 @@ void to_and_fro(FunctionBuilder& f, const GemmShape& s, const VisitBlock& visit)
   if (!turn) return for_column_blocks(f, s, visit);
   llvm::Value* odd = f.b.CreateTrunc(turn, f.b.getInt1Ty());
   const int64_t final_block = s.cut.whole - s.cut.width;
-  f.for_each(f.i64(0), f.i64(s.cut.whole), s.cut.width, [&](llvm::Value* n) {
-    visit({f.b.CreateSelect(odd, f.b.CreateNSWSub(f.i64(final_block), n), n), s.cut.width, false});
+  auto all_whole = [&] {
+    f.for_each(f.i64(0), f.i64(s.cut.whole), s.cut.width, [&](llvm::Value* n) {
+      visit({f.b.CreateSelect(odd, f.b.CreateNSWSub(f.i64(final_block), n), n), s.cut.width, false});
+    });
+  };
+  auto rest = [&] { visit({f.i64(s.cut.whole), s.cut.rest_width, true}); };
+  if (s.cut.rest == 0) return all_whole();
+  if (s.cut.whole == 0) return rest();
+  // The rest is first in one direction and last in the other; its code stands once.
+  f.for_each(f.i64(0), f.i64(2), 1, [&](llvm::Value* place) {
+    llvm::Value* is_rest = f.b.CreateICmpNE(f.b.CreateTrunc(place, f.b.getInt1Ty()), odd);
+    f.if_then(f.b.CreateNot(is_rest), all_whole);
+    f.if_then(is_rest, rest);
   });
-  if (s.cut.rest > 0) visit({f.i64(s.cut.whole), s.cut.rest_width, true});
 }
 
 std::vector<ColumnVector> column_vectors(const GemmShape& s, const ColumnBlock& block) {

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <bit>
 #include <cstddef>
+#include <optional>
 
 #include "runtime/executable.h"
 #include "support/error.h"
@@ -262,27 +263,50 @@ llvm::Value* FunctionBuilder::to_float(llvm::Value* x, llvm::Type* type) {
   return size == x ? b.CreateSIToFP(x, type) : b.CreateUIToFP(size, type);
 }
 
+namespace {
+
+/// Of a mask that is known, whose first lanes are on: these in whole vectors, each as its first lane and how
+/// many it has. A load waits for a store under a mask, and one under a mask for any store, to reach the
+/// cache.
+using Parts = std::vector<std::pair<unsigned, unsigned>>;
+std::optional<Parts> known_parts(llvm::Value* mask) {
+  const auto* known = llvm::dyn_cast<llvm::Constant>(mask);
+  if (!known) return std::nullopt;
+  const unsigned all = llvm::cast<llvm::FixedVectorType>(mask->getType())->getNumElements();
+  unsigned end = 0;
+  while (end < all && known->getAggregateElement(end)->isOneValue()) ++end;
+  Parts parts;
+  for (unsigned first = 0; first < end; first += parts.back().second)
+    parts.emplace_back(first, std::bit_floor(end - first));
+  return parts;
+}
+
+}  // namespace
+
 llvm::Value* FunctionBuilder::load(llvm::Type* type, llvm::Value* at, llvm::Align align, llvm::Value* mask) {
   if (!mask) return b.CreateAlignedLoad(type, at, align);
-  return b.CreateMaskedLoad(type, at, align, mask, llvm::Constant::getNullValue(type));
+  llvm::Value* all = llvm::Constant::getNullValue(type);
+  const std::optional<Parts> parts = known_parts(mask);
+  if (!parts) return b.CreateMaskedLoad(type, at, align, mask, all);
+  llvm::Type* one = type->getScalarType();
+  for (const auto& [first, lanes] : *parts) {
+    llvm::Type* some = lanes == 1 ? one : llvm::FixedVectorType::get(one, lanes);
+    llvm::Value* v = b.CreateAlignedLoad(some, element(one, at, i64(first)), align);
+    all = lanes == 1 ? b.CreateInsertElement(all, v, first) : b.CreateInsertVector(type, all, v, i64(first));
+  }
+  return all;
 }
 
 void FunctionBuilder::store(llvm::Value* v, llvm::Value* at, llvm::Align align, llvm::Value* mask) {
-  const auto* known = mask ? llvm::dyn_cast<llvm::Constant>(mask) : nullptr;
+  const std::optional<Parts> parts = mask ? known_parts(mask) : std::nullopt;
   if (!mask) {
     b.CreateAlignedStore(v, at, align);
-  } else if (!known) {
+  } else if (!parts) {
     b.CreateMaskedStore(v, at, align, mask);
   } else {
-    // The first lanes, in whole vectors: a load waits for a store under a mask to reach the cache.
-    const unsigned all = llvm::cast<llvm::FixedVectorType>(mask->getType())->getNumElements();
-    unsigned end = 0;
-    while (end < all && known->getAggregateElement(end)->isOneValue()) ++end;
-    for (unsigned first = 0, lanes; first < end; first += lanes) {
-      lanes = std::bit_floor(end - first);
-      llvm::Value* to = element(v->getType()->getScalarType(), at, i64(first));
-      b.CreateAlignedStore(part(v, first, lanes), to, align);
-    }
+    for (const auto& [first, lanes] : *parts)
+      b.CreateAlignedStore(part(v, first, lanes), element(v->getType()->getScalarType(), at, i64(first)),
+                           align);
   }
 }
 

@@ -82,7 +82,9 @@ class Scheduler {
     const bool row = target_.vector_registers >= 16 && is_row(*kernel);
     const bool in_place = row && right_in_rows(*kernel);
     kernel->schedule.form = row ? Schedule::Form::row : Schedule::Form::gemm;
-    if (in_place && is_near_row(*kernel)) return;
+    // Of other sizes each row ends in a vector of few lanes, and all start within lines of the cache.
+    const bool whole_vectors = row && columns.constant() % gemm_lanes(*kernel, target_) == 0;
+    if (in_place && whole_vectors && is_near_row(*kernel)) return;
     std::vector<GemmGroup> groups = gemm_groups(*kernel);
     follow_choice(*kernel, groups);
     kernel->schedule.packed.assign(groups.size(), kNone);
@@ -100,7 +102,7 @@ class Scheduler {
     if (!in_place && std::ranges::count(kernel->schedule.packed, kNone) > 0)
       kernel->schedule.form = Schedule::Form::gemm;
     if (keeps_scratch_ && loops_.empty() && kernel->schedule.form == Schedule::Form::row &&
-        is_packed(*kernel))
+        is_packed(*kernel) && !is_near_row(*kernel))
       kernel->schedule.workspace = p_.new_buffer(kernel->name + ".turn", DType::i32, 1);
   }
 

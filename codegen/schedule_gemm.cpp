@@ -73,10 +73,8 @@ int64_t vectors_of_tile(const Kernel& kernel, const Target& target) {
   if (row) most = row_vectors(kernel, target);
   if (!kernel.dims.back().is_constant()) return most;
   if (row) {
-    const int64_t lanes = gemm_lanes(kernel, target), columns = kernel.dims.back().constant();
-    auto padded = [&](int64_t vectors) { return divide_up(columns, vectors * lanes) * vectors * lanes; };
-    while (most > 1 && padded(most) * 10 > padded(most / 2) * 11) most /= 2;
-    return most;
+    const int64_t all = divide_up(kernel.dims.back().constant(), gemm_lanes(kernel, target));
+    return std::min(most, static_cast<int64_t>(std::bit_ceil(static_cast<uint64_t>(all))));
   }
   // Blocks of one width, as far as it goes.
   const int64_t whole = std::max<int64_t>(column_vectors(kernel, target).whole, 1);
@@ -208,7 +206,8 @@ GemmColumns gemm_columns(const Kernel& kernel, const Target& target) {
   if (kernel.schedule.form == Schedule::Form::row) {
     blocks.rest = columns % blocks.width;
     blocks.whole = columns - blocks.rest;
-    blocks.rest_width = blocks.rest > 0 ? blocks.width : 0;
+    if (blocks.rest > 0)
+      blocks.rest_width = std::max<int64_t>(std::bit_ceil(static_cast<uint64_t>(blocks.rest)), 4);
     return blocks;
   }
   const ColumnVectors all = column_vectors(kernel, target);

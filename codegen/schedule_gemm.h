@@ -76,8 +76,8 @@ uint32_t rows_that_fit(size_t vectors, const Target&);
 
 /// How columns are cut into blocks, each as wide as a tile: blocks of `width` up to the column `whole`, then
 /// one that holds the `rest`. That one is narrower, or a part of a vector wider, so that few lanes idle; in
-/// the row form it is as wide. Of a named number of columns all blocks have the same width, and lanes past
-/// the end a mask.
+/// the row form it has a power of two of them. Of a named number of columns all blocks have the same width,
+/// and lanes past the end a mask.
 struct GemmColumns {
   int64_t width = 0;
   int64_t whole = 0;

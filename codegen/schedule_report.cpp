@@ -113,8 +113,10 @@ class Report {
   }
 
   static std::string where_matrices_are(const Kernel& kernel) {
+    const bool near = is_near_row(kernel);
+    if (is_packed(kernel) && near) return "matrices of the first cache packed before, in whole vectors";
     if (is_packed(kernel)) return "matrices packed before and walked to and fro";
-    if (is_near_row(kernel)) return "matrices of the first cache in place, in wide blocks";
+    if (near) return "matrices of the first cache in place, in wide blocks";
     return takes_wide_blocks(kernel) ? "matrices in place, in wide blocks, as their rows are far apart"
                                      : "matrices beyond the first cache in place, in narrow blocks";
   }
