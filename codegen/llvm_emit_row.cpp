@@ -39,7 +39,7 @@ class RowEmitter {
         scope.variables.push_back(first);
         emit_columns(scope);
       };
-      if (!is_packed(s_.kernel)) return for_lanes(f_, s_.columns(), widths(), visit);
+      if (!is_packed(s_.kernel)) return for_lanes(f_, s_.columns(), row_widths(s_.kernel, f_.target), visit);
       to_and_fro(f_, s_, [&](const ColumnBlock& block) {
         const auto lanes = static_cast<unsigned>(block.width);
         visit(block.first, lanes, mask_of(f_, s_, block, {0, lanes}));
@@ -59,106 +59,135 @@ class RowEmitter {
     return count;
   }
 
-  /// Lanes of a block of columns, and shorter vectors for what is left: as many as leave registers for
-  /// operands, or, where matrices come from the second cache in rows that are close, the fewest that keep the
-  /// multipliers busy, so that loads of the next block are under way while the nodes are computed.
-  std::vector<unsigned> widths() const {
-    size_t gates = 1, sums = 1;
-    for (const GemmGroup& g : s_.groups) {
-      gates = std::max(gates, g.accs.size());
-      sums = std::max(sums, g.accs.size() * static_cast<size_t>(s_.chains(g)));
-    }
-    // At least two vectors hide each other's latency, even if their partial sums do not fit.
-    const size_t wide = std::max(most_sums() / sums, std::min<size_t>(most_sums() / gates, 2)), least = 4;
-    const size_t vectors = takes_wide_blocks(s_.kernel) ? wide : (least + gates - 1) / gates;
-    const auto columns = static_cast<unsigned>(s_.columns().constant());
-    const unsigned width = static_cast<unsigned>(std::bit_floor(std::max<size_t>(vectors, 1))) * native_;
-    std::vector<unsigned> all;
-    for (unsigned left = columns; left > 0; left %= all.back()) {
-      all.push_back(std::min(width, std::max(fitting(left), 4u)));
-      if (all.back() > left) break;
-    }
-    return all;
-  }
-
-  /// Vectors of sums that leave registers for operands.
-  size_t most_sums() const { return f_.target.vector_registers >= 32 ? 16 : 12; }
-
-  /// Lanes for so many columns: each block is a chain of sums more to wait for, so that a mask over a quarter
-  /// of the lanes costs less.
-  static unsigned fitting(unsigned columns) {
-    const unsigned above = std::bit_ceil(columns);
-    return 4 * columns >= 3 * above ? above : above / 2;
-  }
-
   void emit_columns(const Scope& scope) {
+    if (const int64_t late = first_late_term(s_.kernel, f_.target)) return emit_with_late_terms(scope, late);
     Values sums(s_.kernel.accs.size());
-    for (uint32_t g : order_) {
-      const Values of_group = accumulate(g, scope);
-      for (size_t i = 0; i < of_group.size(); ++i) sums[s_.groups[g].accs[i]] = of_group[i];
-    }
+    for (uint32_t g : order_) place(accumulate(g, scope), g, sums);
     // Two vectors at a time hide each other's latency, and leave registers for what the nodes compute.
-    const unsigned width = std::min(scope.lanes, 2 * native_);
-    for (unsigned first = 0; first < scope.lanes; first += width) {
-      auto cut = [&](llvm::Value* v) { return !v || width == scope.lanes ? v : f_.part(v, first, width); };
-      Scope piece{scope.variables, scope.lane_variable, width, cut(scope.mask)};
+    for_pieces(scope, std::min(scope.lanes, 2 * native_), [&](const Scope& piece, unsigned first) {
+      emit_nodes(piece, parts(sums, first, piece.lanes));
+    });
+  }
+
+  /// The sums of a group to where the kernel's accumulators are.
+  void place(const Values& of_group, uint32_t group, Values& sums) const {
+    for (size_t i = 0; i < of_group.size(); ++i) sums[s_.groups[group].accs[i]] = of_group[i];
+  }
+
+  Values parts(const Values& all, unsigned first, unsigned lanes) {
+    Values some;
+    for (llvm::Value* v : all) some.push_back(f_.part(v, first, lanes));
+    return some;
+  }
+
+  /// Visits the columns of a block, so many lanes at a time.
+  template <class Visit>
+  void for_pieces(const Scope& scope, unsigned lanes, const Visit& visit) {
+    for (unsigned first = 0; first < scope.lanes && first < columns(); first += lanes) {
+      Scope piece{scope.variables, scope.lane_variable, lanes,
+                  scope.mask ? f_.part(scope.mask, first, lanes) : nullptr};
       piece.variables[s_.column()] = f_.add(scope.variables[s_.column()], f_.i64(first));
-      Values accs;
-      for (llvm::Value* sum : sums) accs.push_back(cut(sum));
-      const NodeValues values(f_, s_.kernel.nodes, piece, accs);
-      for (const Store& s : s_.kernel.stores) values.store(s);
+      visit(piece, first);
     }
   }
 
-  /// The sums of a group: partial sums grow side by side, or, where registers are too few, one after the
-  /// other.
+  void emit_nodes(const Scope& scope, const Values& sums) {
+    const NodeValues values(f_, s_.kernel.nodes, scope, sums);
+    for (const Store& s : s_.kernel.stores) values.store(s);
+  }
+
+  /// The terms before `late` for all columns, then, vector of columns by vector, the others and the nodes.
+  void emit_with_late_terms(const Scope& scope, int64_t late) {
+    std::vector<Values> early(s_.groups.size());
+    for (uint32_t g : order_)
+      if (reads_overwritten(s_.kernel, s_.groups[g]))
+        early[g] = add_terms(g, scope, {0, std::min(late, extent(g))}, zeros(g, scope));
+    for_pieces(scope, native_, [&](const Scope& piece, unsigned first) {
+      Values sums(s_.kernel.accs.size());
+      for (uint32_t g : order_) {
+        const Range rest = {early[g].empty() ? 0 : std::min(late, extent(g)), extent(g)};
+        const Values init = early[g].empty() ? zeros(g, piece) : parts(early[g], first, native_);
+        place(f_.join(add_terms(g, piece, rest, init), s_.chains(s_.groups[g])), g, sums);
+      }
+      emit_nodes(piece, sums);
+    });
+  }
+
+  int64_t columns() const { return s_.columns().constant(); }
+
+  // ---- Sums
+
+  /// Of the chains of a sum, or of its terms along the last reduced dim: first..end - 1.
+  struct Range {
+    int64_t first, end;
+    int64_t count() const { return end - first; }
+  };
+
+  /// Terms along the last reduced dim, if there is one.
+  int64_t extent(uint32_t group) const {
+    const std::vector<Poly>& dims = s_.k_dims(s_.groups[group]);
+    return dims.empty() ? 1 : dims.back().constant();
+  }
+
+  /// Partial sums of a group, chain after chain.
+  Values zeros(uint32_t group, const Scope& scope) {
+    const GemmGroup& g = s_.groups[group];
+    return Values(g.accs.size() * static_cast<size_t>(s_.chains(g)),
+                  llvm::Constant::getNullValue(f_.type(s_.dtype(), scope.lanes)));
+  }
+
   Values accumulate(uint32_t group, const Scope& scope) {
+    return f_.join(add_terms(group, scope, {0, extent(group)}, zeros(group, scope)),
+                   s_.chains(s_.groups[group]));
+  }
+
+  /// The partial sums of a group with some terms added. They grow side by side, or, where registers are too
+  /// few, one after the other.
+  Values add_terms(uint32_t group, const Scope& scope, Range terms, const Values& init) {
     const GemmGroup& g = s_.groups[group];
     const auto vectors = std::max<size_t>(1, scope.lanes / native_) * g.accs.size();
-    const int64_t chains = s_.chains(g);
-    const int64_t at_once = vectors * static_cast<size_t>(chains) <= most_sums() ? chains : 1;
+    const int64_t chains = s_.chains(g), gates = static_cast<int64_t>(g.accs.size());
+    const int64_t at_once = vectors * static_cast<size_t>(chains) <= most_row_sums(f_.target) ? chains : 1;
     Values sums;
-    for (int64_t first = 0; first < chains; first += at_once)
-      std::ranges::copy(accumulate(group, scope, first, at_once), std::back_inserter(sums));
-    return f_.join(sums, chains);
+    for (int64_t c = 0; c < chains; c += at_once) {
+      const auto first = init.begin() + c * gates;
+      const Values own(first, first + at_once * gates);
+      std::ranges::copy(add_terms(group, scope, {c, c + at_once}, terms, own), std::back_inserter(sums));
+    }
+    return sums;
   }
 
-  /// The partial sums of chains first..first + count - 1.
-  Values accumulate(uint32_t group, const Scope& scope, int64_t first, int64_t count) {
+  /// The same of some of its chains.
+  Values add_terms(uint32_t group, const Scope& scope, Range some, Range range, const Values& init) {
     const GemmGroup& g = s_.groups[group];
     std::vector<Poly> outer = s_.k_dims(g);
     const bool single = outer.empty();
-    int64_t extent = 1;  // of the last reduced dim, if there is one
-    if (!single) {
-      extent = outer.back().constant();
-      outer.pop_back();
-    }
+    if (!single) outer.pop_back();
     const auto vectors = std::max<int64_t>(1, scope.lanes / native_);
     const int64_t gates = static_cast<int64_t>(g.accs.size()), chains = s_.chains(g);
-    const int64_t most = (in_order(group) ? kStreamed : kUnrolled) / (vectors * gates * count);
+    const int64_t most = (in_order(group) ? kStreamed : kUnrolled) / (vectors * gates * some.count());
     // Twice around at least: LLVM would move terms of straight code apart, gate by gate.
-    const int64_t step = chains * std::clamp<int64_t>(most, 1, std::max<int64_t>(1, extent / chains / 2));
-    const int64_t whole = extent / step * step;
-    Values zeros(static_cast<size_t>(gates * count),
-                 llvm::Constant::getNullValue(f_.type(s_.dtype(), scope.lanes)));
+    const int64_t step =
+        chains * std::clamp<int64_t>(most, 1, std::max<int64_t>(1, range.count() / chains / 2));
+    const int64_t whole = range.first + range.count() / step * step;
     return f_.fold_box(
-        outer, scope.variables, zeros, [&](const Values& at, llvm::Value* number, const Values& sums) {
-          auto add_terms = [&](llvm::Value* k, int64_t terms, Values now) {
-            Term term{group, at, f_.add(f_.mul(number, f_.i64(extent)), k), 0};
+        outer, scope.variables, init, [&](const Values& at, llvm::Value* number, const Values& sums) {
+          auto add_run = [&](llvm::Value* k, int64_t terms, Values now) {
+            Term term{group, at, f_.add(f_.mul(number, f_.i64(extent(group))), k), 0};
             if (!single) term.at.push_back(k);
             LeftRun run;
             for (; term.more < terms; ++term.more) {
-              const int64_t chain = term.more % chains - first;
-              if (chain < 0 || chain >= count) continue;
+              const int64_t chain = term.more % chains - some.first;
+              if (chain < 0 || chain >= some.count()) continue;
               llvm::Value* x = left(term, terms, scope, run);
               add_term(term, x, scope, std::span(now).subspan(chain * gates, gates));
             }
             return now;
           };
           const Values done =
-              f_.fold(f_.i64(0), f_.i64(whole), step, sums,
-                      [&](llvm::Value* k, const Values& now) { return add_terms(k, step, now); });
-          return add_terms(f_.i64(whole), extent - whole, done);
+              f_.fold(f_.i64(range.first), f_.i64(whole), step, sums,
+                      [&](llvm::Value* k, const Values& now) { return add_run(k, step, now); });
+          return add_run(f_.i64(whole), range.end - whole, done);
         });
   }
 
@@ -212,9 +241,11 @@ class RowEmitter {
 
   /// Whether it pays to load left operands in runs. Each multiply-add loads a vector of its own, and of 64
   /// bytes no core loads more in a cycle than it multiplies: where these come from the first cache, each load
-  /// less is time.
+  /// less is time. Of a row that is overwritten the elements come from the call before, whose nodes fill the
+  /// schedulers: loads pass them, picks from a vector do not.
   bool loads_runs(const Access& left, const Term& term, const Scope& scope) const {
     return f_.target.vector_bytes == 64 && scope.lanes % native_ == 0 && is_near_row(s_.kernel) &&
+           !reads_overwritten(s_.kernel, s_.groups[term.group]) &&
            terms(s_.groups[term.group]) >= kManyTerms && left.row == kNone &&
            stride_of(left, term.at.size() - 1) == Poly(1);
   }

@@ -7,6 +7,7 @@
 #include "codegen/lower_region.h"
 #include "codegen/merge_sums.h"
 #include "codegen/nest_buffers.h"
+#include "codegen/overwrite_rows.h"
 #include "codegen/pack_parts.h"
 #include "codegen/plan_memory.h"
 #include "codegen/schedule.h"
@@ -54,6 +55,9 @@ class FunctionLowering {
     // Threads share blocks out, and do not walk them.
     const bool keeps_scratch = options_.threads == 1;
     schedule(p_, target, options_.constants, parse_schedule(options_.schedule), keeps_scratch);
+    // Threads share columns, and each reads the state of all.
+    if (options_.threads == 1 && !is_skipped("overwrite-rows"))
+      overwrite_rows(program, target, options_.aliases);
     if (!is_skipped("fuse-rows")) fuse_rows(p_, options_.aliases, options_.threads);
     if (options_.threads > 1)
       split_kernels(program, target, options_.threads);

@@ -45,6 +45,22 @@ bool is_near_row(const ir::Kernel&);
 /// in the first cache, or where rows are so far apart that each block touches nearly as many pages as all
 /// would.
 bool takes_wide_blocks(const ir::Kernel&);
+/// Vectors of sums that leave registers for operands.
+size_t most_row_sums(const Target&);
+/// Lanes of a block of columns of the row form, and shorter vectors for what is left: as many as leave
+/// registers for operands, or, where matrices come from the second cache in rows that are close, the fewest
+/// that keep the multipliers busy, so that loads of the next block are under way while the nodes are
+/// computed.
+std::vector<unsigned> row_widths(const ir::Kernel&, const Target&);
+/// Whether one block of the row form holds all columns: it has all sums before it stores anything.
+bool has_all_columns(const ir::Kernel&, const Target&);
+/// Whether a group multiplies the row that the kernel overwrites (Schedule::overwritten).
+bool reads_overwritten(const ir::Kernel&, const GemmGroup&);
+/// What a call computed last, the next one reads last: the terms of such a row from its last vector of
+/// elements on. They are added to the sums of all columns vector of columns by vector, each followed by its
+/// nodes, so that the other multiply-adds run while the call before computes these elements. 0: there are
+/// none, each vector of columns has too few chains for them, or the sums do not fit the registers meanwhile.
+int64_t first_late_term(const ir::Kernel&, const Target&);
 /// Vectors of each accumulator of packed operands of the row form: the fewest that make four chains of sums,
 /// which is what the second cache takes where it gives a vector of 64 bytes a cycle, or eight, which the
 /// multipliers do, where there are the registers and much of the matrices is in the first cache. Of shorter

@@ -63,6 +63,7 @@ class Report {
         break;
       case Schedule::Form::row:
         lines.push_back("row: sums stay in registers to the end, " + where_matrices_are(kernel));
+        if (kernel.schedule.overwritten != kNone) lines.push_back(how_it_overwrites(kernel));
         break;
       case Schedule::Form::none:
         lines.push_back("not at all: who reads the copy packs it from where the matrix is");
@@ -119,6 +120,14 @@ class Report {
     if (near) return "matrices of the first cache in place, in wide blocks";
     return takes_wide_blocks(kernel) ? "matrices in place, in wide blocks, as their rows are far apart"
                                      : "matrices beyond the first cache in place, in narrow blocks";
+  }
+
+  std::string how_it_overwrites(const Kernel& kernel) const {
+    const std::string name = program_.buffers[kernel.schedule.overwritten].name;
+    const int64_t late = first_late_term(kernel, target_);
+    return late == 0 ? fmt::format("{} is overwritten in place", name)
+                     : fmt::format("{} is overwritten vector by vector, each after the terms from {} on",
+                                   name, late);
   }
 
   int64_t lanes(const Kernel& kernel) const {

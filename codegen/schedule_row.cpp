@@ -1,4 +1,5 @@
 // What the row form takes: see schedule_gemm.h.
+#include <algorithm>
 #include <bit>
 #include <cstdlib>
 
@@ -14,12 +15,21 @@ namespace {
 constexpr int64_t kNear = 1 << 13;
 /// Elements from one row of a matrix to the next, beyond which they are far apart: half a page of f32.
 constexpr int64_t kCloseRows = 1 << 9;
+/// Chains of sums that keep the multipliers busy.
+constexpr size_t kFewChains = 4;
 
 /// Elements of the matrices of a kernel that is_row.
 int64_t row_elements(const Kernel& kernel) {
   Poly terms = 0;
   for (const Accumulator& acc : kernel.accs) terms = terms + extent_of(acc.dims);
   return (terms * kernel.dims.back()).constant();
+}
+
+/// Lanes for so many columns: each block is a chain of sums more to wait for, so that a mask over a quarter
+/// of the lanes costs less.
+unsigned fitting(unsigned columns) {
+  const unsigned above = std::bit_ceil(columns);
+  return 4 * columns >= 3 * above ? above : above / 2;
 }
 
 }  // namespace
@@ -47,6 +57,53 @@ int64_t row_vectors(const Kernel& kernel, const Target& target) {
   const int64_t chains = near ? 8 : 4, gates = most_gates(kernel);
   const auto vectors = std::bit_floor(static_cast<uint64_t>((chains + gates - 1) / gates));
   return static_cast<int64_t>(target.vector_bytes < 64 ? 2 * vectors : vectors);
+}
+
+size_t most_row_sums(const Target& target) { return target.vector_registers >= 32 ? 16 : 12; }
+
+std::vector<unsigned> row_widths(const Kernel& kernel, const Target& target) {
+  size_t gates = 1, sums = 1;
+  for (const GemmGroup& g : gemm_groups(kernel)) {
+    const auto chains = static_cast<size_t>(partial_sums(kernel.accs[g.accs[0]].order));
+    gates = std::max(gates, g.accs.size());
+    sums = std::max(sums, g.accs.size() * chains);
+  }
+  // At least two vectors hide each other's latency, even if their partial sums do not fit.
+  const size_t most = most_row_sums(target);
+  const size_t wide = std::max(most / sums, std::min<size_t>(most / gates, 2)), least = 4;
+  const size_t vectors = takes_wide_blocks(kernel) ? wide : (least + gates - 1) / gates;
+  const auto columns = static_cast<unsigned>(kernel.dims.back().constant());
+  const auto native = static_cast<unsigned>(target.vector_bytes / size_of(kernel.accs[0].dtype));
+  const unsigned width = static_cast<unsigned>(std::bit_floor(std::max<size_t>(vectors, 1))) * native;
+  std::vector<unsigned> all;
+  for (unsigned left = columns; left > 0; left %= all.back()) {
+    all.push_back(std::min(width, std::max(fitting(left), 4u)));
+    if (all.back() > left) break;
+  }
+  return all;
+}
+
+bool has_all_columns(const Kernel& kernel, const Target& target) {
+  return !is_packed(kernel) && row_widths(kernel, target).front() >= kernel.dims.back().constant();
+}
+
+bool reads_overwritten(const Kernel& kernel, const GemmGroup& group) {
+  return gemm_operands(kernel, group.accs[0]).left->buffer == kernel.schedule.overwritten;
+}
+
+int64_t first_late_term(const Kernel& kernel, const Target& target) {
+  const auto native = target.vector_bytes / static_cast<int64_t>(size_of(kernel.accs[0].dtype));
+  size_t chains = 0;
+  for (const GemmGroup& g : gemm_groups(kernel)) {
+    const Accumulator& acc = kernel.accs[g.accs[0]];
+    if (!reads_overwritten(kernel, g)) continue;
+    if (acc.dims.size() != 1) return 0;
+    chains += g.accs.size() * static_cast<size_t>(partial_sums(acc.order));
+  }
+  if (chains < kFewChains) return 0;
+  const size_t vectors = row_widths(kernel, target).front() / static_cast<size_t>(native);
+  if (chains * vectors > most_row_sums(target)) return 0;
+  return (kernel.dims.back().constant() - 1) / native * native;
 }
 
 }  // namespace rondo::codegen

@@ -158,6 +158,7 @@ struct Schedule {
   bool block = false;            // gemm: blocks of k and of rows, operands packed on the way
   std::vector<BufferId> packed;  // for each accumulator's group, the packed right operand, or kNone
   BufferId workspace = kNone;    // gemm with block: for packed operands and sums; row: for the turn of a call
+  BufferId overwritten = kNone;  // row: a left operand over which the kernel stores its outputs
   int64_t panel_kb = 128;        // gemm with block: KB of a panel of packed right operands
   int64_t most_terms = 0;        // gemm with block: no sum has more, whatever it is named by; 0: not known
   Split split;                   // of a program for several threads

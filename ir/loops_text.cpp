@@ -116,7 +116,8 @@ class Printer {
 
   std::string schedule(const Schedule& s) const {
     if (s.form == Schedule::Form::vector) return "";
-    if (s.form == Schedule::Form::row) return " as row";
+    if (s.form == Schedule::Form::row)
+      return s.overwritten == kNone ? " as row" : " as row, over " + buffer_name(s.overwritten);
     if (s.form == Schedule::Form::none) return " not at all";
     std::vector<std::string> packed;
     for (BufferId b : s.packed) packed.push_back(b == kNone ? "-" : buffer_name(b));

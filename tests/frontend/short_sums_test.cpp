@@ -113,7 +113,7 @@ TEST_P(ShortSums, AreTheSameInAllTilesAndThreads) {
   EXPECT_EQ(run(program(runs(), {.threads = 2}), 64, 40), run(program(runs()), 64, 40));
 }
 
-INSTANTIATE_TEST_SUITE_P(OfTerms, ShortSums, ::testing::Values(3, 4, 8, 13, 16, 31, 32, 33));
+INSTANTIATE_TEST_SUITE_P(OfTerms, ShortSums, ::testing::Values(3, 4, 8, 13, 16, 24, 31, 32, 33, 48));
 
 }  // namespace
 }  // namespace rondo::test

@@ -1,6 +1,7 @@
 rondo_test(lower_test SOURCES ${CMAKE_CURRENT_LIST_DIR}/lower_test.cpp LIBS rondo_passes rondo_codegen rondo_test_support)
 rondo_test(bound_rows_test SOURCES ${CMAKE_CURRENT_LIST_DIR}/bound_rows_test.cpp LIBS rondo_passes rondo_codegen rondo_test_support)
 rondo_test(nest_buffers_test SOURCES ${CMAKE_CURRENT_LIST_DIR}/nest_buffers_test.cpp LIBS rondo_passes rondo_codegen rondo_test_support)
+rondo_test(overwrite_rows_test SOURCES ${CMAKE_CURRENT_LIST_DIR}/overwrite_rows_test.cpp LIBS rondo_passes rondo_codegen rondo_test_support)
 rondo_test(merge_sums_test SOURCES ${CMAKE_CURRENT_LIST_DIR}/merge_sums_test.cpp LIBS rondo_passes rondo_codegen rondo_test_support)
 rondo_test(pack_parts_test SOURCES ${CMAKE_CURRENT_LIST_DIR}/pack_parts_test.cpp LIBS rondo_passes rondo_codegen rondo_test_support)
 rondo_test(fuse_rows_test SOURCES ${CMAKE_CURRENT_LIST_DIR}/fuse_rows_test.cpp LIBS rondo_passes rondo_codegen rondo_test_support)
