@@ -84,13 +84,14 @@ class ProgramEmitter {
 
  private:
   void emit(const std::vector<Stmt>& stmts) {
-    for (const Stmt& s : stmts) {
+    for (size_t i = 0; i < stmts.size(); ++i) {
+      const Stmt& s = stmts[i];
       if (s.sync) at_->sync();
       if (s.kernel && s.kernel->schedule.form == Schedule::Form::none) continue;
       if (s.loop && s.loop->by_points)
         emit_by_points(*s.loop);
       else if (s.loop && s.loop->rows)
-        emit_over_rows(*s.loop);
+        emit_over_rows(*s.loop, next_product(stmts, i));
       else if (s.loop)
         emit(*s.loop);
       else if (s.pack)
@@ -126,10 +127,24 @@ class ProgramEmitter {
     });
   }
 
-  void emit_over_rows(const Loop& loop) {
+  void emit_over_rows(const Loop& loop, const NextProduct& next) {
     by_threads(over_all_rows(loop, *row_body(loop).front().kernel), [&](const Kernel&, const Share* share) {
-      emit_part(name_of_rows(loop), share, [&](FunctionBuilder& f) { emit_rows(f, loop, share); });
+      emit_part(name_of_rows(loop), share, [&](FunctionBuilder& f) { emit_rows(f, loop, share, next); });
     });
+  }
+
+  /// Of a step whose statement `rows` is a loop over rows.
+  NextProduct next_product(const std::vector<Stmt>& step, size_t rows) const {
+    if (at_->loops().empty()) return {};
+    for (size_t n = 1; n < step.size(); ++n) {
+      const size_t i = (rows + n) % step.size();
+      if (step[i].loop) return {};
+      const Kernel* k = step[i].kernel.get();
+      if (!k || k->schedule.form == Schedule::Form::vector) continue;
+      const bool far = k->schedule.form == Schedule::Form::row && is_packed(*k) && !is_near_row(*k);
+      return far ? NextProduct{k, at_->loops().back(), i < rows} : NextProduct{};
+    }
+    return {};
   }
 
   void emit(const Pack& pack, const Kernel& part, const Share* share) {

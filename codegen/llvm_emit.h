@@ -27,8 +27,16 @@ unsigned full_lanes(const ir::Kernel&);
 void for_lanes(FunctionBuilder&, const ir::Poly& extent, std::span<const unsigned> widths,
                const std::function<void(llvm::Value* first, unsigned lanes, llvm::Value* mask)>& visit);
 
+/// The product of one row, of a matrix that is packed and larger than the first cache, that follows a loop
+/// over rows in a step of another loop.
+struct NextProduct {
+  const ir::Kernel* kernel = nullptr;  // null: none
+  ir::LoopId loop = 0;
+  bool next_step = false;  // it follows at the loop's next step
+};
+
 /// Runs all kernels of each row before those of the next one.
 /// `share`: of the rows, the thread's, which the loop of this level of the nest has; null: all.
-void emit_rows(FunctionBuilder&, const ir::Loop&, const Share* share, uint32_t level = 0);
+void emit_rows(FunctionBuilder&, const ir::Loop&, const Share* share, const NextProduct&, uint32_t level = 0);
 
 }  // namespace rondo::codegen

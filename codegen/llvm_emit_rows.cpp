@@ -4,6 +4,7 @@
 #include "codegen/fuse_rows.h"
 #include "codegen/llvm_emit.h"
 #include "codegen/llvm_kept.h"
+#include "codegen/llvm_prefetch.h"
 #include "codegen/simplify_kernel.h"
 
 namespace rondo::codegen {
@@ -14,6 +15,9 @@ namespace {
 
 /// Vectors of a row up to which its code has no loops: four gates of 64 units, of 16 lanes each.
 constexpr int64_t kShortRow = 16;
+
+/// Lines of the next product's matrix that come closer while a row waits for its last sum.
+constexpr int64_t kLinesAhead = 192;
 
 /// Machines without vectors have no registers for them.
 bool are_short(const std::vector<Stmt>& body, const Target& target) {
@@ -49,13 +53,19 @@ void emit_block(FunctionBuilder& f, const Loop& loop, int64_t rows) {
   for (const Stmt& s : loop.body) emit_vector_kernel(f, over_rows(*s.kernel, f.program, loop, rows));
 }
 
-/// Without loops where the row is short: what a kernel reads of those before is in registers.
-void emit_row(FunctionBuilder& f, const Loop& loop) {
+/// Without loops where the row is short: what a kernel reads of those before is in registers. While it waits
+/// for its last sum, the matrix of the next product comes closer; before, its own operands would wait behind.
+void emit_row(FunctionBuilder& f, const Loop& loop, const NextProduct& next) {
   KeptValues kept(f, loop.own);
   f.kept = &kept;
   f.unrolled = are_short(loop.body, f.target) ? kShortRow : 1;
   if (f.unrolled > 1) f.align_spills();
-  for (const Stmt& s : loop.body) emit_vector_kernel(f, *s.kernel);
+  auto left = std::ranges::count_if(loop.body, [](const Stmt& s) { return !s.kernel->accs.empty(); });
+  for (const Stmt& s : loop.body) {
+    emit_vector_kernel(f, *s.kernel);
+    const bool is_last_sum = !s.kernel->accs.empty() && --left == 0;
+    if (is_last_sum && next.kernel && f.unrolled > 1) prefetch_row(f, next, kLinesAhead);
+  }
   f.unrolled = 1;
   f.kept = nullptr;
   kept.remove_stores();
@@ -63,7 +73,8 @@ void emit_row(FunctionBuilder& f, const Loop& loop) {
 
 }  // namespace
 
-void emit_rows(FunctionBuilder& f, const Loop& loop, const Share* share, uint32_t level) {
+void emit_rows(FunctionBuilder& f, const Loop& loop, const Share* share, const NextProduct& next,
+               uint32_t level) {
   const bool innermost = !loop.body.front().loop;
   llvm::Value *begin = f.i64(0), *end = f.poly(loop.trip);
   if (share && share->split.dim == level) {
@@ -80,9 +91,9 @@ void emit_rows(FunctionBuilder& f, const Loop& loop, const Share* share, uint32_
     });
     begin = whole;
   };
-  if (!innermost) return loops(1, [&] { emit_rows(f, *loop.body.front().loop, share, level + 1); });
+  if (!innermost) return loops(1, [&] { emit_rows(f, *loop.body.front().loop, share, next, level + 1); });
   if (loop.abreast > 1) loops(loop.abreast, [&] { emit_block(f, loop, loop.abreast); });
-  loops(1, [&] { emit_row(f, loop); });
+  loops(1, [&] { emit_row(f, loop, loop.trip == Poly(1) ? next : NextProduct{}); });
 }
 
 }  // namespace rondo::codegen

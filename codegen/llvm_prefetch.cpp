@@ -114,4 +114,19 @@ Ahead panel_ahead(const GemmTiles& t, const TilePlace& place, const GemmGroup& g
   };
 }
 
+void prefetch_row(FunctionBuilder& f, const NextProduct& next, int64_t lines) {
+  const GemmShape s(f, *next.kernel);
+  if (s.groups.size() > 1 || s.cut.rest > 0) return;
+  const int64_t blocks = s.cut.whole / s.cut.width, line = terms_of_line(s.dtype());
+  const int64_t block = packed_size(s.kernel, 0, f.target).constant() / blocks;
+  if (lines * line > block) return;
+  // It starts with what was read last.
+  const int64_t place = std::min(kNearRow / block, blocks - 1);
+  llvm::Value* odd = f.b.CreateTrunc(f.loop_variable(next.loop), f.b.getInt1Ty());
+  if (next.next_step) odd = f.b.CreateNot(odd);
+  llvm::Value* at = f.b.CreateSelect(odd, f.i64((blocks - 1 - place) * block), f.i64(place * block));
+  llvm::Value* matrix = f.element(s.element, f.base(next.kernel->schedule.packed[0]), at);
+  for (int64_t l = 0; l < lines; ++l) f.prefetch_line(f.element(s.element, matrix, f.i64(l * line)));
+}
+
 }  // namespace rondo::codegen

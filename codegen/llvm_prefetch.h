@@ -1,6 +1,7 @@
 // Memory that a tile of a product will need after its sums, and that the tiles after it will.
 #pragma once
 
+#include "codegen/llvm_emit.h"
 #include "codegen/llvm_gemm_tile.h"
 
 namespace rondo::codegen {
@@ -20,5 +21,9 @@ Ahead left_ahead(const GemmTiles&, const TilePlace&, const GemmGroup&, llvm::Val
 /// A part of what the panel of right operands that follows is packed from. All tiles of a panel, together,
 /// ask for all of it: its rows are further apart than a machine foresees, and too many to wait for at once.
 Ahead panel_ahead(const GemmTiles&, const TilePlace&, const GemmGroup&, Interval terms);
+
+/// Asks for so many lines of the product's matrix, of those that it will be the first to find in no near
+/// cache. For none where it reads several matrices.
+void prefetch_row(FunctionBuilder&, const NextProduct&, int64_t lines);
 
 }  // namespace rondo::codegen

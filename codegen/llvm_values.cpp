@@ -316,13 +316,16 @@ void FunctionBuilder::prefetch(const Access& access, DType dtype, const Values& 
       b.CreateGEP(memory_type(dtype), base(access.buffer), affine_index(*this, access, variables));
   llvm::Value* bytes = mul(count, i64(static_cast<int64_t>(size_of(dtype))));
   auto line = [&](llvm::Value* offset) {
-    llvm::Value* at = b.CreateGEP(b.getInt8Ty(), first, offset);  // not in bounds
-    b.CreateIntrinsic(llvm::Intrinsic::prefetch, {b.getPtrTy()},
-                      {at, b.getInt32(write ? 1 : 0), b.getInt32(3), b.getInt32(1)});
+    prefetch_line(b.CreateGEP(b.getInt8Ty(), first, offset), write);  // not in bounds
   };
   auto* known = llvm::dyn_cast<llvm::ConstantInt>(bytes);
   if (!known) return for_each(i64(0), bytes, kCacheLine, line);
   for (int64_t offset = 0; offset < known->getSExtValue(); offset += kCacheLine) line(i64(offset));
+}
+
+void FunctionBuilder::prefetch_line(llvm::Value* at, bool write) {
+  b.CreateIntrinsic(llvm::Intrinsic::prefetch, {b.getPtrTy()},
+                    {at, b.getInt32(write ? 1 : 0), b.getInt32(3), b.getInt32(1)});
 }
 
 llvm::Value* FunctionBuilder::fma(llvm::Value* x, llvm::Value* y, llvm::Value* z) {

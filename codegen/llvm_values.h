@@ -113,6 +113,7 @@ class FunctionBuilder {
   }
   /// Asks for the cache lines of `count` elements from one on, to read or to write them. They need not exist.
   void prefetch(const ir::Access&, DType, const Values& variables, llvm::Value* count, bool write = false);
+  void prefetch_line(llvm::Value* at, bool write = false);
   /// a * b + c: fused where the target can; elsewhere a library call would be the only way to.
   llvm::Value* fma(llvm::Value* x, llvm::Value* y, llvm::Value* z);
 

@@ -39,6 +39,8 @@ bool is_gemm(const ir::Kernel&);
 /// Whether the row form fits a kernel that is_gemm: one row, and matrices of a constant size, which are read
 /// along their columns or are packed.
 bool is_row(const ir::Kernel&);
+/// Elements of the right operands of a row in the first cache: 32 KB of f32.
+constexpr int64_t kNearRow = 1 << 13;
 /// Whether the matrices of a kernel that is_row stay in the first cache from call to call.
 bool is_near_row(const ir::Kernel&);
 /// Whether the row form, which reads matrices where they are, takes wide blocks of columns: where they stay

@@ -11,8 +11,6 @@ using namespace ir;
 
 namespace {
 
-/// Elements of the right operands of a row in the first cache: 32 KB of f32.
-constexpr int64_t kNear = 1 << 13;
 /// Elements from one row of a matrix to the next, beyond which they are far apart: half a page of f32.
 constexpr int64_t kCloseRows = 1 << 9;
 /// Chains of sums that keep the multipliers busy.
@@ -40,7 +38,7 @@ bool is_row(const Kernel& kernel) {
   return row_count(kernel) == Poly(1) && kernel.dims.back().is_constant() && constant;
 }
 
-bool is_near_row(const Kernel& kernel) { return row_elements(kernel) <= kNear; }
+bool is_near_row(const Kernel& kernel) { return row_elements(kernel) <= kNearRow; }
 
 bool takes_wide_blocks(const Kernel& kernel) {
   if (is_near_row(kernel)) return true;
@@ -53,7 +51,7 @@ bool takes_wide_blocks(const Kernel& kernel) {
 }
 
 int64_t row_vectors(const Kernel& kernel, const Target& target) {
-  const bool near = target.vector_registers >= 32 && row_elements(kernel) <= 3 * kNear;
+  const bool near = target.vector_registers >= 32 && row_elements(kernel) <= 3 * kNearRow;
   const int64_t chains = near ? 8 : 4, gates = most_gates(kernel);
   const auto vectors = std::bit_floor(static_cast<uint64_t>((chains + gates - 1) / gates));
   return static_cast<int64_t>(target.vector_bytes < 64 ? 2 * vectors : vectors);

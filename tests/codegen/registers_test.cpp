@@ -39,14 +39,21 @@ std::vector<Lines> inner_loops(std::istream& assembly) {
   return loops;
 }
 
-/// Loops with so many multiply-adds and no division, which gates have, of a model compiled for a CPU.
-std::vector<Lines> tiles(const bench::Spec& spec, const std::string& cpu, int64_t least) {
+/// Of a model compiled for a CPU.
+std::stringstream assembly_of(const bench::Spec& spec, const std::string& cpu) {
   const testing::TempDir dir;
   const Function function = bench::build(spec).function;
   const ir::Func func =
       passes::run_pipeline(passes::bind_dims(function.func, {{"B", spec.batch}}), function.pipeline);
   codegen::compile(func, {.aliases = function.aliases(func), .cpu = cpu, .dump_dir = dir.file("stages")});
-  std::ifstream assembly(dir.file("stages/" + func.name + "/32.s"));
+  std::stringstream text;
+  text << std::ifstream(dir.file("stages/" + func.name + "/32.s")).rdbuf();
+  return text;
+}
+
+/// Loops with so many multiply-adds and no division, which gates have.
+std::vector<Lines> tiles(const bench::Spec& spec, const std::string& cpu, int64_t least) {
+  std::stringstream assembly = assembly_of(spec, cpu);
   std::vector<Lines> loops = inner_loops(assembly);
   const auto count = [](const Lines& body, const char* op) {
     return std::ranges::count_if(body, [&](const std::string& line) { return has(line, op); });
@@ -134,6 +141,26 @@ TEST(Rows, LoadElementsInRuns) {
   EXPECT_FALSE(loops.empty());
   for (const Lines& body : loops)
     for (const std::string& line : body) EXPECT_FALSE(has(line, "vbroadcastss") && has(line, "(")) << line;
+#else
+  GTEST_SKIP() << "assembly of x86-64";
+#endif
+}
+
+/// One row whose sums wait for each other asks for the matrix of the next step meanwhile, unless that stays
+/// near.
+TEST(Registers, OneRowAsksForTheNextMatrix) {
+#if defined(__x86_64__)
+  const auto prefetches = [](int64_t hidden, int64_t batch) {
+    std::stringstream assembly =
+        assembly_of({.cell = "layer-norm-lstm", .mode = bench::Mode::infer, .hidden = hidden, .batch = batch},
+                    "x86-64-v4");
+    int64_t count = 0;
+    for (std::string line; std::getline(assembly, line);) count += has(line, "prefetch");
+    return count;
+  };
+  EXPECT_GE(prefetches(64, 1), 192);
+  EXPECT_LT(prefetches(32, 1), 192);
+  EXPECT_LT(prefetches(64, 2), 192);
 #else
   GTEST_SKIP() << "assembly of x86-64";
 #endif
