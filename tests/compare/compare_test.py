@@ -37,6 +37,23 @@ class Compare(unittest.TestCase):
         for name in [n for n in measured if not n.startswith("own")]:
             self.assertLess(measured[name]["difference"]["eigen g++"], 1e-4, name)
 
+    def test_all_keep_to_a_level_of_the_cpu(self):
+        if "avx2" not in Path("/proc/cpuinfo").read_text():
+            self.skipTest("no AVX2 here")
+        with tempfile.TemporaryDirectory() as folder:
+            kept = Path(folder) / "results.json"
+            command = [sys.executable, COMPARE / "compare.py", "--quick", "--build", BUILD, "--json", kept, "--rows",
+                       "lstm-stream-H8-", "--only-peers", r"^eigen g"]
+            told = subprocess.run(command + ["--cpu", "x86-64-v3"], check=True, capture_output=True, text=True)
+            measured = json.loads(kept.read_text())
+            other = subprocess.run(command, capture_output=True, text=True)
+        self.assertIn("left out: onnxruntime", told.stderr)
+        self.assertEqual(measured["cpu"], "x86-64-v3")
+        self.assertLess(measured["rows"]["lstm-stream-H8-B1-T1"]["difference"]["eigen g++"], 1e-4)
+        self.assertTrue((BUILD / "compare" / "x86-64-v3" / "eigen-g++-stream-8").exists())
+        self.assertIn("has results of cpu 'x86-64-v3'", other.stderr)
+        self.assertNotEqual(other.returncode, 0)
+
     def test_lines_tell_what_is_short_and_what_differs(self):
         self.assertIn("SHORT", report.line("row", result(10, 11)))
         self.assertNotIn("SHORT", report.line("row", result(10, 13)))

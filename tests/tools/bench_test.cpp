@@ -53,6 +53,17 @@ TEST(Bench, ChecksumsAreOneForAnyThreads) {
   EXPECT_EQ(fields(args)["checksum"], fields(args + " --threads 3")["checksum"]);
 }
 
+#if defined(__x86_64__)
+TEST(Bench, ALevelOfTheCpuComputesTheSame) {
+  if (!__builtin_cpu_supports("avx2") || !__builtin_cpu_supports("fma")) GTEST_SKIP() << "no AVX2 here";
+  const std::string args = "--mode train --input 3 --hidden 20 --batch 2 --steps 4";
+  EXPECT_EQ(fields(args)["checksum"], fields(args + " --cpu x86-64-v3")["checksum"]);
+  const testing::Outcome unknown = bench("--cpu x86-64-v9");
+  EXPECT_NE(unknown.code, 0);
+  EXPECT_NE(unknown.text.find("x86-64-v9"), std::string::npos) << unknown.text;
+}
+#endif
+
 TEST(Bench, TrainsALanguageModel) {
   for (const char* optimizer : {"adam", "sgd"}) {
     const nlohmann::json f =
