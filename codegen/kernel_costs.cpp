@@ -22,11 +22,9 @@ bool is_operation(ScalarOp op) {
   }
 }
 
-/// Whether a term of the sum is one fused multiply-add.
+/// Whether a term is multiplied and added in one operation.
 bool is_product(const Accumulator& acc) {
-  const Node& value = acc.nodes[acc.value];
-  return acc.kind == AccKind::sum && value.op == ScalarOp::mul &&
-         std::ranges::all_of(value.args, [&](NodeId n) { return acc.nodes[n].op == ScalarOp::load; });
+  return acc.kind == AccKind::sum && acc.nodes[acc.value].op == ScalarOp::mul;
 }
 
 void add_operations(const Nodes& nodes, const Poly& times, KernelCosts& costs) {
@@ -49,6 +47,9 @@ KernelCosts costs_of(const Kernel& kernel) {
   for (const Accumulator& acc : kernel.accs) {
     const Poly terms = points * extent_of(acc.dims);
     if (is_product(acc)) {
+      Nodes factors = acc.nodes;
+      factors.erase(factors.begin() + acc.value);
+      add_operations(factors, terms, costs);
       costs.multiply_adds += terms;
       continue;
     }

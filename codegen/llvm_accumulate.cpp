@@ -89,8 +89,7 @@ class Accumulation {
     Values next = state;
     if (acc.kind == AccKind::sum) {
       const Node& n = acc.nodes[acc.value];
-      bool fused = n.op == ScalarOp::mul && is_float(acc.dtype) &&
-                   acc.nodes[n.args[0]].op == ScalarOp::load && acc.nodes[n.args[1]].op == ScalarOp::load;
+      const bool fused = n.op == ScalarOp::mul && is_float(acc.dtype);
       next[0] = fused ? f_.fma(values.lanes(n.args[0]), values.lanes(n.args[1]), state[0])
                       : plus(acc.dtype, state[0], values.lanes(acc.value));
     } else {

@@ -102,8 +102,8 @@ using Nodes = std::vector<Node>;
 
 enum class AccKind : uint8_t { sum, max, argmax };
 
-/// The order of a sum, which is part of its meaning. All fuse multiply and add where the value is a product
-/// of two loads, and each partial sum starts from zero.
+/// The order of a sum, which is part of its meaning. All fuse multiply and add where the value is a product,
+/// whether its factors are loaded or computed there, and each partial sum starts from zero.
 enum class SumOrder : uint8_t {
   chain,   // over the reduced dims in ascending row-major order
   halves,  // two partial sums of a single dim, of the terms of even and of odd number, each a chain; then

@@ -99,6 +99,58 @@ TEST(Native, OptionsKeepStepAndRunTheSame) {
   }));
 }
 
+/// An LSTM over three numbers, whose gates and cell are normalised: deviations from a mean are stored in one
+/// form and computed again where they are summed in another.
+struct NormalisedLstm {
+  using State = Lstm::State;
+  int64_t out;
+  Param wx, wh, gx, gh, gc;
+
+  NormalisedLstm(Model& m, int64_t units)
+      : out(units),
+        wx(m.param("wx", {3, 4 * units})),
+        wh(m.param("wh", {units, 4 * units})),
+        gx(m.param("gx", {4 * units}, init::constant(0.9))),
+        gh(m.param("gh", {4 * units}, init::constant(1.1))),
+        gc(m.param("gc", {units}, init::constant(1.2))) {}
+
+  static Tensor normalised(Tensor a, const Param& gain) {
+    const Dim n = a.dim(-1);
+    const Tensor centred = a - expand(mean(a, -1), -1, n);
+    return centred * expand(rsqrt(mean(square(centred), -1) + 1e-5), -1, n) * gain;
+  }
+  State initial(Dim batch) const { return {zeros({batch, out}), zeros({batch, out})}; }
+  State operator()(const State& s, Tensor x) const {
+    auto [i, f, g, o] = split<4>(normalised(matmul(x, wx), gx) + normalised(matmul(s.h, wh), gh), -1);
+    const Tensor c = sigmoid(f) * s.c + sigmoid(i) * tanh(g);
+    return {sigmoid(o) * tanh(normalised(c, gc)), c};
+  }
+};
+
+TEST(Native, NormsKeepStepAndRunTheSame) {
+  constexpr int64_t kSteps = 6, kBatch = 2, kRow = 3 * kBatch;
+  for (int64_t units : {15, 16, 32}) {
+    CellModel<NormalisedLstm> model(f32, 5, [&](Model& m) { return NormalisedLstm(m, units); });
+    const Weights weights = model.init(3);
+    const StepInput input{f32, {3}};
+    Program run = compile(run_function(model, input), weights),
+            step = compile(step_function(model, input), weights);
+    run.resize({{"T", kSteps}, {"B", kBatch}});
+    step.resize({{"B", kBatch}});
+    Random random(4);
+    const std::span<float> x = run.f32("x");
+    for (float& v : x) v = static_cast<float>(random.normal());
+    run.run();
+    const std::span<float> all = run.f32("y");
+    for (int64_t t = 0; t < kSteps; ++t) {
+      step.set("x", x.subspan(t * kRow, kRow));
+      step.run();
+      EXPECT_TRUE(std::ranges::equal(step.f32("y"), all.subspan(t * 5 * kBatch, 5 * kBatch)))
+          << units << " units, step " << t;
+    }
+  }
+}
+
 TEST(Native, NoStepsLeaveTheState) {
   CellModel<Lstm> model(f32, 5, [](Model& m) { return Lstm(m, "cell", 5, 24); });
   Program run = compile(run_function(model, {}), model.init(3));
