@@ -41,8 +41,9 @@ class Overwriting {
     kernel.schedule.overwritten = old;
     for (Touch& t : uses) t.access->buffer = updates[0].access->buffer;
     // Stores take their turns, and the next call waits for this one.
-    std::ranges::stable_partition(kernel.stores,
-                                  [&](const Store& s) { return &s.access == written->access; });
+    const auto store =
+        std::ranges::find_if(kernel.stores, [&](const Store& s) { return &s.access == written->access; });
+    std::rotate(kernel.stores.begin(), store, store + 1);
     program_.stmts.erase(program_.stmts.begin() + static_cast<std::ptrdiff_t>(updates[0].path[0].index));
   }
 
