@@ -172,8 +172,6 @@ class Placer {
   /// all logits; and what is little more than the elements of one buffer, as they less their mean are.
   bool is_made_again(const Op& op) const {
     if (cls(op) != OpClass::pointwise) return false;
-    // A sum of products rounds once a term, and one of products that are elements of a buffer twice.
-    if (op.kind == OpKind::mul && summed_[op.result().id]) return false;
     if (f_.type(op.result()).dtype != DType::pred) return is_adjusted(op.result(), kOpsAgain);
     return std::ranges::all_of(op.operands, [&](Value u) {
       return has_own_buffer(u) || !(computes(cls(u)) || cls(u) == OpClass::slice);
@@ -197,7 +195,6 @@ class Placer {
 
   void choose_roots() {
     again_.assign(f_.values.size(), false);
-    summed_.assign(f_.values.size(), false);
     demand_.assign(f_.values.size(), std::nullopt);
     conflict_.assign(f_.values.size(), false);
     for (size_t i = f_.ops.size(); i-- > 0;) {
@@ -205,8 +202,6 @@ class Placer {
       Value v = op.result();
       OpClass c = cls(op);
       if (c == OpClass::scan) continue;
-      if (c == OpClass::reduction || (summed_[v.id] && (c == OpClass::view || c == OpClass::slice)))
-        for (Value u : op.operands) summed_[u.id] = true;
       if (c == OpClass::placed) {
         if (scatters(op)) continue;
         for (Value u : op.operands) demand(u, Space{f_.type(u).shape, level_[u.id], -1});
@@ -367,7 +362,7 @@ class Placer {
   std::vector<char> forced_;
   std::vector<int> level_;
   std::vector<std::optional<Space>> demand_;
-  std::vector<char> conflict_, again_, summed_;  // again_: computed where it is read
+  std::vector<char> conflict_, again_;  // again_: computed where it is read
   Placement plan_;
 };
 
