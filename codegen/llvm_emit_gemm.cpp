@@ -131,9 +131,14 @@ class GemmEmitter {
     LoadVector right = [&](const SumVector& v, const Values& at, llvm::Value*) {
       return load_right(f_, s_, g.accs[v.acc], at, place.block, v.columns);
     };
-    if (has_packed(group))
-      right = packed_right(g, f_.base(s_.kernel.schedule.packed[group]), place.block, place.block.first,
-                           f_.poly(k_extent(g)));
+    if (has_packed(group)) {
+      const LoadVector in_place = packed_right(g, f_.base(s_.kernel.schedule.packed[group]), place.block,
+                                               place.block.first, f_.poly(k_extent(g)));
+      right = [=, this, evens = packed_evens(s_.kernel, g)](const SumVector& v, const Values& at,
+                                                            llvm::Value* k) {
+        return in_place(v, at, packed_term(f_, evens, k));
+      };
+    }
     llvm::Value* row = f_.add(place.row, done);
     tile(place, place, group, rows, done, f_.i64(0), load_left(g, row), right,
          [&](const Values& init, const auto& add_term) {

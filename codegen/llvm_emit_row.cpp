@@ -141,23 +141,36 @@ class RowEmitter {
                    s_.chains(s_.groups[group]));
   }
 
-  /// The partial sums of a group with some terms added. They grow side by side, or, where registers are too
-  /// few, one after the other.
+  /// The partial sums of a group with some terms added.
   Values add_terms(uint32_t group, const Scope& scope, Range terms, const Values& init) {
     const GemmGroup& g = s_.groups[group];
-    const auto vectors = std::max<size_t>(1, scope.lanes / native_) * g.accs.size();
-    const int64_t chains = s_.chains(g), gates = static_cast<int64_t>(g.accs.size());
-    const int64_t at_once = vectors * static_cast<size_t>(chains) <= most_row_sums(f_.target) ? chains : 1;
-    Values sums;
-    for (int64_t c = 0; c < chains; c += at_once) {
+    const int64_t chains = s_.chains(g);
+    if (!sums_in_turn(s_.kernel, g, std::max(1u, scope.lanes / native_), f_.target))
+      return add_terms(group, scope, {0, chains}, terms, init);
+    return in_turn(chains, init, [&](int64_t chain, const Values& own) {
+      return add_terms(group, scope, {chain, chain + 1}, terms, own);
+    });
+  }
+
+  /// The sums of chains that grow one after the other. Those that are complete wait in memory: LLVM would
+  /// keep them in registers, and spill those that grow.
+  template <class Grow>
+  Values in_turn(int64_t chains, const Values& init, const Grow& grow) {
+    const auto gates = static_cast<std::ptrdiff_t>(init.size()) / chains;
+    Values sums, places;
+    for (int64_t c = 0; c < chains; ++c) {
+      for (llvm::Value* complete : std::span(sums).subspan(places.size())) {
+        places.push_back(f_.stack(complete->getType(), 1));
+        f_.b.CreateStore(complete, places.back(), true);
+      }
       const auto first = init.begin() + c * gates;
-      const Values own(first, first + at_once * gates);
-      std::ranges::copy(add_terms(group, scope, {c, c + at_once}, terms, own), std::back_inserter(sums));
+      std::ranges::copy(grow(c, Values(first, first + gates)), std::back_inserter(sums));
     }
+    for (size_t i = 0; i < places.size(); ++i) sums[i] = f_.b.CreateLoad(sums[i]->getType(), places[i], true);
     return sums;
   }
 
-  /// The same of some of its chains.
+  /// The partial sums of some chains with some terms added, side by side.
   Values add_terms(uint32_t group, const Scope& scope, Range some, Range range, const Values& init) {
     const GemmGroup& g = s_.groups[group];
     std::vector<Poly> outer = s_.k_dims(g);
@@ -264,11 +277,18 @@ class RowEmitter {
       return operand(term, g.accs[i], *gemm_operands(s_.kernel, g.accs[i]).right, lanes);
     }
     const auto gates = static_cast<int64_t>(g.accs.size());
-    llvm::Value* run = f_.add(f_.mul(scope.variables[s_.column()], f_.i64(terms(g))),
-                              f_.mul(term.number, f_.i64(scope.lanes)));
-    llvm::Value* block =
-        f_.element(s_.element, f_.base(s_.kernel.schedule.packed[term.group]), f_.mul(run, f_.i64(gates)));
-    const int64_t inside = (term.more * gates + static_cast<int64_t>(i)) * scope.lanes;
+    // Of halves, `number` is even, and the odd terms stand behind all even ones.
+    const int64_t evens = packed_evens(s_.kernel, g), columns = scope.lanes * gates;
+    const int64_t more = evens > 0 ? term.more / 2 : term.more;
+    llvm::Value* number = evens > 0 ? f_.b.CreateLShr(term.number, f_.i64(1)) : term.number;
+    llvm::Value* first = f_.add(f_.mul(scope.variables[s_.column()], f_.i64(terms(g) * gates)),
+                                f_.mul(number, f_.i64(columns)));
+    llvm::Value* block = f_.element(s_.element, f_.base(s_.kernel.schedule.packed[term.group]), first);
+    if (evens > 0 && term.more % 2 > 0) {
+      const auto bytes = evens * columns * static_cast<int64_t>(size_of(s_.dtype()));
+      block = f_.element(f_.b.getInt8Ty(), block, f_.in_register(f_.i64(bytes)));
+    }
+    const int64_t inside = more * columns + static_cast<int64_t>(i) * scope.lanes;
     // Vector by vector where the order counts: LLVM would take the parts of a longer load in any.
     const unsigned lanes = in_order(term.group) ? std::min(scope.lanes, native_) : scope.lanes;
     Values parts;
@@ -281,7 +301,10 @@ class RowEmitter {
   }
 
   /// Whether operands are loaded in the order in which they stand in memory: prefetchers follow that.
-  bool in_order(uint32_t group) const { return has_packed(group) && f_.target.vector_bytes == 64; }
+  bool in_order(uint32_t group) const {
+    return has_packed(group) &&
+           (f_.target.vector_bytes == 64 || packed_evens(s_.kernel, s_.groups[group]) > 0);
+  }
 
   FunctionBuilder& f_;
   GemmShape s_;

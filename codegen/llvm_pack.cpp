@@ -125,6 +125,11 @@ Values with(const Values& at, llvm::Value* k) {
 
 }  // namespace
 
+llvm::Value* packed_term(FunctionBuilder& f, int64_t evens, llvm::Value* term) {
+  if (evens == 0) return term;
+  return f.add(f.mul(f.b.CreateAnd(term, f.i64(1)), f.i64(evens)), f.b.CreateLShr(term, f.i64(1)));
+}
+
 void RightPacker::run(const Values& at, llvm::Value* k0, llvm::Value* k1, llvm::Value* first) const {
   for_blocks([&](const ColumnBlock& block) { run_block(block, at, k0, k1, first); });
 }
@@ -177,8 +182,8 @@ bool RightPacker::runs_along_k() const {
 
 llvm::Value* RightPacker::place(const ColumnBlock& block, llvm::Value* term, int64_t a,
                                 llvm::Value* column) const {
-  llvm::Value* run =
-      f_.add(f_.mul(f_.b.CreateNSWSub(block.first, origin_), panel_), f_.mul(term, f_.i64(block.width)));
+  llvm::Value* run = f_.add(f_.mul(f_.b.CreateNSWSub(block.first, origin_), panel_),
+                            f_.mul(packed_term(f_, evens_, term), f_.i64(block.width)));
   llvm::Value* to = f_.element(s_.element, packed_, f_.mul(run, f_.i64(accs_)));
   return f_.element(s_.element, to, f_.add(f_.i64(a * block.width), column));
 }
@@ -271,6 +276,7 @@ void emit_pack(FunctionBuilder& f, const Pack& pack) {
   GemmShape s(f, *pack.kernel);
   const GemmGroup& g = s.groups.at(pack.group);
   const Poly extent = extent_of(s.k_dims(g));
+  const int64_t evens = packed_evens(s.kernel, g);
   if (pack.source) s.kernel = merge_dims(*pack.source, true);
   std::vector<Poly> outer = s.k_dims(g);
   Values at(s.kernel.dims.size(), f.i64(0));
@@ -279,7 +285,7 @@ void emit_pack(FunctionBuilder& f, const Pack& pack) {
   f.define(share);
   const bool shared = f.program.threads > 1 && f.program.buffers[packed].own.is_zero() &&
                       pack.kernel->schedule.split.dim != kNone;
-  RightPacker packer(f, s, g, f.base(packed), f.i64(0), f.poly(extent), shared ? &share : nullptr);
+  RightPacker packer(f, s, g, f.base(packed), f.i64(0), f.poly(extent), evens, shared ? &share : nullptr);
   if (outer.empty()) return packer.run_single(at);
   llvm::Value* inner = f.poly(outer.back());
   outer.pop_back();

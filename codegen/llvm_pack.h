@@ -58,19 +58,23 @@ llvm::Value* load_right(FunctionBuilder&, const GemmShape&, uint32_t acc, Values
 /// last is still in a near cache when the next one starts with it, though all of it does not fit.
 void to_and_fro(FunctionBuilder&, const GemmShape&, const VisitBlock& visit);
 
+/// Where a term is among the packed terms of a block of columns; `evens`: packed_evens.
+llvm::Value* packed_term(FunctionBuilder&, int64_t evens, llvm::Value* term);
+
 /// Copies the right operands of a group to their packed form.
 class RightPacker {
  public:
   /// `origin`: the first column that has a place in `packed`. `panel`: the terms of k that each block of
-  /// columns has room for. `share`: of the columns, the thread's; null: all.
+  /// columns has room for. `evens`: packed_evens. `share`: of the columns, the thread's; null: all.
   RightPacker(FunctionBuilder& f, const GemmShape& s, const GemmGroup& g, llvm::Value* packed,
-              llvm::Value* origin, llvm::Value* panel, const Share* share = nullptr)
+              llvm::Value* origin, llvm::Value* panel, int64_t evens = 0, const Share* share = nullptr)
       : f_(f),
         s_(s),
         g_(g),
         packed_(packed),
         origin_(origin),
         panel_(panel),
+        evens_(evens),
         share_(share),
         accs_(static_cast<int64_t>(g.accs.size())) {}
 
@@ -103,6 +107,7 @@ class RightPacker {
   llvm::Value* packed_;
   llvm::Value* origin_;
   llvm::Value* panel_;
+  int64_t evens_;
   const Share* share_;
   int64_t accs_;
 };

@@ -156,10 +156,12 @@ llvm::Value* FunctionBuilder::poly(const Poly& p) {
 }
 
 llvm::Value* FunctionBuilder::in_register(llvm::Value* offset) {
-  if (target.vector_bytes < 64 || !llvm::isa<llvm::ConstantInt>(offset)) return offset;
-  if (llvm::cast<llvm::ConstantInt>(offset)->getSExtValue() < kShortOffset) return offset;
+  const auto* constant = llvm::dyn_cast<llvm::ConstantInt>(offset);
+  if (target.vector_bytes < 64 || !constant || constant->getSExtValue() < kShortOffset) return offset;
+  llvm::Value*& held = in_registers_[constant->getSExtValue()];
+  if (held) return held;
   auto* type = llvm::FunctionType::get(b.getInt64Ty(), {b.getInt64Ty()}, false);
-  return entry_.CreateCall(llvm::InlineAsm::get(type, "", "=r,0", false), {offset});
+  return held = entry_.CreateCall(llvm::InlineAsm::get(type, "", "=r,0", false), {offset});
 }
 
 llvm::Value* FunctionBuilder::slot(uint32_t index) {

@@ -102,6 +102,9 @@ class FunctionBuilder {
   }
   llvm::Value* to_float(llvm::Value* x, llvm::Type*);
   llvm::Value* minimum(llvm::Value* x, llvm::Value* y) { return b.CreateSelect(b.CreateICmpSLT(x, y), x, y); }
+  /// The offset in bytes, but no constant that LLVM could put into the address of each load: of vectors of 64
+  /// bytes those stand for up to 8 KB in one byte, beyond in four.
+  llvm::Value* in_register(llvm::Value* offset);
   /// How many loops and conditions there are around what is emitted now, of this builder.
   int depth() const { return depth_; }
   /// One element or a vector of them; under a mask, where there is one.
@@ -148,6 +151,7 @@ class FunctionBuilder {
   std::map<std::string, llvm::Value*> dims_;
   std::map<ir::BufferId, llvm::Value*> bases_;
   std::map<uint32_t, llvm::Value*> slots_;
+  std::map<int64_t, llvm::Value*> in_registers_;
   std::vector<ir::LoopId> loop_ids_;
   unsigned first_further_;
   std::map<ir::LoopId, llvm::Value*> loops_;
@@ -155,9 +159,6 @@ class FunctionBuilder {
   llvm::Value* thread_ = nullptr;
   int depth_ = 0;
   llvm::Value* slot(uint32_t);
-  /// The same, but no constant that LLVM could put into the address of each load: of vectors of 64 bytes
-  /// those stand for up to 8 KB in one byte, beyond in four.
-  llvm::Value* in_register(llvm::Value* offset);
   /// A size in the machine's own width.
   llvm::Value* native(llvm::Value*);
   /// How many windows of `longest` steps there are, computed in the entry block.

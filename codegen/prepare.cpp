@@ -67,7 +67,7 @@ std::string prepare(const Pack& pack, const Target& target,
   const std::vector<Poly>& k_dims = kernel.accs[group.accs[0]].dims;
   const int64_t elements = packed_size(kernel, pack.group, target).constant();
   std::string packed(static_cast<size_t>(elements) * element, '\0');
-  char* to = packed.data();
+  const int64_t evens = packed_evens(*pack.kernel, gemm_groups(*pack.kernel).at(pack.group));
   std::vector<int64_t> at(k_dims.size(), 0);  // the variables of k, as an odometer
   auto step = [&] {
     for (size_t d = k_dims.size(); d-- > 0;) {
@@ -79,7 +79,10 @@ std::string prepare(const Pack& pack, const Target& target,
   for (int64_t first = 0, terms = columns_of_all_k / (cut.whole + cut.rest_width), width = 0; first < columns;
        first += width) {
     width = first < cut.whole ? cut.width : cut.rest_width;
-    for (int64_t term = 0; term < terms; ++term, step())
+    for (int64_t term = 0; term < terms; ++term, step()) {
+      const int64_t place = evens > 0 ? term % 2 * evens + term / 2 : term;
+      const auto accs = static_cast<int64_t>(group.accs.size());
+      char* to = &packed[static_cast<size_t>((first * terms + place * width) * accs) * element];
       for (uint32_t acc : group.accs) {
         const Access& right = *gemm_operands(kernel, acc).right;
         int64_t from = right.offset.constant();
@@ -91,6 +94,7 @@ std::string prepare(const Pack& pack, const Target& target,
             std::memcpy(to, data(right.buffer).data() + static_cast<size_t>(from + c * stride) * element,
                         element);
       }
+    }
   }
   return packed;
 }

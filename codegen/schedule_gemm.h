@@ -69,6 +69,9 @@ int64_t first_late_term(const ir::Kernel&, const Target&);
 /// vectors, of which a core reads two at a time, twice as many: so panels of 32 and 64 bytes are of one
 /// width, and levels of x86-64 in one library share them.
 int64_t row_vectors(const ir::Kernel&, const Target&);
+/// Whether the partial sums of a group, in so many vectors, grow one after the other: the registers do not
+/// hold all, or the matrix comes from beyond the first cache, which gives one run faster than two at a time.
+bool sums_in_turn(const ir::Kernel&, const GemmGroup&, size_t vectors, const Target&);
 /// Whether right operands have packed copies, made before a loop.
 bool is_packed(const ir::Kernel&);
 /// The groups of a kernel that is_gemm.
@@ -112,6 +115,9 @@ ir::Poly padded_columns(const ir::Kernel&, const Target&);
 /// Elements of the packed right operands of a group: [column block][k][accumulator][column in block], where
 /// columns past the end are zeros.
 ir::Poly packed_size(const ir::Kernel&, uint32_t group, const Target&);
+/// The terms of even number where these stand before the others in packed copies, so that each half of a sum
+/// reads a run: in the row form, of sums in halves. Else 0: terms stand in their order.
+int64_t packed_evens(const ir::Kernel&, const GemmGroup&);
 
 /// Whether all right operands can be read along their columns.
 bool right_in_rows(const ir::Kernel&);

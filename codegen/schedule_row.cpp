@@ -15,12 +15,22 @@ namespace {
 constexpr int64_t kCloseRows = 1 << 9;
 /// Chains of sums that keep the multipliers busy.
 constexpr size_t kFewChains = 4;
+/// The most terms of partial sums that grow side by side where there are few registers: of more, in blocks
+/// that have room for all, the elements of the row are loaded too often.
+constexpr int64_t kFewTerms = 32;
 
 /// Elements of the matrices of a kernel that is_row.
 int64_t row_elements(const Kernel& kernel) {
   Poly terms = 0;
   for (const Accumulator& acc : kernel.accs) terms = terms + extent_of(acc.dims);
   return (terms * kernel.dims.back()).constant();
+}
+
+bool has_many_registers(const Target& target) { return target.vector_registers >= 32; }
+
+/// The chains of sums of a group in one vector of columns.
+size_t chains_of(const Kernel& kernel, const GemmGroup& group) {
+  return group.accs.size() * static_cast<size_t>(partial_sums(kernel.accs[group.accs[0]].order));
 }
 
 /// Lanes for so many columns: each block is a chain of sums more to wait for, so that a mask over a quarter
@@ -51,20 +61,26 @@ bool takes_wide_blocks(const Kernel& kernel) {
 }
 
 int64_t row_vectors(const Kernel& kernel, const Target& target) {
-  const bool near = target.vector_registers >= 32 && row_elements(kernel) <= 3 * kNearRow;
+  const bool near = has_many_registers(target) && row_elements(kernel) <= 3 * kNearRow;
   const int64_t chains = near ? 8 : 4, gates = most_gates(kernel);
   const auto vectors = std::bit_floor(static_cast<uint64_t>((chains + gates - 1) / gates));
   return static_cast<int64_t>(target.vector_bytes < 64 ? 2 * vectors : vectors);
 }
 
-size_t most_row_sums(const Target& target) { return target.vector_registers >= 32 ? 16 : 12; }
+size_t most_row_sums(const Target& target) { return has_many_registers(target) ? 16 : 12; }
+
+bool sums_in_turn(const Kernel& kernel, const GemmGroup& group, size_t vectors, const Target& target) {
+  if (is_packed(kernel) && row_elements(kernel) >= 2 * kNearRow) return true;
+  return vectors * chains_of(kernel, group) > most_row_sums(target);
+}
 
 std::vector<unsigned> row_widths(const Kernel& kernel, const Target& target) {
   size_t gates = 1, sums = 1;
   for (const GemmGroup& g : gemm_groups(kernel)) {
-    const auto chains = static_cast<size_t>(partial_sums(kernel.accs[g.accs[0]].order));
+    const bool in_turn =
+        !has_many_registers(target) && extent_of(kernel.accs[g.accs[0]].dims).constant() > kFewTerms;
     gates = std::max(gates, g.accs.size());
-    sums = std::max(sums, g.accs.size() * chains);
+    sums = std::max(sums, in_turn ? g.accs.size() : chains_of(kernel, g));
   }
   // At least two vectors hide each other's latency, even if their partial sums do not fit.
   const size_t most = most_row_sums(target);
@@ -85,6 +101,12 @@ bool has_all_columns(const Kernel& kernel, const Target& target) {
   return !is_packed(kernel) && row_widths(kernel, target).front() >= kernel.dims.back().constant();
 }
 
+int64_t packed_evens(const Kernel& kernel, const GemmGroup& group) {
+  const Accumulator& acc = kernel.accs[group.accs[0]];
+  const bool halves = kernel.schedule.form == Schedule::Form::row && acc.order == SumOrder::halves;
+  return halves ? (acc.dims[0].constant() + 1) / 2 : 0;
+}
+
 bool reads_overwritten(const Kernel& kernel, const GemmGroup& group) {
   return gemm_operands(kernel, group.accs[0]).left->buffer == kernel.schedule.overwritten;
 }
@@ -96,7 +118,7 @@ int64_t first_late_term(const Kernel& kernel, const Target& target) {
     const Accumulator& acc = kernel.accs[g.accs[0]];
     if (!reads_overwritten(kernel, g)) continue;
     if (acc.dims.size() != 1) return 0;
-    chains += g.accs.size() * static_cast<size_t>(partial_sums(acc.order));
+    chains += chains_of(kernel, g);
   }
   if (chains < kFewChains) return 0;
   const size_t vectors = row_widths(kernel, target).front() / static_cast<size_t>(native);

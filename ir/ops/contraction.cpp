@@ -72,7 +72,7 @@ std::optional<ByRow> matmul_by_row(const Func& func, const Op& op) {
 
 /// Sums of few terms are bound by the latency of their additions, so that two shorter chains are faster. Of
 /// more terms tiles have chains enough, and two sums for each element would take twice their registers.
-constexpr int64_t kFewestHalved = 4, kMostHalved = 32;
+constexpr int64_t kFewestHalved = 4, kMostHalved = 64;
 
 SumOrder order_over(const Dim& k) {
   const bool few = !k.is_named() && k.size() >= kFewestHalved && k.size() <= kMostHalved;

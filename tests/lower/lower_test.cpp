@@ -59,8 +59,8 @@ TEST(Lower, LstmStepIsOneKernelWithAnAccumulatorForEachGate) {
 TEST(Lower, SumsOfFewTermsAreInHalves) {
   for (const auto& [k, order] : {std::pair("3", SumOrder::chain),
                                  {"4", SumOrder::halves},
-                                 {"32", SumOrder::halves},
-                                 {"33", SumOrder::chain},
+                                 {"64", SumOrder::halves},
+                                 {"65", SumOrder::chain},
                                  {"K", SumOrder::chain}})
     for (const bool transposed : {false, true}) {
       const std::string w = transposed ? fmt::format("[5,{}]", k) : fmt::format("[{},5]", k);
