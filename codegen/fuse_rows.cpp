@@ -2,13 +2,16 @@
 
 #include <algorithm>
 #include <bit>
+#include <iterator>
 #include <map>
 #include <memory>
+#include <optional>
 #include <span>
 #include <utility>
 
 #include "codegen/simplify_kernel.h"
 #include "codegen/split_kernels.h"
+#include "codegen/sum_columns.h"
 #include "codegen/touches.h"
 
 namespace rondo::codegen {
@@ -103,7 +106,7 @@ class RowFuser {
       const std::span rest(stmts.begin() + static_cast<std::ptrdiff_t>(i), stmts.end());
       const auto [rows, count] = longest_run(rest);
       if (count > 1)
-        fused.push_back({nullptr, rows_loop(rest.first(count), rows), nullptr});
+        std::ranges::move(rows_loop(rest.first(count), rows), std::back_inserter(fused));
       else
         fused.push_back(std::move(stmts[i]));
       i += std::max<size_t>(count, 1);
@@ -142,10 +145,16 @@ class RowFuser {
   bool can_follow(std::span<const Stmt> before, const Stmt& s, const Extents& rows) const {
     if (!s.kernel || s.kernel->schedule.form != Schedule::Form::vector) return false;
     const Kernel& k = *s.kernel;
-    if (!reduces_rows(k, rows) && !maps_rows(k, rows)) return false;
+    if (!reduces_rows(k, rows) && !maps_rows(k, rows) && !adds_rows(k, rows)) return false;
     if (std::ranges::any_of(k.stores, [&](const Store& st) { return st.ordered() || is_count(st); }))
       return false;
     return std::ranges::all_of(before, [&](const Stmt& b) { return share_rows_only(*b.kernel, k, rows); });
+  }
+
+  /// Sums of columns that take a row after the other.
+  bool adds_rows(const Kernel& k, const Extents& rows) const {
+    return threads_ == 1 && !is_one_row(rows) && sums_columns(k, rows) && fills_vectors(k.dims[0]) &&
+           std::ranges::all_of(k.accs, [](const Accumulator& a) { return in_runs(a.nodes, 0); });
   }
 
   bool is_count(const Store& s) const {
@@ -158,20 +167,47 @@ class RowFuser {
     for (const Touch& x : touches_.at(&a))
       for (const Touch& y : touches_.at(&b)) {
         if (homes_[x.access->buffer] != homes_[y.access->buffer] || !(x.store || y.store)) continue;
+        const std::optional<size_t> of_x = first_row_variable(x, rows), of_y = first_row_variable(y, rows);
+        if (!of_x || !of_y) return false;
         for (size_t v = 0; v < rows.size(); ++v)
-          if (rows[v] != Poly(1) && !tell_alike(x, y, v)) return false;
+          if (rows[v] != Poly(1) && !tell_alike(x, *of_x + v, y, *of_y + v)) return false;
       }
     return true;
   }
 
-  bool tell_alike(const Touch& x, const Touch& y, size_t v) const {
-    return stride_of(*x.access, v) == stride_of(*y.access, v) && tells(*x.access, v, x.extents, trips_) &&
-           tells(*y.access, v, y.extents, trips_);
+  /// Sums of columns read rows in their terms; what else they reach, they reach once for all rows.
+  static std::optional<size_t> first_row_variable(const Touch& t, const Extents& rows) {
+    if (!sums_columns(*t.kernel, rows)) return 0;
+    return t.in_accumulator ? std::optional(t.kernel->dims.size()) : std::nullopt;
   }
 
-  std::shared_ptr<Loop> rows_loop(std::span<const Stmt> stmts, Extents rows) {
+  bool tell_alike(const Touch& x, size_t of_x, const Touch& y, size_t of_y) const {
+    return stride_of(*x.access, of_x) == stride_of(*y.access, of_y) &&
+           tells(*x.access, of_x, x.extents, trips_) && tells(*y.access, of_y, y.extents, trips_);
+  }
+
+  static Stmt statement(Kernel k) { return {std::make_shared<Kernel>(std::move(k)), nullptr, nullptr}; }
+
+  /// The loop, between what starts sums of columns and what follows from them.
+  std::vector<Stmt> rows_loop(std::span<const Stmt> stmts, const Extents& rows) {
     std::vector<Kernel> kernels;
-    for (const Stmt& s : stmts) kernels.push_back(*s.kernel);
+    std::vector<Stmt> all, ends;
+    for (const Stmt& s : stmts) {
+      if (!sums_columns(*s.kernel, rows)) {
+        kernels.push_back(*s.kernel);
+        continue;
+      }
+      ColumnSums parts = part_column_sums(p_, *s.kernel);
+      all.push_back(statement(std::move(parts.start)));
+      kernels.push_back(std::move(parts.add));
+      ends.push_back(statement(std::move(parts.end)));
+    }
+    all.push_back({nullptr, rows_loop(std::move(kernels), rows), nullptr});
+    std::ranges::move(ends, std::back_inserter(all));
+    return all;
+  }
+
+  std::shared_ptr<Loop> rows_loop(std::vector<Kernel> kernels, Extents rows) {
     merge_rows(kernels, rows);
     std::shared_ptr<Loop> outermost, innermost;
     std::vector<LoopId> ids;
@@ -188,8 +224,7 @@ class RowFuser {
     }
     innermost->abreast = abreast(rows.back());
     loops_.push_back(innermost);
-    for (Kernel& k : kernels)
-      innermost->body.push_back({std::make_shared<Kernel>(row_of(std::move(k), ids)), nullptr, nullptr});
+    for (Kernel& k : kernels) innermost->body.push_back(statement(row_of(std::move(k), ids)));
     return outermost;
   }
 

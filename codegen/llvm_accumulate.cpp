@@ -17,14 +17,15 @@ class Accumulation {
  public:
   explicit Accumulation(FunctionBuilder& f) : f_(f) {}
 
-  Values accumulate(Walk accs, const Scope& scope) {
+  Values accumulate(Walk accs, const Scope& scope, const Values& sums) {
     auto add = [&](const Values& variables, llvm::Value* number, const Values& carried) {
       Scope inner = scope;
       inner.variables = variables;
       return step(accs, inner, carried, f_.b.CreateTrunc(number, f_.b.getInt32Ty()));
     };
     if (accs[0].order == SumOrder::halves) return accumulate_halves(accs, scope, add);
-    const Values states = f_.fold_box(accs[0].dims, scope.variables, initial(accs, scope.lanes), add);
+    const Values states =
+        f_.fold_box(accs[0].dims, scope.variables, sums.empty() ? initial(accs, scope.lanes) : sums, add);
     Values results;
     for (const Values& state : parted(accs, states)) results.push_back(state.back());
     return results;
@@ -240,8 +241,8 @@ class Accumulation {
 
 }  // namespace
 
-Values accumulate(FunctionBuilder& f, Walk accs, const Scope& scope) {
-  return Accumulation(f).accumulate(accs, scope);
+Values accumulate(FunctionBuilder& f, Walk accs, const Scope& scope, const Values& sums) {
+  return Accumulation(f).accumulate(accs, scope, sums);
 }
 
 Values accumulate_lanes(FunctionBuilder& f, Walk accs, const Scope& scope) {

@@ -8,8 +8,8 @@
 namespace rondo::codegen {
 
 /// The values of accumulators over the same dims, in one walk, at the scope's point of the kernel's dims: in
-/// as many lanes as the scope has.
-Values accumulate(FunctionBuilder&, std::span<const ir::Accumulator>, const Scope&);
+/// as many lanes as the scope has. `sums`: what each starts from, if they are sums that go on.
+Values accumulate(FunctionBuilder&, std::span<const ir::Accumulator>, const Scope&, const Values& sums = {});
 /// The same at one point, with the last reduced dim in lanes.
 Values accumulate_lanes(FunctionBuilder&, std::span<const ir::Accumulator>, const Scope&);
 

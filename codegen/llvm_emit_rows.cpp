@@ -6,6 +6,7 @@
 #include "codegen/llvm_kept.h"
 #include "codegen/llvm_prefetch.h"
 #include "codegen/simplify_kernel.h"
+#include "codegen/sum_columns.h"
 
 namespace rondo::codegen {
 
@@ -40,12 +41,13 @@ Poly row_size(const LoopProgram& program, const Buffer& own, const Loop& loop) {
 
 /// The kernel over so many rows from the loop's on. Its own buffers have room for them.
 Kernel over_rows(Kernel k, const LoopProgram& program, const Loop& loop, int64_t rows) {
-  k.dims.insert(k.dims.begin(), Poly(rows));
-  visit_accesses(k, [&](Access& a) {
+  auto stride_of_row = [&](const Access& a) {
     const bool own = std::ranges::count(loop.own, a.buffer) > 0;
-    const Poly stride = own ? row_size(program, program.buffers[a.buffer], loop) : stride_of_loop(a, loop.id);
-    a.strides.insert(a.strides.begin(), stride);
-  });
+    return own ? row_size(program, program.buffers[a.buffer], loop) : stride_of_loop(a, loop.id);
+  };
+  if (adds_to_columns(k)) return over_summed_rows(std::move(k), rows, stride_of_row);
+  k.dims.insert(k.dims.begin(), Poly(rows));
+  visit_accesses(k, [&](Access& a) { a.strides.insert(a.strides.begin(), stride_of_row(a)); });
   return k;
 }
 

@@ -136,10 +136,11 @@ class VectorEmitter {
 
   void emit_columns(const Values& outer) {
     const unsigned lanes = full_lanes(kernel_);
+    const Values shared = of_all_columns(outer);
     auto visit = [&](llvm::Value* first, unsigned width, llvm::Value* mask) {
       Values at = outer;
       at.push_back(first);
-      emit_point({at, static_cast<int>(rank_ - 1), width, mask});
+      emit_point({at, static_cast<int>(rank_ - 1), width, mask}, shared);
     };
     if (is_short_copy(lanes)) {
       for (int64_t first = 0; first < kernel_.dims.back().constant(); first += lanes)
@@ -163,7 +164,23 @@ class VectorEmitter {
                                 4);
   }
 
-  void emit_point(const Scope& scope) {
+  /// What all columns of a row read: LLVM would load it again after each store.
+  Values of_all_columns(const Values& outer) {
+    std::vector<char> wanted;
+    for (NodeId i = 0; i < kernel_.nodes.size(); ++i) wanted.push_back(is_of_all_columns(i));
+    if (std::ranges::count(wanted, 1) == 0) return {};
+    const Scope scope{outer, -1, 1, nullptr};
+    return NodeValues(f_, kernel_.nodes, scope, {}, {}, wanted).all();
+  }
+
+  bool is_of_all_columns(NodeId id) const {
+    const Node& n = kernel_.nodes[id];
+    return n.op == ScalarOp::load && n.access.row == kNone && stride_of(n.access, rank_ - 1).is_zero() &&
+           std::ranges::none_of(kernel_.stores,
+                                [&](const Store& s) { return s.access.buffer == n.access.buffer; });
+  }
+
+  void emit_point(const Scope& scope, const Values& known = {}) {
     const std::vector<Accumulator>& all = kernel_.accs;
     Values accs;
     while (accs.size() < all.size()) {
@@ -173,11 +190,33 @@ class VectorEmitter {
         return a.dims != first->dims || a.order != first->order || in_lanes(a, scope) != lanes;
       });
       const std::span<const Accumulator> walk(first, end);
-      std::ranges::copy(lanes ? accumulate_lanes(f_, walk, scope) : accumulate(f_, walk, scope),
+      std::ranges::copy(lanes ? accumulate_lanes(f_, walk, scope)
+                              : accumulate(f_, walk, scope, sums_so_far(scope, walk.front())),
                         std::back_inserter(accs));
     }
-    NodeValues values(f_, kernel_.nodes, scope, accs);
-    for (const Store& s : kernel_.stores) values.store(s);
+    NodeValues values(f_, kernel_.nodes, scope, accs, known);
+    for (Store s : kernel_.stores) {
+      s.add = s.add && !goes_on(s);
+      values.store(s);
+    }
+  }
+
+  /// Whether the store adds a sum to what is there: the sum goes on from it.
+  bool goes_on(const Store& s) const {
+    return s.add && kernel_.nodes[s.value].op == ScalarOp::acc &&
+           kernel_.accs[kernel_.nodes[s.value].acc].order == SumOrder::chain;
+  }
+
+  /// What stands where sums go on: if one of them does, all do.
+  Values sums_so_far(const Scope& scope, const Accumulator& first) {
+    Values sums;
+    for (const Store& s : kernel_.stores) {
+      if (!goes_on(s) || kernel_.accs[kernel_.nodes[s.value].acc].dims != first.dims) continue;
+      Node so_far;
+      so_far.op = ScalarOp::load, so_far.dtype = kernel_.nodes[s.value].dtype, so_far.access = s.access;
+      sums.push_back(NodeValues(f_, {so_far}, scope).lanes(0));
+    }
+    return sums;
   }
 
   static bool in_lanes(const Accumulator& acc, const Scope& scope) {

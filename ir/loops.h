@@ -131,7 +131,7 @@ struct Accumulator {
 struct Store {
   Access access;            // in the scope of the kernel's dims
   NodeId value = 0;         // into the kernel's nodes
-  bool add = false;         // scatter: adds to what is there, points in row-major order
+  bool add = false;         // adds to what is there, points in row-major order; a chain goes on from it
   bool may_repeat = false;  // several points may store to one element: in row-major order, so the last stays
 
   bool ordered() const { return add || may_repeat; }

@@ -11,6 +11,7 @@
 #include "codegen/compile.h"
 #include "codegen/interpreter.h"
 #include "codegen/plan_memory.h"
+#include "codegen/sum_columns.h"
 #include "ir/evaluator.h"
 #include "ir/text.h"
 #include "tests/support/arrays.h"
@@ -139,6 +140,43 @@ TEST(FuseRows, RowsThatFillNoVectorsStayTogether) {
   expect_same(parse(norm(17)), {1, 5});
 }
 
+/// The gradients of a norm's gain and of its bias, as far as they are sums over rows.
+constexpr const char* kGain = R"(
+func @gain(%x: f32[T,B,64], %d: f32[T,B,64]) -> (f32[T,B,64], f32[64], f32[64]) {
+  %xx = mul %x, %x : f32[T,B,64]
+  %s = reduce_sum %xx {axes=[2]} : f32[T,B]
+  %one = const {value=1} : f32[T,B]
+  %s1 = add %s, %one : f32[T,B]
+  %r = rsqrt %s1 : f32[T,B]
+  %rb = broadcast %r {axes=[0,1]} : f32[T,B,64]
+  %y = mul %x, %rb : f32[T,B,64]
+  %dy = mul %d, %y : f32[T,B,64]
+  %gain = reduce_sum %dy {axes=[0,1]} : f32[64]
+  %bias = reduce_sum %d {axes=[0,1]} : f32[64]
+  return %y, %gain, %bias
+})";
+
+size_t adding_rows(const std::vector<Stmt>& stmts) {
+  size_t count = 0;
+  for (const Stmt& s : stmts) {
+    if (s.loop) count += adding_rows(s.loop->body);
+    if (s.kernel) count += codegen::adds_to_columns(*s.kernel);
+  }
+  return count;
+}
+
+TEST(FuseRows, SumsOfColumnsTakeTheRowsOneAfterTheOther) {
+  for (const char* rows : {"B", "1", "5", "24"}) {
+    const Func func = parse(replaced(kGain, "B", rows));
+    EXPECT_EQ(adding_rows(codegen::lower(func).stmts), 1u) << to_string(codegen::lower(func));
+    expect_same(func, {1, 5, 8, 17, 40});
+  }
+}
+
+TEST(FuseRows, ThreadsShareTheColumnsOfSumsNotTheirRows) {
+  EXPECT_EQ(adding_rows(lower_for_threads(parse(kGain), 2).stmts), 0u);
+}
+
 /// A row that is looked up is one for all of its columns.
 TEST(FuseRows, NormsOfRowsThatAreLookedUp) {
   const std::string text = replaced(norm(64), "%x: f32[T,B,64]", "%table: f32[9,64], %ids: i32[T,B]");
@@ -194,14 +232,14 @@ class RandomRows {
     for (int i = 0; i < 12; ++i) grow();
     add("tanh " + pool_.back());
     std::string text = R"(
-func @cell(%h0: F[B,N], %g: F[N], %x: F[T,B,N]) -> (F[B,N], F[T,B,N], F[T,B]) {
-  %h1, %ys, %ss = scan consts(%g) carry(%h = %h0) xs(%xt = %x) {
+func @cell(%h0: F[B,N], %c0: F[N], %g: F[N], %x: F[T,B,N]) -> (F[B,N], F[N], F[T,B,N], F[T,B]) {
+  %h1, %c1, %ys, %ss = scan consts(%g) carry(%h = %h0, %c = %c0) xs(%xt = %x) {
 )" + body_ +
-                       fmt::format(R"(    yield carry({}) ys({}, {})
-  }} : F[B,N], F[T,B,N], F[T,B]
-  return %h1, %ys, %ss
+                       fmt::format(R"(    yield carry({}, {}) ys({}, {})
+  }} : F[B,N], F[N], F[T,B,N], F[T,B]
+  return %h1, %c1, %ys, %ss
 }})",
-                                   pool_.back(), any(), last_sum_);
+                                   pool_.back(), columns_sum_, any(), last_sum_);
     text = replaced(text, "F[", dtype + "[");
     text = replaced(text, "N]", fmt::format("{}]", columns_));
     const int rows = below(4);
@@ -222,7 +260,7 @@ func @cell(%h0: F[B,N], %g: F[N], %x: F[T,B,N]) -> (F[B,N], F[T,B,N], F[T,B]) {
   void add(const std::string& op) { pool_.push_back(emit(op, "F[B,N]")); }
 
   void grow() {
-    switch (below(6)) {
+    switch (below(7)) {
       case 0: return add((below(2) ? "tanh " : "sigmoid ") + any());
       case 1: return add(fmt::format("{} {}, {}", below(2) ? "add" : "mul", any(), any()));
       case 2: {
@@ -232,6 +270,12 @@ func @cell(%h0: F[B,N], %g: F[N], %x: F[T,B,N]) -> (F[B,N], F[T,B,N], F[T,B]) {
         const std::string high =
             emit(fmt::format("slice {} {{axis=1, lo={}, hi={}}}", to, half, columns_), part);
         return add(fmt::format("concat {}, {} {{axis=1}}", low, high));
+      }
+      case 3: {
+        const std::string terms = emit(fmt::format("mul {}, {}", any(), any()), "F[B,N]");
+        const std::string sum = emit(fmt::format("reduce_sum {} {{axes=[0]}}", terms), "F[N]");
+        columns_sum_ = emit(fmt::format("add {}, {}", columns_sum_, sum), "F[N]");
+        return;
       }
       default: {
         const std::string sum =
@@ -246,18 +290,22 @@ func @cell(%h0: F[B,N], %g: F[N], %x: F[T,B,N]) -> (F[B,N], F[T,B,N], F[T,B]) {
   std::mt19937_64 random_;
   int columns_, count_ = 0;
   std::vector<std::string> pool_ = {"%xt", "%h"};  // [B,N]
+  std::string columns_sum_ = "%c";                 // [N]
   std::string body_, last_sum_ = emit("tanh " + emit("reduce_sum %h {axes=[1]}", "F[B]"), "F[B]");
 };
 
 TEST(FuseRows, RandomCellsKeepTheirBits) {
   int loops = 0;
+  size_t sums_of_columns = 0;
   for (uint64_t seed = 0; seed < 30; ++seed) {
     const Func func = parse(RandomRows(seed).text());
     SCOPED_TRACE(fmt::format("seed {}", seed));
     loops += !fused(codegen::lower(func).stmts).empty();
+    sums_of_columns += adding_rows(codegen::lower(func).stmts);
     expect_same(func, {1, 3, 17});
   }
   EXPECT_GT(loops, 20);
+  EXPECT_GT(sums_of_columns, 10u);
 }
 
 }  // namespace
