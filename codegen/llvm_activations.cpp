@@ -119,21 +119,16 @@ llvm::Value* VectorMath::sigmoid_of(llvm::Value* x) {
   // 2^-shift, so that it is normal where the result is not.
   const bool wide = is_double(x);
   const int shift = f_.target.flushes_denormals ? 0 : wide ? 64 : 32;
+  // Past these bounds it rounds to 0 or 1, and U would be no number.
+  x = clamp(x, shift ? (wide ? -746 : -104) : (wide ? -709.4 : -87.9), wide ? 600 : 60);
   const auto [numerator, rest] = wide ? exp_quotient64(x, shift) : exp_quotient32(x, shift);
   llvm::Value *one = number(x, 1), *unit = number(x, std::ldexp(1.0, -shift));
   llvm::Value* power = shift ? b_.CreateFMul(numerator, unit) : numerator;
   // What U + 1 loses where it is rounded goes to the smaller term.
   llvm::Value* sum = b_.CreateFAdd(power, one);
   llvm::Value* lost = b_.CreateFSub(power, b_.CreateFSub(sum, one));
-  llvm::Value* inside = b_.CreateFDiv(numerator, b_.CreateFAdd(sum, b_.CreateFAdd(rest, lost)));
-  if (shift) inside = b_.CreateFMul(inside, unit);
-  // Past these bounds it rounds to 0 or 1, and U may be no number. The choice comes last, as a clamp of x
-  // would be waited for.
-  const double least = shift ? (wide ? -746 : -104) : (wide ? -709.4 : -87.9), most = wide ? 600 : 60;
-  llvm::Value* bound = b_.CreateSelect(b_.CreateFCmpOGE(x, number(x, most)), one, number(x, 0));
-  llvm::Value* within =
-      b_.CreateAnd(b_.CreateFCmpUGT(x, number(x, least)), b_.CreateFCmpULT(x, number(x, most)));
-  return b_.CreateSelect(within, inside, bound);
+  llvm::Value* y = b_.CreateFDiv(numerator, b_.CreateFAdd(sum, b_.CreateFAdd(rest, lost)));
+  return shift ? b_.CreateFMul(y, unit) : y;
 }
 
 VectorMath::Quotient VectorMath::exp_quotient64(llvm::Value* x, int shift) {
