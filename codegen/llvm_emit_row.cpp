@@ -302,8 +302,8 @@ class RowEmitter {
 
   /// Whether operands are loaded in the order in which they stand in memory: prefetchers follow that.
   bool in_order(uint32_t group) const {
-    return has_packed(group) &&
-           (f_.target.vector_bytes == 64 || packed_evens(s_.kernel, s_.groups[group]) > 0);
+    if (!has_packed(group) || f_.target.vector_bytes < 32) return false;
+    return f_.target.vector_bytes == 64 || packed_evens(s_.kernel, s_.groups[group]) > 0;
   }
 
   FunctionBuilder& f_;
