@@ -45,9 +45,10 @@ class GemmEmitter {
     llvm::Value* sums = f_.stack(s_.element, t_.sums_of_tile());
     for_row_blocks([&](Interval rows) {
       for_column_blocks(f_, s_, [&](const ColumnBlock& block) {
-        f_.for_each(rows.begin, rows.end, s_.tile.rows, [&](llvm::Value* row) {
-          const TilePlace place = t_.in_outputs ? t_.place_in_outputs(at, row, block, rows)
-                                                : t_.place(at, row, block, rows, sums);
+        for_heights(rows, [&](llvm::Value* row, int64_t height) {
+          TilePlace place = t_.in_outputs ? t_.place_in_outputs(at, row, block, rows)
+                                          : t_.place(at, row, block, rows, sums);
+          place.height = height;
           prefetch_tile(t_, place);
           for_tile_rows(place, [&](unsigned count, llvm::Value* done) {
             for (uint32_t g = 0; g < s_.groups.size(); ++g) direct_tile(place, g, count, done);
@@ -73,6 +74,18 @@ class GemmEmitter {
 
   llvm::Value* tiles_of(llvm::Value* rows) { return f_.divide_up(rows, f_.i64(s_.tile.rows)); }
 
+  /// The tiles of some rows, by their first one and their height (TilePlace).
+  void for_heights(Interval rows, const std::function<void(llvm::Value* row, int64_t height)>& visit) {
+    const auto whole = static_cast<int64_t>(s_.tile.rows);
+    auto tiles = [&](llvm::Value* begin, llvm::Value* end, int64_t step, int64_t height) {
+      f_.for_each(begin, end, step, [&](llvm::Value* row) { visit(row, height); });
+    };
+    if (s_.tile.lower == 0) return tiles(rows.begin, rows.end, whole, 0);
+    llvm::Value* lower = f_.i64(t_.rows.constant() - (whole - 1) * s_.tile.lower);
+    tiles(rows.begin, lower, whole, whole);
+    tiles(lower, rows.end, whole - 1, whole - 1);
+  }
+
   /// The rows of one tile: all, or what is left at the end in pieces of constant size.
   void for_tile_rows(const TilePlace& place,
                      const std::function<void(unsigned rows, llvm::Value* done)>& visit) {
@@ -84,6 +97,7 @@ class GemmEmitter {
         visit(static_cast<unsigned>(next - first), f_.add(done, f_.i64(first)));
       }
     };
+    if (place.height > 0) return in_parts(place.height, f_.i64(0));
     int64_t left = t_.rows.is_constant() ? t_.rows.constant() % whole : -1;
     if (left == 0) return in_parts(whole, f_.i64(0));
     llvm::Value* count = f_.b.CreateNSWSub(place.rows.end, place.row);
@@ -303,10 +317,11 @@ class GemmEmitter {
   /// tiles, as [column block][row][accumulator][column], or, by columns, of the tiles of one column block.
   void for_tiles(const Values& at, Interval rows, const ColumnBlock& block, llvm::Value* sums,
                  const std::function<void(const TilePlace&)>& visit) {
-    f_.for_each(rows.begin, rows.end, s_.tile.rows, [&](llvm::Value* row) {
-      if (t_.in_outputs) return visit(t_.place_in_outputs(at, row, block, rows));
-      TilePlace place = t_.place(at, row, block, rows, sums);
-      if (!s_.blocks.whole_k) {
+    for_heights(rows, [&](llvm::Value* row, int64_t height) {
+      TilePlace place =
+          t_.in_outputs ? t_.place_in_outputs(at, row, block, rows) : t_.place(at, row, block, rows, sums);
+      place.height = height;
+      if (!t_.in_outputs && !s_.blocks.whole_k) {
         llvm::Value* line = f_.mul(row, f_.i64(block.width));
         if (!s_.blocks.by_columns) line = f_.add(f_.mul(block.first, f_.poly(t_.rows)), line);
         place.sums = f_.element(s_.element, sums, f_.mul(line, f_.i64(static_cast<int64_t>(t_.accs))));

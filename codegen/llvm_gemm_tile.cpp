@@ -51,7 +51,7 @@ TilePlace GemmTiles::place_at_end(const TilePlace& place, llvm::Value* ends) con
 }
 
 TilePlace GemmTiles::following(TilePlace place) const {
-  llvm::Value* next = f.add(place.row, f.i64(s.tile.rows));
+  llvm::Value* next = f.add(place.row, f.i64(place.height > 0 ? place.height : s.tile.rows));
   place.row = f.b.CreateSelect(f.b.CreateICmpSLT(next, place.rows.end), next, place.rows.begin);
   return place;
 }
@@ -78,8 +78,9 @@ Values TileFinisher::Finish::values() {
 
 void TileFinisher::run(const TilePlace& place) {
   FunctionBuilder& caller = t_.f;
-  llvm::Value* rows =
-      caller.minimum(caller.b.CreateNSWSub(place.rows.end, place.row), caller.i64(t_.s.tile.rows));
+  llvm::Value* rows = place.height > 0 ? caller.i64(place.height)
+                                       : caller.minimum(caller.b.CreateNSWSub(place.rows.end, place.row),
+                                                        caller.i64(t_.s.tile.rows));
   Finish finish{place, caller.i64(place.block.width), caller.b.getInt1(place.block.last), rows};
   // In a function of its own, as LLVM would keep the constants of exp and tanh in registers that the tile
   // needs, all through the loops over k; a tile of one row has registers to spare.

@@ -14,6 +14,7 @@ struct TilePlace {
   llvm::Value* sums;      // [row][accumulator][column]
   llvm::Value* next_row;  // elements from one row of sums to the next
   Values outputs = {};    // or where the sums of each accumulator stand in the kernel's outputs
+  int64_t height = 0;     // 0: GemmTile::rows, or what is left of them at the end
 };
 
 /// What all tiles of a kernel share.

@@ -11,9 +11,8 @@ using namespace ir;
 
 namespace {
 
-/// Rows that pass a panel of right operands: whose left operands are packed at a time, or read in place. The
-/// latter are all but of the largest products, as left operands come from far away in any case.
-constexpr int64_t kPackedRows = 768, kRowsInPlace = 1 << 16;
+/// Rows that pass a panel of right operands whose left ones are packed at a time.
+constexpr int64_t kPackedRows = 768;
 /// Elements of a panel in the first cache: 32 KB of f32.
 constexpr int64_t kNear = 1 << 13;
 /// Elements of sums that pass between blocks of k for little, as they stay in the second cache: 1 MB of f32
@@ -33,11 +32,6 @@ int64_t panel_columns(const Kernel& kernel, const Target& target) {
 /// Whether blocks of columns are wide: there are the registers for tiles of four vectors.
 bool has_wide_blocks(const Target& target) { return target.vector_registers >= 32; }
 
-bool packs_left(const Kernel& kernel, const Target& target) {
-  return std::ranges::any_of(gemm_groups(kernel),
-                             [&](const GemmGroup& g) { return !left_in_place(kernel, g, target); });
-}
-
 bool has_near_sums(const Kernel& kernel) {
   const Poly sums = row_count(kernel) * kernel.dims.back() * Poly(static_cast<int64_t>(kernel.accs.size()));
   return sums.is_constant() && sums.constant() <= kNearSums;
@@ -49,11 +43,6 @@ int64_t most_partial_terms(const Kernel& kernel) {
   for (const Accumulator& acc : kernel.accs)
     if (acc.order != SumOrder::chain) most = std::max(most, acc.dims[0].constant());
   return most;
-}
-
-/// Rows of the output that the last dim but one counts.
-Poly inner_rows(const Kernel& kernel) {
-  return kernel.dims.size() > 1 ? kernel.dims[kernel.dims.size() - 2] : Poly(1);
 }
 
 /// Whether the sums of a block of columns stay near while blocks of k pass. Left operands pass once for each
@@ -76,6 +65,11 @@ bool left_in_place(const Kernel& kernel, const GemmGroup& group, const Target& t
   const Poly next = stride_of(left, row + 2);
   return next.is_constant() &&
          std::abs(next.constant()) <= (has_wide_blocks(target) ? kCloseOfWide : kCloseTerms);
+}
+
+bool packs_left(const Kernel& kernel, const Target& target) {
+  return std::ranges::any_of(gemm_groups(kernel),
+                             [&](const GemmGroup& g) { return !left_in_place(kernel, g, target); });
 }
 
 GemmBlocks gemm_blocks(const Kernel& kernel, const Target& target) {

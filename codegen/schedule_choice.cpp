@@ -68,8 +68,7 @@ std::string to_string(const ScheduleChoice& choice) {
 std::vector<ScheduleChoice> tiles_to_try(const Target& target) {
   std::vector<ScheduleChoice> choices;
   // Tiles of about one length and height load least for each multiply-add: these first, then narrower ones.
-  const int64_t widest = target.vector_registers >= 32 ? 4 : 2;
-  for (int64_t vectors = widest; vectors >= std::max<int64_t>(widest / 2, 1); --vectors) {
+  for (int64_t vectors = 4; vectors >= 2; --vectors) {
     // Sums, a row's vectors of right operands and one left operand are in registers together. Where a left
     // one comes straight from memory there is room for a row more.
     const int64_t fits = (target.vector_registers - vectors - 1) / vectors;

@@ -17,6 +17,11 @@ namespace {
 constexpr size_t kMaxGroup = 4;
 /// Elements of a panel that a tile may pass in halves: 128 KB of f32.
 constexpr int64_t kShortPanel = 1 << 15;
+/// Sums with which a core's multipliers are busy: two multiply-adds a cycle, of four cycles each. With a few
+/// more, they wait for nothing else either.
+constexpr int64_t kBusy = 8, kAlwaysBusy = 12;
+/// The quotient of times from which narrower tiles are taken: two percent.
+constexpr double kClearly = 0.98;
 
 /// Whether a load, or the row that it goes by, moves with one of the variables first..end-1.
 bool varies(const Nodes& nodes, const Access& a, size_t first, size_t end) {
@@ -64,21 +69,84 @@ ColumnVectors column_vectors(const Kernel& kernel, const Target& target) {
   return {columns / lanes, shorter};
 }
 
-/// Vectors of each accumulator of a tile. Four of all accumulators where there are 32 registers, two where
-/// there are 16: the fewest loads for each multiply-add.
+/// A constant number of columns in blocks of so many vectors.
+GemmColumns tile_columns(const Kernel& kernel, const Target& target, int64_t vectors) {
+  const int64_t lanes = gemm_lanes(kernel, target), columns = kernel.dims.back().constant();
+  const ColumnVectors all = column_vectors(kernel, target);
+  int64_t last = all.whole % vectors;
+  // A shorter vector alone would take a load for each multiply-add.
+  if (last == 0 && all.whole > 0 && columns % lanes != 0) last = vectors;
+  GemmColumns blocks{vectors * lanes};
+  blocks.whole = (all.whole - last) * lanes;
+  blocks.rest = columns - blocks.whole;
+  blocks.rest_width = last * lanes + all.shorter;
+  return blocks;
+}
+
+/// Vectors of a tile, of all accumulators. Four: with 16 registers, tiles of three rows then load less for a
+/// multiply-add than two vectors of six rows do, and left operands pass half as often. Two where a product
+/// takes a register of its own, and of so few rows that one such tile has all of them.
+int64_t most_sums(const Kernel& kernel, const Target& target) {
+  if (target.vector_registers >= 32) return 4;
+  const Poly rows = row_count(kernel);
+  const bool one_tile = rows.is_constant() && rows.constant() > rows_that_fit(4, target) &&
+                        rows.constant() <= rows_that_fit(2, target);
+  return target.fma && !one_tile ? 4 : 2;
+}
+
+/// The vectors of each accumulator, of so many of all: blocks of one width, as far as it goes.
+int64_t most_vectors(const Kernel& kernel, const Target& target, int64_t sums) {
+  const int64_t most = std::max<int64_t>(1, sums / most_gates(kernel));
+  if (!kernel.dims.back().is_constant()) return most;
+  const int64_t whole = std::max<int64_t>(column_vectors(kernel, target).whole, 1);
+  return divide_up(whole, divide_up(whole, most));
+}
+
+/// The time of a term of a tile, in quarters of a multiply-add's: of few sums, it waits for the last term's.
+int64_t time_of(int64_t sums) {
+  return std::max(4 * sums + std::max<int64_t>(kAlwaysBusy - sums, 0), 4 * kBusy);
+}
+
+/// That of a row of all columns, in tiles of so many vectors of each accumulator.
+double time_of_row(const Kernel& kernel, const Target& target, int64_t vectors) {
+  const GemmColumns cut = tile_columns(kernel, target, vectors);
+  auto vectors_in = [&](int64_t width) {
+    return most_gates(kernel) * static_cast<int64_t>(vectors_over(width, gemm_lanes(kernel, target)).size());
+  };
+  auto rows_of = [&](int64_t all) { return rows_that_fit(static_cast<size_t>(all), target); };
+  const int64_t all = vectors_in(cut.width), rows = rows_of(all);
+  int64_t time = cut.whole / cut.width * time_of(rows * all);
+  if (cut.rest > 0) {
+    const int64_t rest = vectors_in(cut.rest_width), parts = divide_up(rows, rows_of(rest));
+    for (int64_t part = 0; part < parts; ++part)
+      time += time_of((rows * (part + 1) / parts - rows * part / parts) * rest);
+  }
+  return static_cast<double>(time) / static_cast<double>(rows);
+}
+
+/// The most vectors, or, with few registers, fewer that cut the columns clearly better.
+int64_t fastest_vectors(const Kernel& kernel, const Target& target) {
+  const int64_t most = most_sums(kernel, target);
+  int64_t fastest = most_vectors(kernel, target, most);
+  for (int64_t sums = most - 1; sums >= 2 && target.vector_registers < 32; --sums) {
+    const int64_t fewer = most_vectors(kernel, target, sums);
+    if (time_of_row(kernel, target, fewer) < kClearly * time_of_row(kernel, target, fastest)) fastest = fewer;
+  }
+  return fastest;
+}
+
+/// Vectors of each accumulator of a tile.
 int64_t vectors_of_tile(const Kernel& kernel, const Target& target) {
   if (kernel.schedule.rows > 1) return kernel.schedule.vectors;
   const bool row = kernel.schedule.form == Schedule::Form::row;
-  int64_t most = std::max<int64_t>(1, (target.vector_registers >= 32 ? 4 : 2) / most_gates(kernel));
-  if (row) most = row_vectors(kernel, target);
-  if (!kernel.dims.back().is_constant()) return most;
   if (row) {
+    const int64_t most = row_vectors(kernel, target);
+    if (!kernel.dims.back().is_constant()) return most;
     const int64_t all = divide_up(kernel.dims.back().constant(), gemm_lanes(kernel, target));
     return std::min(most, static_cast<int64_t>(std::bit_ceil(static_cast<uint64_t>(all))));
   }
-  // Blocks of one width, as far as it goes.
-  const int64_t whole = std::max<int64_t>(column_vectors(kernel, target).whole, 1);
-  return divide_up(whole, divide_up(whole, most));
+  return kernel.dims.back().is_constant() ? fastest_vectors(kernel, target)
+                                          : most_vectors(kernel, target, most_sums(kernel, target));
 }
 
 /// Whether a panel is so short that one pass over each half of it is faster than two over all.
@@ -107,6 +175,10 @@ Poly row_count(const Kernel& kernel) {
   Poly rows = 1;
   for (size_t i = 0; i + 1 < kernel.dims.size(); ++i) rows = rows * kernel.dims[i];
   return rows;
+}
+
+Poly inner_rows(const Kernel& kernel) {
+  return kernel.dims.size() > 1 ? kernel.dims[kernel.dims.size() - 2] : Poly(1);
 }
 
 bool is_gemm(const Kernel& kernel) {
@@ -193,6 +265,10 @@ GemmTile gemm_tile(const Kernel& kernel, const Target& target) {
       tile = {in_halves, tile.vectors, 2};
     // Of one height, as far as it goes.
     tile.rows = static_cast<uint32_t>(divide_up(count, divide_up(count, tile.rows)));
+    const int64_t left = count % tile.rows;
+    if (left > 0 && left * static_cast<int64_t>(vectors) < kBusy && count <= kRowsInPlace &&
+        inner_rows(kernel) == rows && !packs_left(kernel, target))
+      tile.lower = static_cast<uint32_t>(tile.rows - left);
   }
   return tile;
 }
@@ -210,14 +286,7 @@ GemmColumns gemm_columns(const Kernel& kernel, const Target& target) {
       blocks.rest_width = std::max<int64_t>(std::bit_ceil(static_cast<uint64_t>(blocks.rest)), 4);
     return blocks;
   }
-  const ColumnVectors all = column_vectors(kernel, target);
-  int64_t last = all.whole % vectors;
-  // A shorter vector alone would take a load for each multiply-add.
-  if (last == 0 && all.whole > 0 && columns % lanes != 0) last = vectors;
-  blocks.whole = (all.whole - last) * lanes;
-  blocks.rest = columns - blocks.whole;
-  blocks.rest_width = last * lanes + all.shorter;
-  return blocks;
+  return tile_columns(kernel, target, vectors);
 }
 
 std::vector<uint32_t> vectors_over(int64_t elements, uint32_t lanes) {

@@ -30,6 +30,8 @@ struct GemmTile {
   /// In which the vectors pass, each part over all of k: so few rows that are too many for the sums of all
   /// vectors have one tile, and right operands pass once.
   uint32_t parts = 1;
+  /// Tiles at the end that have a row less, where one of the rows that are left would wait for its sums.
+  uint32_t lower = 0;
 };
 
 /// Whether the gemm form fits: the last dim is the columns, all others are rows, and every accumulator is a
@@ -86,6 +88,8 @@ ir::Nodes operand_nodes(const ir::Kernel&, uint32_t acc, const ir::Access& opera
 ir::Poly extent_of(const std::vector<ir::Poly>& dims);
 /// Rows of the output: all dims but the last one.
 ir::Poly row_count(const ir::Kernel&);
+/// Those that the last dim but one counts, which tiles pass.
+ir::Poly inner_rows(const ir::Kernel&);
 
 /// Lanes of a vector of the kernel's accumulators: a native one, or a shorter one for few columns.
 uint32_t gemm_lanes(const ir::Kernel&, const Target&);
@@ -125,6 +129,11 @@ bool right_in_rows(const ir::Kernel&);
 bool left_in_runs(const ir::Kernel&, const GemmGroup&);
 /// Whether tiles of the gemm form with Schedule::block read a group's left operand where it is.
 bool left_in_place(const ir::Kernel&, const GemmGroup&, const Target&);
+/// Whether they read one from a copy.
+bool packs_left(const ir::Kernel&, const Target&);
+/// Rows that pass a panel of right operands whose left ones are read in place: all but of the largest
+/// products, as left operands come from far away in any case.
+constexpr int64_t kRowsInPlace = 1 << 16;
 
 /// Blocks of the gemm form with Schedule::block, of a kernel whose dims are merged (simplify_kernel.h).
 struct GemmBlocks {

@@ -172,6 +172,29 @@ TEST(Gemm, LastBlocks) {
   expect_product(s, {{{"M", 0}}, {{"M", 1}}, {{"M", 11}}, {{"M", 30}}});
 }
 
+/// Rows and vectors of a tile, and the tiles at the end with a row less.
+std::vector<uint32_t> tile_of(const Shape& s, const Target& target) {
+  const LoopProgram program = product(s, Variant::direct, target);
+  const codegen::GemmTile tile = codegen::gemm_tile(*program.stmts.back().kernel, target);
+  return {tile.rows, tile.vectors, tile.lower};
+}
+
+/// Few sums wait for each other: rows are not left to a tile of few, nor columns to vectors of few.
+TEST(Gemm, Tiles) {
+  using Tile = std::vector<uint32_t>;
+  const Shape gates{16, 64, 40, 4}, many{64, 512, 40}, one_left{31, 128, 40}, few_rows{5, 64, 40},
+      few_columns{16, 104, 40};
+  for (const Shape& s : {gates, many, one_left, few_rows, few_columns}) expect_product(s, {{}}, 1e-3);
+  const Target avx2 = codegen::target_for("x86-64-v3", "", "x86_64-linux-gnu"),
+               avx512 = codegen::target_for("x86-64-v4", "", "x86_64-linux-gnu");
+  EXPECT_EQ(tile_of(gates, avx2), (Tile{3, 1, 2}));
+  EXPECT_EQ(tile_of(many, avx2), (Tile{3, 4, 2}));
+  EXPECT_EQ(tile_of(few_rows, avx2), (Tile{5, 2, 0}));
+  EXPECT_EQ(tile_of(few_columns, avx2), (Tile{6, 2, 0}));
+  EXPECT_EQ(tile_of(gates, avx512), (Tile{6, 1, 0}));
+  EXPECT_EQ(tile_of(one_left, avx512), (Tile{6, 4, 5}));
+}
+
 TEST(Gemm, NamedDims) {
   Shape s{Poly(Dim("M")), Poly(Dim("N")), Poly(Dim("K")), 2, 1, false, false, DType::f32, {"M", "N", "K"}};
   std::vector<DimValues> all = {{{"M", 3}, {"N", 64}, {"K", 0}}};
