@@ -45,7 +45,7 @@ class GemmEmitter {
     llvm::Value* sums = f_.stack(s_.element, t_.sums_of_tile());
     for_row_blocks([&](Interval rows) {
       for_column_blocks(f_, s_, [&](const ColumnBlock& block) {
-        for_heights(rows, [&](llvm::Value* row, int64_t height) {
+        t_.for_each(rows, true, [&](llvm::Value* row, int64_t height) {
           TilePlace place = t_.in_outputs ? t_.place_in_outputs(at, row, block, rows)
                                           : t_.place(at, row, block, rows, sums);
           place.height = height;
@@ -73,18 +73,6 @@ class GemmEmitter {
   }
 
   llvm::Value* tiles_of(llvm::Value* rows) { return f_.divide_up(rows, f_.i64(s_.tile.rows)); }
-
-  /// The tiles of some rows, by their first one and their height (TilePlace).
-  void for_heights(Interval rows, const std::function<void(llvm::Value* row, int64_t height)>& visit) {
-    const auto whole = static_cast<int64_t>(s_.tile.rows);
-    auto tiles = [&](llvm::Value* begin, llvm::Value* end, int64_t step, int64_t height) {
-      f_.for_each(begin, end, step, [&](llvm::Value* row) { visit(row, height); });
-    };
-    if (s_.tile.lower == 0) return tiles(rows.begin, rows.end, whole, 0);
-    llvm::Value* lower = f_.i64(t_.rows.constant() - (whole - 1) * s_.tile.lower);
-    tiles(rows.begin, lower, whole, whole);
-    tiles(lower, rows.end, whole - 1, whole - 1);
-  }
 
   /// The rows of one tile: all, or what is left at the end in pieces of constant size.
   void for_tile_rows(const TilePlace& place,
@@ -317,7 +305,7 @@ class GemmEmitter {
   /// tiles, as [column block][row][accumulator][column], or, by columns, of the tiles of one column block.
   void for_tiles(const Values& at, Interval rows, const ColumnBlock& block, llvm::Value* sums,
                  const std::function<void(const TilePlace&)>& visit) {
-    for_heights(rows, [&](llvm::Value* row, int64_t height) {
+    t_.for_each(rows, false, [&](llvm::Value* row, int64_t height) {
       TilePlace place =
           t_.in_outputs ? t_.place_in_outputs(at, row, block, rows) : t_.place(at, row, block, rows, sums);
       place.height = height;

@@ -17,6 +17,32 @@ GemmTiles::GemmTiles(FunctionBuilder& builder, const Kernel& original)
     for (uint32_t acc : g.accs) order_.push_back(acc);
 }
 
+void GemmTiles::for_each(Interval all, bool at_any_number,
+                         const std::function<void(llvm::Value* row, int64_t height)>& visit) const {
+  const int64_t whole = s.tile.rows;
+  auto tiles = [&](llvm::Value* begin, llvm::Value* end, int64_t step, int64_t height) {
+    f.for_each(begin, end, step, [&](llvm::Value* row) { visit(row, height); });
+  };
+  const bool constant = rows.is_constant();
+  // Of a number that is not known, tiles of more than three rows leave too few seldom.
+  const bool may_leave_few = at_any_number && whole == 3 && s.tile.few > 0;
+  if (constant ? s.tile.lower == 0 : !may_leave_few) return tiles(all.begin, all.end, whole, 0);
+  llvm::Value* lower = constant ? f.i64(rows.constant() - (whole - 1) * s.tile.lower) : first_lower(all);
+  tiles(all.begin, lower, whole, constant ? whole : 0);
+  tiles(lower, all.end, whole - 1, whole - 1);
+}
+
+llvm::Value* GemmTiles::first_lower(Interval all) const {
+  const int64_t whole = s.tile.rows;
+  llvm::Value* count = f.b.CreateNSWSub(all.end, all.begin);
+  llvm::Value* tiles = f.divide_up(count, f.i64(whole));
+  llvm::Value* lower = f.b.CreateNSWSub(f.mul(tiles, f.i64(whole)), count);
+  llvm::Value* any =
+      f.b.CreateAnd(f.b.CreateICmpSGE(lower, f.i64(whole - s.tile.few)), f.b.CreateICmpSLE(lower, tiles));
+  llvm::Value* first = f.b.CreateNSWSub(all.end, f.mul(lower, f.i64(whole - 1)));
+  return f.b.CreateSelect(any, first, all.end);
+}
+
 Values GemmTiles::variables(const Values& outer) const {
   Values at = outer;
   at.resize(s.kernel.dims.size(), f.i64(0));

@@ -29,6 +29,10 @@ class GemmTiles {
   const bool in_outputs;       // whether sums stand there from the start
   const bool ends_in_outputs;  // whether those of a block of columns go there with their last terms
 
+  /// The tiles of some rows, by their first one and their height (TilePlace). Where the number of rows is
+  /// known at run time only, none is left to a tile of few sums `at_any_number`: for one more tile's code.
+  void for_each(Interval rows, bool at_any_number,
+                const std::function<void(llvm::Value* row, int64_t height)>& visit) const;
   /// The kernel's variables with those of the tile still open.
   Values variables(const Values& outer) const;
   uint64_t sums_of_tile() const {
@@ -52,6 +56,9 @@ class GemmTiles {
                       llvm::Value* column) const;
 
  private:
+  /// The first row of the tiles that have a row less.
+  llvm::Value* first_lower(Interval rows) const;
+
   std::vector<uint32_t> order_;  // accumulators in the order of the groups
 };
 

@@ -258,6 +258,7 @@ GemmTile gemm_tile(const Kernel& kernel, const Target& target) {
   const int64_t run = most_gates(kernel) * (blocks.whole > 0 ? blocks.width : blocks.widest());
   const size_t vectors = vectors_over(run, gemm_lanes(kernel, target)).size();
   GemmTile tile{rows_that_fit(vectors, target), static_cast<uint32_t>(vectors_of_tile(kernel, target))};
+  tile.few = static_cast<uint32_t>((kBusy - 1) / static_cast<int64_t>(vectors));
   if (Poly rows = row_count(kernel); rows.is_constant()) {
     const int64_t count = std::max<int64_t>(rows.constant(), 1);
     const uint32_t in_halves = rows_that_fit((vectors + 1) / 2, target);
@@ -266,8 +267,8 @@ GemmTile gemm_tile(const Kernel& kernel, const Target& target) {
     // Of one height, as far as it goes.
     tile.rows = static_cast<uint32_t>(divide_up(count, divide_up(count, tile.rows)));
     const int64_t left = count % tile.rows;
-    if (left > 0 && left * static_cast<int64_t>(vectors) < kBusy && count <= kRowsInPlace &&
-        inner_rows(kernel) == rows && !packs_left(kernel, target))
+    if (left > 0 && left <= tile.few && count <= kRowsInPlace && inner_rows(kernel) == rows &&
+        !packs_left(kernel, target))
       tile.lower = static_cast<uint32_t>(tile.rows - left);
   }
   return tile;

@@ -32,6 +32,7 @@ struct GemmTile {
   uint32_t parts = 1;
   /// Tiles at the end that have a row less, where one of the rows that are left would wait for its sums.
   uint32_t lower = 0;
+  uint32_t few = 0;  // the most rows that would: of a named number, how many are left is known at run time
 };
 
 /// Whether the gemm form fits: the last dim is the columns, all others are rows, and every accumulator is a
