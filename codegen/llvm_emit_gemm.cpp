@@ -151,7 +151,8 @@ class GemmEmitter {
                                   add_term(at, k, std::span(sums));
                                   return sums;
                                 });
-           const std::array ahead = {left_ahead(t_, place, g, f_.i64(0))};
+           const std::array ahead = {left_ahead(t_, place, g, f_.i64(0)),
+                                     has_packed(group) ? packed_ahead(t_, place, group) : Ahead()};
            return fold_terms(group, place.block, rows, f_.poly(dims[0]), init, ahead,
                              [&](llvm::Value* k, std::span<llvm::Value*> sums) {
                                Values at = t_.variables(place.at);

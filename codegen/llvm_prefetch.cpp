@@ -12,6 +12,14 @@ namespace {
 /// panel has passed: 16 KB of f32.
 constexpr int64_t kNearTile = 1 << 12;
 
+/// Elements of a packed matrix that is read from the third cache slowly, or, where others use that, from
+/// memory: 8 MB of f32; and of a block of its columns that has room in the second cache beside the next one:
+/// 256 KB.
+constexpr int64_t kFarMatrix = 1 << 21, kBesideNext = 1 << 16;
+/// Tiles of a block's rows from which its first one need not wait for all of the block: the others ask for
+/// it.
+constexpr int64_t kTilesToAsk = 3;
+
 struct Touched {
   Access access;
   DType dtype = DType::f32;
@@ -111,6 +119,38 @@ Ahead panel_ahead(const GemmTiles& t, const TilePlace& place, const GemmGroup& g
       for (uint32_t acc : g.accs)
         f.prefetch(*gemm_operands(t.s.kernel, acc).right, t.s.dtype(), at, f.i64(place.block.width));
     });
+  };
+}
+
+Ahead packed_ahead(const GemmTiles& t, const TilePlace& place, uint32_t group) {
+  const GemmGroup& g = t.s.groups[group];
+  const Poly terms = extent_of(t.s.k_dims(g));
+  const Poly size = packed_size(t.s.kernel, group, t.f.target);
+  if (t.rows == Poly(1) || !size.is_constant() || size.constant() < kFarMatrix) return {};
+  const auto sums = static_cast<int64_t>(g.accs.size());
+  const int64_t block = terms.constant() * place.block.width * sums;
+  if (block > kBesideNext) return {};
+  return [=, &t](llvm::Value* term) {
+    FunctionBuilder& f = t.f;
+    const int64_t tile = t.s.tile.rows, line = terms_of_line(t.s.dtype());
+    const int64_t lines = block / line, pieces = (terms.constant() + line - 1) / line;
+    llvm::Value* tiles = f.divide_up(f.b.CreateNSWSub(place.rows.end, place.rows.begin), f.i64(tile));
+    llvm::Value* share = f.b.CreateSelect(f.b.CreateICmpSGE(tiles, f.i64(kTilesToAsk)),
+                                          f.divide_up(f.i64(lines), f.mul(tiles, f.i64(pieces))), f.i64(0));
+    llvm::Value* number = f.divide(f.b.CreateNSWSub(place.row, place.rows.begin), f.i64(tile));
+    number = f.add(f.mul(number, f.i64(pieces)), f.divide(term, f.i64(line)));
+    llvm::Value* next = f.add(place.block.first, f.i64(place.block.width));
+    next = f.b.CreateSelect(f.b.CreateICmpSLT(next, f.poly(t.s.columns())), next, f.i64(0));
+    llvm::Value* first =
+        f.add(f.mul(next, f.i64(terms.constant() * sums)), f.mul(f.mul(number, share), f.i64(line)));
+    llvm::Value* packed = f.base(t.s.kernel.schedule.packed[group]);
+    auto ask = [&](llvm::Value* l) {
+      llvm::Value* at = f.add(first, f.mul(l, f.i64(line)));
+      f.prefetch_line(f.b.CreateGEP(t.s.element, packed, at));  // not in bounds
+    };
+    auto* known = llvm::dyn_cast<llvm::ConstantInt>(share);
+    if (!known) return f.for_each(f.i64(0), share, 1, ask);
+    for (int64_t l = 0; l < known->getSExtValue(); ++l) ask(f.i64(l));
   };
 }
 

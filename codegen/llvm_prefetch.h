@@ -22,6 +22,9 @@ Ahead left_ahead(const GemmTiles&, const TilePlace&, const GemmGroup&, llvm::Val
 /// ask for all of it: its rows are further apart than a machine foresees, and too many to wait for at once.
 Ahead panel_ahead(const GemmTiles&, const TilePlace&, const GemmGroup&, Interval terms);
 
+/// The same of a large matrix that was packed before: a part of the block of columns that follows.
+Ahead packed_ahead(const GemmTiles&, const TilePlace&, uint32_t group);
+
 /// Asks for so many lines of the product's matrix, of those that it will be the first to find in no near
 /// cache. For none where it reads several matrices.
 void prefetch_row(FunctionBuilder&, const NextProduct&, int64_t lines);

@@ -172,6 +172,19 @@ TEST(Gemm, LastBlocks) {
   expect_product(s, {{{"M", 0}}, {{"M", 1}}, {{"M", 11}}, {{"M", 30}}});
 }
 
+/// Tiles of a matrix of 8 MB ask for its next block of columns, behind the last one as well.
+TEST(Gemm, FarMatrix) {
+  const Shape s{Poly(Dim("M")), 2050, 1024, 1, 1, false, false, DType::f32, {"M"}};
+  for (const Target& target : targets()) {
+    const LoopProgram plain = product(s, Variant::vector, target);
+    const Native vector(plain, target), packed(product(s, Variant::packed, target), target);
+    for (const int64_t m : {2, 20}) {
+      const std::vector<Array> inputs = random_inputs(plain, {{"M", m}});
+      EXPECT_EQ(vector.run(inputs, {{"M", m}})[0].data, packed.run(inputs, {{"M", m}})[0].data);
+    }
+  }
+}
+
 /// Rows and vectors of a tile, and the tiles at the end with a row less.
 std::vector<uint32_t> tile_of(const Shape& s, const Target& target) {
   const LoopProgram program = product(s, Variant::direct, target);
