@@ -74,7 +74,7 @@ void expect_same(const Func& func) {
 
 TEST(PackParts, MatricesOfGatesArePackedFromWhereTheyAre) {
   for (const char* rows : {"1", "5"})
-    for (const char* units : {"128", "69"}) {
+    for (const char* units : {"128", "69", "57", "15"}) {
       const Func func = parse(gates(rows, units));
       EXPECT_EQ(copies_left_out(codegen::lower(func)), 2u) << to_string(codegen::lower(func));
       expect_same(func);
