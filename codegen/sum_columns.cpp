@@ -23,7 +23,7 @@ void move_rows_first(Accumulator& acc, size_t rank) {
     std::vector<Poly>& strides = n.access.strides;
     if (n.op != ScalarOp::load && n.op != ScalarOp::index) continue;
     strides.resize(rank + acc.dims.size());
-    std::ranges::rotate(strides, strides.begin() + static_cast<std::ptrdiff_t>(rank));
+    std::rotate(strides.begin(), strides.begin() + static_cast<std::ptrdiff_t>(rank), strides.end());
   }
   acc.dims.clear();
 }
