@@ -116,7 +116,9 @@ struct OpDef {
   int elements_of = -1;  // the operand from whose elements the result's are taken, but for zeros of a pad
   bool cheap = false;    // recomputed rather than stashed for a gradient
   bool linear = false;   // of all operands together: op(x + y) = op(x) + op(y)
-  bool chooses = false;  // each element is that of one of the last two operands
+  /// Other sets of operands, as bits, of which it is linear together where the rest stay as they are.
+  std::array<uint32_t, 2> linear_in = {};
+  bool chooses = false;                // each element is that of one of the last two operands
   std::array<AtZero, 2> at_zero = {};  // per operand, of pointwise ops of two
 };
 

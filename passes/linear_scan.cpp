@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <optional>
 
+#include "ir/op_def.h"
 #include "passes/copier.h"
 #include "passes/passes.h"
 #include "passes/rewrite_scans.h"
@@ -27,19 +28,26 @@ enum class Form : char {
   other,
 };
 
-Form form_of(const Op& op, const std::vector<Form>& of) {
-  auto in = [&](size_t i) { return of[op.operands[i].id]; };
-  auto all = [&](auto... i) { return ((in(i) != Form::other) && ...) ? Form::affine : Form::other; };
-  if (std::ranges::all_of(op.operands, [&](Value v) { return of[v.id] == Form::free; })) return Form::free;
-  switch (op.kind) {
-    case OpKind::neg: return all(0);
-    case OpKind::add:
-    case OpKind::sub: return all(0, 1);
-    case OpKind::mul: return in(0) == Form::free || in(1) == Form::free ? all(0, 1) : Form::other;
-    case OpKind::div: return in(1) == Form::free ? all(0) : Form::other;
-    case OpKind::select: return in(0) == Form::free ? all(1, 2) : Form::other;
-    default: return Form::other;
+/// The operands, as bits, of which the op is linear together where the rest are free; 0: of none such.
+uint32_t linear_operands(const Op& op, const std::vector<Form>& of) {
+  const OpDef& def = def_of(op.kind);
+  if (def.cls != OpClass::pointwise) return 0;
+  uint32_t affine = 0, all = 0;
+  for (size_t i = 0; i < op.operands.size(); ++i) {
+    const Form form = of[op.operands[i].id];
+    if (form == Form::other) return 0;
+    all |= 1u << i;
+    if (form == Form::affine) affine |= 1u << i;
   }
+  if (def.linear) return all;
+  for (const uint32_t set : def.linear_in)
+    if ((affine & ~set) == 0) return set;
+  return 0;
+}
+
+Form form_of(const Op& op, const std::vector<Form>& of) {
+  if (std::ranges::all_of(op.operands, [&](Value v) { return of[v.id] == Form::free; })) return Form::free;
+  return linear_operands(op, of) != 0 ? Form::affine : Form::other;
 }
 
 /// For each value of the body, what it is to carry `carry`.
@@ -121,31 +129,34 @@ class CarrySplitter {
 
   Affine coefficients(Builder& body, const ValueMap& map, const std::vector<Affine>& affine,
                       const Op& op) const {
-    auto of = [&](size_t i) {
-      const Value v = op.operands[i];
-      return forms_[v.id] == Form::affine ? affine[v.id] : Affine{{}, map[v]};
-    };
-    auto each = [&](const Affine& x, auto f) { return Affine{x.a ? f(x.a) : x.a, x.b ? f(x.b) : x.b}; };
-    auto both = [&](const Affine& x, const Affine& y, auto f) { return Affine{f(x.a, y.a), f(x.b, y.b)}; };
-    switch (op.kind) {
-      case OpKind::neg: return each(of(0), [&](Value v) { return body.neg(v); });
-      case OpKind::mul: {
-        const size_t k = forms_[op.operands[0].id] == Form::affine ? 0 : 1;
-        return each(of(k), [&](Value v) { return body.mul(v, map[op.operands[1 - k]]); });
+    const uint32_t linear = linear_operands(op, forms_);
+    auto part = [&](Value Affine::*of) {
+      std::vector<Value> operands = map.operands(op);
+      for (size_t i = 0; i < operands.size(); ++i) {
+        const Value v = op.operands[i];
+        if (forms_[v.id] == Form::affine)
+          operands[i] = affine[v.id].*of;
+        else if ((linear >> i & 1) != 0 && of == &Affine::a)
+          operands[i] = {};
       }
-      case OpKind::div: return each(of(0), [&](Value v) { return body.div(v, map[op.operands[1]]); });
-      case OpKind::select:
-        return both(of(1), of(2), [&](Value x, Value y) {
-          if (!x && !y) return Value{};
-          return body.select(map[op.operands[0]], or_zeros(body, x, y), or_zeros(body, y, x));
-        });
-      default:  // add, sub
-        return both(of(0), of(1), [&](Value x, Value y) {
-          if (!y) return x;
-          if (!x) return op.kind == OpKind::add ? y : body.neg(y);
-          return body.binary(op.kind, x, y);
-        });
+      return apply(body, op, linear, std::move(operands));
+    };
+    return {part(&Affine::a), part(&Affine::b)};
+  }
+
+  /// The op over these operands. Of those in which it is linear, Value{} stands for 0; if all are, so is it.
+  static Value apply(Builder& body, const Op& op, uint32_t linear, std::vector<Value> operands) {
+    Value some;
+    for (size_t i = 0; i < operands.size(); ++i)
+      if ((linear >> i & 1) != 0 && operands[i]) some = operands[i];
+    if (!some) return {};
+    const OpDef& def = def_of(op.kind);
+    for (size_t i = 0; i < operands.size(); ++i) {
+      if (operands[i]) continue;
+      if (i < def.at_zero.size() && def.at_zero[i] == AtZero::other) return operands[1 - i];
+      operands[i] = body.like(some, 0);
     }
+    return body.emit(op.kind, std::move(operands), op.attrs);
   }
 
   /// h at the end, before each step and after it.

@@ -18,6 +18,7 @@ enum class Yields { operand, pred };
 /// Members of OpDef.
 struct Known {
   bool cheap = false, linear = false, chooses = false;
+  std::array<uint32_t, 2> linear_in = {};
   std::array<AtZero, 2> at_zero = {};
 };
 constexpr Known kCheap{.cheap = true}, kChooses{.cheap = true, .chooses = true};
@@ -82,6 +83,7 @@ OpDef pointwise(OpKind kind, std::string_view name, F, GradRule grad, const Know
           .lower = lower_pointwise<S>,
           .cheap = known.cheap,
           .linear = known.linear,
+          .linear_in = known.linear_in,
           .chooses = known.chooses,
           .at_zero = known.at_zero};
 }
@@ -182,6 +184,7 @@ OpDef select_op() {
           .by_row = row_by_row,
           .lower = lower_pointwise<ScalarOp::select>,
           .cheap = true,
+          .linear_in = {0b110},
           .chooses = true};
 }
 
@@ -284,14 +287,14 @@ const std::array<OpDef, kElementwiseOps>& elementwise_ops() {
           [](auto& g) -> Values {
             return {g.b.mul(g.d[0], g.in(1)), g.b.mul(g.d[0], g.in(0))};
           },
-          {.cheap = true, .at_zero = {AtZero::zero, AtZero::zero}}),
+          {.cheap = true, .linear_in = {0b01, 0b10}, .at_zero = {AtZero::zero, AtZero::zero}}),
       pointwise<ScalarOp::div, On::floats>(
           OpKind::div, "div", [](double x, double y) { return x / y; },
           [](auto& g) -> Values {
             const Value dx = g.b.div(g.d[0], g.in(1));
             return {dx, g.b.neg(g.b.mul(dx, g.out()))};
           },
-          {.at_zero = {AtZero::zero, AtZero::unknown}}),
+          {.linear_in = {0b01}, .at_zero = {AtZero::zero, AtZero::unknown}}),
       // Where neither is less, NaNs included, value and gradient are x's.
       pointwise<ScalarOp::max, On::numbers>(
           OpKind::max, "max", [](auto x, auto y) { return x < y ? y : x; },

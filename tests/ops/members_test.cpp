@@ -167,6 +167,22 @@ void check_linear(const Case& c) {
   EXPECT_LT(difference(c.evaluate(both), sum(c.evaluate(c.in), c.evaluate(other))), 1e-12);
 }
 
+/// The same of some operands, while the rest stay.
+void check_linear_in(const Case& c) {
+  if (c.evaluate(c.in).dtype == DType::pred) return;
+  for (const uint32_t set : c.def.linear_in) {
+    if (set == 0) continue;
+    Arrays other = c.in, both = c.in;
+    for (size_t i = 0; i < other.size(); ++i) {
+      if ((set >> i & 1) == 0) continue;
+      ASSERT_NE(other[i].dtype, DType::pred) << set;
+      std::reverse(other[i].data.begin(), other[i].data.end());
+      both[i] = sum(c.in[i], other[i]);
+    }
+    EXPECT_LT(difference(c.evaluate(both), sum(c.evaluate(c.in), c.evaluate(other))), 1e-12) << set;
+  }
+}
+
 class OpMembers : public testing::TestWithParam<size_t> {};
 
 TEST_P(OpMembers, AreTrueOfEachRow) {
@@ -180,6 +196,7 @@ TEST_P(OpMembers, AreTrueOfEachRow) {
     check_ids(c);
     check_scalars(c);
     check_linear(c);
+    check_linear_in(c);
   }
 }
 
