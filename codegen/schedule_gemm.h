@@ -50,8 +50,6 @@ bool is_near_row(const ir::Kernel&);
 /// in the first cache, or where rows are so far apart that each block touches nearly as many pages as all
 /// would.
 bool takes_wide_blocks(const ir::Kernel&);
-/// Vectors of sums that leave registers for operands.
-size_t most_row_sums(const Target&);
 /// Lanes of a block of columns of the row form, and shorter vectors for what is left: as many as leave
 /// registers for operands, or, where matrices come from the second cache in rows that are close, the fewest
 /// that keep the multipliers busy, so that loads of the next block are under way while the nodes are

@@ -28,6 +28,9 @@ int64_t row_elements(const Kernel& kernel) {
 
 bool has_many_registers(const Target& target) { return target.vector_registers >= 32; }
 
+/// Vectors of sums that leave registers for operands.
+size_t most_row_sums(const Target& target) { return has_many_registers(target) ? 16 : 12; }
+
 /// The chains of sums of a group in one vector of columns.
 size_t chains_of(const Kernel& kernel, const GemmGroup& group) {
   return group.accs.size() * static_cast<size_t>(partial_sums(kernel.accs[group.accs[0]].order));
@@ -66,8 +69,6 @@ int64_t row_vectors(const Kernel& kernel, const Target& target) {
   const auto vectors = std::bit_floor(static_cast<uint64_t>((chains + gates - 1) / gates));
   return static_cast<int64_t>(target.vector_bytes < 64 ? 2 * vectors : vectors);
 }
-
-size_t most_row_sums(const Target& target) { return has_many_registers(target) ? 16 : 12; }
 
 bool sums_in_turn(const Kernel& kernel, const GemmGroup& group, size_t vectors, const Target& target) {
   if (is_packed(kernel) && row_elements(kernel) >= 2 * kNearRow) return true;
