@@ -13,24 +13,24 @@ namespace rondo::codegen {
 
 namespace {
 
-// tanh a for a from 0 to 9.1 in eight pieces, of which every two are of one width. Columns: a point in a
-// piece, at which tanh is next to an f32, and the coefficients of a polynomial of the distance from there.
-// Made by scripts/fit_tanh.py.
+// tanh a for a from 0 to 9.1 in eight pieces, whose ends are where a^2 + 0.36 passes a power of two: rows in
+// the order of the last three bits of its exponent. Columns: a point in a piece, at which tanh is next to an
+// f32, and the coefficients of a polynomial of the distance from there. Made by scripts/fit_tanh.py.
 constexpr TableColumn kTanh[] = {
-    {{0.f, 0.455054909f, 0.910549164f, 1.51679909f, 2.42719412f, 3.64178514f, 5.46089077f, 7.8597188f}},
-    {{0.f, 0.426045269f, 0.721395731f, 0.908138216f, 0.984532356f, 0.998627484f, 0.99996388f, 0.999999702f}},
-    {{1.f, 0.818485439f, 0.479588807f, 0.175284669f, 0.0306961108f, 0.00274331728f, 7.2573981e-05f,
-      5.98646409e-07f}},
-    {{-2.65653148e-06f, -0.348711938f, -0.345976025f, -0.159182698f, -0.0302204713f, -0.00273950724f,
-      -7.24934871e-05f, -5.96735958e-07f}},
-    {{-0.333206385f, -0.124269485f, 0.089661397f, 0.0861595422f, 0.0195194706f, 0.00181745377f,
-      4.62431308e-05f, 3.81721804e-07f}},
-    {{-0.00197986723f, 0.169187576f, 0.0507499166f, -0.0251734946f, -0.00915806647f, -0.000904018525f,
-      -2.32352559e-05f, -1.94845924e-07f}},
-    {{0.146945566f, -0.0115885269f, -0.0544131137f, -0.00257739401f, 0.00319774263f, 0.000378992903f,
-      1.22064121e-05f, 1.00594377e-07f}},
-    {{-0.0433679707f, -0.0587698929f, 0.0135500161f, 0.00685686385f, -0.000701234327f, -0.000122879341f,
-      -4.01668149e-06f, -3.14443405e-08f}},
+    {{1.72160292f, 2.63539743f, 3.59827542f, 5.19907665f, 8.31752205f, 0.f, 0.545504391f, 1.01578128f}},
+    {{0.938055754f, 0.989773512f, 0.998502791f, 0.999939024f, 0.999999881f, 0.f, 0.497143269f, 0.768142641f}},
+    {{0.120051757f, 0.020348357f, 0.00299191358f, 0.00012183714f, 2.08986762e-07f, 1.f, 0.752848685f,
+      0.409956902f}},
+    {{-0.112614311f, -0.0201403107f, -0.00298800739f, -0.000121666424f, -7.87164254e-08f, -6.57598866e-06f,
+      -0.374270171f, -0.314905494f}},
+    {{0.0655882284f, 0.0131543167f, 0.0019928054f, 8.32871301e-05f, 3.49655977e-07f, -0.333074838f,
+      -0.0649057552f, 0.10523627f}},
+    {{-0.024112761f, -0.00629547099f, -0.000975887233f, -4.10133653e-05f, -2.91616914e-07f, -0.00332520972f,
+      0.156672731f, 0.0241439659f}},
+    {{0.00393165741f, 0.00228968379f, 0.000355768861f, 8.23967184e-06f, -2.74716143e-07f, 0.152292818f,
+      -0.0382040329f, -0.0443524569f}},
+    {{0.00499078585f, -0.000723984791f, -0.000206675686f, -1.34308584e-05f, -1.08809481e-07f, -0.0506212413f,
+      -0.0333011411f, 0.0186001137f}},
 };
 
 }  // namespace
@@ -55,21 +55,20 @@ llvm::Value* VectorMath::tanh32(llvm::Value* x) {
   // Past the bound it rounds to 1. A NaN passes.
   llvm::Value *size = b_.CreateUnaryIntrinsic(llvm::Intrinsic::fabs, x), *most = number(x, 9.1);
   size = b_.CreateSelect(b_.CreateFCmpOGT(size, most), most, size);
-  // From 2 to 32: the last two bits of the exponent and the first of the mantissa tell the piece, the bits
-  // before these are clear.
-  llvm::Value* place = fma(size, number(x, 4 * 0.824), number(x, 2));
-  llvm::Value* row = b_.CreateLShr(b_.CreateBitCast(place, integer_type(x)), integer(x, 22));
-  const TableRows c(f_, {"tanh", kTanh, true}, row);
+  // The exponent tells the piece. It needs neither the size nor its bound, which so are not waited for.
+  llvm::Value *place = fma(x, x, number(x, 0.36)), *last = number(x, 63);
+  place = b_.CreateSelect(b_.CreateFCmpOLT(place, last), place, last);
+  llvm::Value* row = b_.CreateLShr(b_.CreateBitCast(place, integer_type(x)), integer(x, 23));
+  const TableRows c(f_, {"tanh", kTanh}, row);
+  // In an order that waits least: three roundings stand one after the other.
   llvm::Value* r = b_.CreateFSub(size, c[0]);
   llvm::Value* square = b_.CreateFMul(r, r);
   auto line = [&](size_t column) {
     llvm::Value* slope = c[column + 1];
     return fma(slope, r, c[column]);
   };
-  llvm::Value* slope = line(6);
-  for (size_t column : {4, 2}) slope = fma(square, slope, line(column));
-  // All but the first coefficient add little, and so do their roundings.
-  llvm::Value* y = fma(r, slope, c[1]);
+  llvm::Value *low = fma(square, line(3), line(1)), *high = fma(square, c[7], line(5));
+  llvm::Value* y = fma(b_.CreateFMul(square, square), high, low);
   // x86 before AVX-512 has no instruction that copies a sign; but y has none, so that one operation adds it.
   if (!llvm::Triple(f_.target.triple).isX86() || f_.target.vector_bytes == 64)
     return b_.CreateBinaryIntrinsic(llvm::Intrinsic::copysign, y, x);

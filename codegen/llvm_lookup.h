@@ -14,7 +14,6 @@ using TableColumn = std::array<float, kTableRows>;
 struct LookupTable {
   const char* name;                      // in memory
   std::span<const TableColumn> columns;  // at most 8
-  bool bytes = false;                    // the last byte of an index is its row
 };
 
 /// Of a table the row that the low three bits of an index name; lane by lane of i32. In registers where the
