@@ -118,8 +118,12 @@ llvm::Value* VectorMath::sigmoid_of(llvm::Value* x) {
   // 2^-shift, so that it is normal where the result is not.
   const bool wide = is_double(x);
   const int shift = f_.target.flushes_denormals ? 0 : wide ? 64 : 32;
-  // Past these bounds it rounds to 0 or 1, and U would be no number.
-  x = clamp(x, shift ? (wide ? -746 : -104) : (wide ? -709.4 : -87.9), wide ? 600 : 60);
+  // Past these bounds it rounds to 0 or 1, and U would be no number. Masks choose what is divided anyway, so
+  // that nothing waits for a bound.
+  const bool masks = f_.target.vector_bytes == 64 && shift == 0;
+  const double bound = wide ? 709.4 : 87.9;
+  llvm::Value* asked = x;
+  if (!masks) x = clamp(x, shift ? (wide ? -746 : -104) : -bound, wide ? 600 : 60);
   const auto [numerator, rest] = wide ? exp_quotient64(x, shift) : exp_quotient32(x, shift);
   llvm::Value *one = number(x, 1), *unit = number(x, std::ldexp(1.0, -shift));
   llvm::Value* power = shift ? b_.CreateFMul(numerator, unit) : numerator;
@@ -127,6 +131,12 @@ llvm::Value* VectorMath::sigmoid_of(llvm::Value* x) {
   llvm::Value* sum = b_.CreateFAdd(power, one);
   llvm::Value* lost = b_.CreateFSub(power, b_.CreateFSub(sum, one));
   llvm::Value* y = b_.CreateFDiv(numerator, b_.CreateFAdd(sum, b_.CreateFAdd(rest, lost)));
+  if (masks) {
+    llvm::Value* inside =
+        b_.CreateFCmpULE(b_.CreateUnaryIntrinsic(llvm::Intrinsic::fabs, asked), number(x, bound));
+    llvm::Value* end = b_.CreateSelect(b_.CreateFCmpOGT(asked, number(x, 0)), one, number(x, 0));
+    y = b_.CreateSelect(inside, y, end);
+  }
   return shift ? b_.CreateFMul(y, unit) : y;
 }
 
