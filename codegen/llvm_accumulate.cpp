@@ -23,7 +23,7 @@ class Accumulation {
       inner.variables = variables;
       return step(accs, inner, carried, f_.b.CreateTrunc(number, f_.b.getInt32Ty()));
     };
-    if (accs[0].order == SumOrder::halves) return accumulate_halves(accs, scope, add);
+    if (accs[0].order != SumOrder::chain) return accumulate_in_chains(accs, scope, add);
     const Values states =
         f_.fold_box(accs[0].dims, scope.variables, sums.empty() ? initial(accs, scope.lanes) : sums, add);
     Values results;
@@ -52,17 +52,29 @@ class Accumulation {
   }
 
  private:
-  Values accumulate_halves(Walk accs, const Scope& scope, const auto& add) {
-    Values zeros = initial(accs, scope.lanes);
-    zeros.insert(zeros.end(), zeros.begin(), zeros.end());
+  Values accumulate_in_chains(Walk accs, const Scope& scope, const auto& add) {
+    const int64_t chains = partial_sums(accs[0].order);
+    Values zeros;
+    for (int64_t c = 0; c < chains; ++c)
+      std::ranges::copy(initial(accs, scope.lanes), std::back_inserter(zeros));
+    auto add_term = [&](llvm::Value* i, std::span<llvm::Value*> states) {
+      Values variables = scope.variables;
+      variables.push_back(i);
+      std::ranges::copy(add(variables, i, Values(states.begin(), states.end())), states.begin());
+    };
     llvm::Value* extent = f_.poly(accs[0].dims[0]);
-    const Values sums = f_.fold_in_chains(
-        f_.i64(0), extent, 2, true, zeros, [&](llvm::Value* i, std::span<llvm::Value*> states) {
-          Values variables = scope.variables;
-          variables.push_back(i);
-          std::ranges::copy(add(variables, i, Values(states.begin(), states.end())), states.begin());
-        });
-    return f_.join(sums, 2);
+    if (!scope.mask)
+      return f_.join(f_.fold_in_chains(f_.i64(0), extent, chains, true, zeros, add_term), chains);
+    // Loads under a mask are long code, so that there is one term only: the chains take turns.
+    const auto width = static_cast<std::ptrdiff_t>(accs.size());
+    Values sums = f_.fold(f_.i64(0), extent, 1, zeros, [&](llvm::Value* i, Values states) {
+      add_term(i, std::span(states).first(accs.size()));
+      std::rotate(states.begin(), states.begin() + width, states.end());
+      return states;
+    });
+    const int64_t turns = (chains - accs[0].dims[0].constant() % chains) % chains;
+    std::rotate(sums.begin(), sums.begin() + turns * width, sums.end());
+    return f_.join(sums, chains);
   }
 
   // The state of an accumulator: its sum, its maximum, or the maximum and its index.

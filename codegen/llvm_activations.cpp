@@ -13,24 +13,24 @@ namespace rondo::codegen {
 
 namespace {
 
-// tanh a for a from 0 to 9.1 in eight pieces, whose ends are where a^2 + 0.36 passes a power of two: rows in
+// tanh a for a from 0 to 9.02 in eight pieces, whose ends are where a^2 + 0.36 passes a power of two: rows in
 // the order of the last three bits of its exponent. Columns: a point in a piece, at which tanh is next to an
 // f32, and the coefficients of a polynomial of the distance from there. Made by scripts/fit_tanh.py.
 constexpr TableColumn kTanh[] = {
-    {{1.72160292f, 2.63539743f, 3.59827542f, 5.19907665f, 8.31752205f, 0.f, 0.545504391f, 1.01578128f}},
-    {{0.938055754f, 0.989773512f, 0.998502791f, 0.999939024f, 0.999999881f, 0.f, 0.497143269f, 0.768142641f}},
-    {{0.120051757f, 0.020348357f, 0.00299191358f, 0.00012183714f, 2.08986762e-07f, 1.f, 0.752848685f,
-      0.409956902f}},
-    {{-0.112614311f, -0.0201403107f, -0.00298800739f, -0.000121666424f, -7.87164254e-08f, -6.57598866e-06f,
-      -0.374270171f, -0.314905494f}},
-    {{0.0655882284f, 0.0131543167f, 0.0019928054f, 8.32871301e-05f, 3.49655977e-07f, -0.333074838f,
-      -0.0649057552f, 0.10523627f}},
-    {{-0.024112761f, -0.00629547099f, -0.000975887233f, -4.10133653e-05f, -2.91616914e-07f, -0.00332520972f,
-      0.156672731f, 0.0241439659f}},
-    {{0.00393165741f, 0.00228968379f, 0.000355768861f, 8.23967184e-06f, -2.74716143e-07f, 0.152292818f,
-      -0.0382040329f, -0.0443524569f}},
-    {{0.00499078585f, -0.000723984791f, -0.000206675686f, -1.34308584e-05f, -1.08809481e-07f, -0.0506212413f,
-      -0.0333011411f, 0.0186001137f}},
+    {{1.73170793f, 2.55956578f, 3.63642526f, 5.15601873f, 7.69134521f, 0.f, 0.552534938f, 0.896230698f}},
+    {{0.939257443f, 0.988108695f, 0.998612702f, 0.999933541f, 0.999999583f, 0.f, 0.502417684f, 0.714457572f}},
+    {{0.117795803f, 0.0236412026f, 0.0027724281f, 0.00013277297f, 8.14061195e-07f, 1.f, 0.747576654f,
+      0.489550352f}},
+    {{-0.110640503f, -0.0233603101f, -0.00276845577f, -0.000132835485f, -9.602619e-07f, -6.57598866e-06f,
+      -0.375592828f, -0.349763244f}},
+    {{0.0646184608f, 0.0152020045f, 0.00184852164f, 9.06652422e-05f, 6.1114082e-07f, -0.333074838f,
+      -0.0605206825f, 0.0867159218f}},
+    {{-0.0239094719f, -0.00722711207f, -0.000911764626f, -4.32335182e-05f, -7.34610452e-08f, -0.00332520972f,
+      0.155309781f, 0.0546355955f}},
+    {{0.0042190277f, 0.00261621526f, 0.000310411735f, 1.14275135e-05f, 1.02267407e-07f, 0.152292818f,
+      -0.0395771451f, -0.0576634109f}},
+    {{0.00497444067f, -0.000726008497f, -0.000205591685f, -1.35656428e-05f, -1.18273334e-07f, -0.0506212413f,
+      -0.0334046669f, 0.0185655989f}},
 };
 
 }  // namespace
@@ -53,7 +53,7 @@ llvm::Value* VectorMath::tanh(llvm::Value* x) {
 
 llvm::Value* VectorMath::tanh32(llvm::Value* x) {
   // Past the bound it rounds to 1. A NaN passes.
-  llvm::Value *size = b_.CreateUnaryIntrinsic(llvm::Intrinsic::fabs, x), *most = number(x, 9.1);
+  llvm::Value *size = b_.CreateUnaryIntrinsic(llvm::Intrinsic::fabs, x), *most = number(x, 9.02);
   size = b_.CreateSelect(b_.CreateFCmpOGT(size, most), most, size);
   // The exponent tells the piece. It needs neither the size nor its bound, which so are not waited for.
   llvm::Value *place = fma(x, x, number(x, 0.36)), *last = number(x, 63);
@@ -118,8 +118,8 @@ llvm::Value* VectorMath::sigmoid_of(llvm::Value* x) {
   // 2^-shift, so that it is normal where the result is not.
   const bool wide = is_double(x);
   const int shift = f_.target.flushes_denormals ? 0 : wide ? 64 : 32;
-  // Past these bounds it rounds to 0 or 1, and U would be no number. Masks choose what is divided anyway, so
-  // that nothing waits for a bound.
+  // Past these bounds it rounds to 0 or 1, and U would be no number. With masks the division leaves those
+  // out, so that nothing waits for a bound.
   const bool masks = f_.target.vector_bytes == 64 && shift == 0;
   const double bound = wide ? 709.4 : 87.9;
   llvm::Value* asked = x;
@@ -134,7 +134,8 @@ llvm::Value* VectorMath::sigmoid_of(llvm::Value* x) {
   if (masks) {
     llvm::Value* inside =
         b_.CreateFCmpULE(b_.CreateUnaryIntrinsic(llvm::Intrinsic::fabs, asked), number(x, bound));
-    llvm::Value* end = b_.CreateSelect(b_.CreateFCmpOGT(asked, number(x, 0)), one, number(x, 0));
+    llvm::Value* end = b_.CreateSelect(
+        b_.CreateICmpSGT(b_.CreateBitCast(asked, integer_type(x)), integer(x, 0)), one, number(x, 0));
     y = b_.CreateSelect(inside, y, end);
   }
   return shift ? b_.CreateFMul(y, unit) : y;

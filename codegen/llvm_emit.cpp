@@ -21,6 +21,19 @@ namespace {
 // small kernel.
 constexpr size_t kInlineKernels = 4;
 
+/// Whether a kernel takes the time of a chain of operations: of a row by matrices that are near.
+bool is_chain(const Kernel& kernel) {
+  return kernel.schedule.form == Schedule::Form::row && is_row(kernel) && is_near_row(kernel);
+}
+
+/// Whether all products are such.
+bool are_chains(const std::vector<Stmt>& stmts) {
+  return std::ranges::all_of(stmts, [](const Stmt& s) {
+    if (s.loop) return are_chains(s.loop->body);
+    return s.kernel && (is_chain(*s.kernel) || s.kernel->schedule.form == Schedule::Form::vector);
+  });
+}
+
 size_t count_kernels(const std::vector<Stmt>& stmts) {
   size_t count = 0;
   for (const Stmt& s : stmts) count += s.loop && !s.loop->rows ? count_kernels(s.loop->body) : 1;
@@ -75,6 +88,7 @@ class ProgramEmitter {
     const bool counts_start =
         std::ranges::all_of(program.counts, [](const Count& c) { return c.buffer == kNone; });
     inline_ = counts_start && count_kernels(program.stmts) <= kInlineKernels && !is_skipped("inline");
+    if (inline_ && are_chains(program.stmts)) main_.mark_chain();
     emit(program.stmts);
     llvm::Function* code = main_.finish();
     if (!target.flushes_denormals) return;
@@ -117,6 +131,7 @@ class ProgramEmitter {
   void emit(const Kernel& kernel, const Share* share) {
     emit_part(kernel.name, share, [&](FunctionBuilder& f) {
       f.kernel = inline_ ? nullptr : &kernel;
+      if (!inline_ && is_chain(kernel)) f.mark_chain();
       const Schedule::Form form = kernel.schedule.form;
       if (form == Schedule::Form::vector)
         emit_vector_kernel(f, kernel);

@@ -82,14 +82,17 @@ Values FunctionBuilder::fold_in_chains(llvm::Value* begin, llvm::Value* end, int
   }
   llvm::Value* whole = add(begin, b.CreateAnd(b.CreateNSWSub(end, begin), i64(-chains)));
   Values sums = fold(begin, whole, chains, std::move(init), add_terms(0, chains));
-  return fold(whole, end, chains, std::move(sums), add_terms(0, 1));
+  for (int64_t c = 0; c + 1 < chains; ++c)
+    sums = fold(add(whole, i64(c)), end, chains, std::move(sums), add_terms(c, 1));
+  return sums;
 }
 
 Values FunctionBuilder::join(Values sums, int64_t chains) {
-  if (chains == 1) return sums;
-  const size_t half = sums.size() / 2;
-  for (size_t i = 0; i < half; ++i) sums[i] = b.CreateFAdd(sums[i], sums[half + i]);
-  sums.resize(half);
+  for (; chains > 1; chains /= 2) {
+    const size_t half = sums.size() / 2;
+    for (size_t i = 0; i < half; ++i) sums[i] = b.CreateFAdd(sums[i], sums[half + i]);
+    sums.resize(half);
+  }
   return sums;
 }
 

@@ -21,6 +21,8 @@
 
 #include <mutex>
 
+#include "codegen/llvm_order.h"
+
 namespace rondo::codegen {
 
 namespace {
@@ -120,6 +122,7 @@ void optimize(llvm::Module& module, llvm::TargetMachine& machine) {
   llvm::ModulePassManager all;
   all.addPass(llvm::createModuleToFunctionPassAdaptor(std::move(passes)));
   all.run(module, modules);
+  order_by_chains(module);
 }
 
 std::unique_ptr<llvm::MemoryBuffer> machine_code(llvm::Module& module, llvm::TargetMachine& machine,
@@ -129,6 +132,7 @@ std::unique_ptr<llvm::MemoryBuffer> machine_code(llvm::Module& module, llvm::Tar
   MachinePasses passes(machine.getTargetTriple());
   const bool unsupported = machine.addPassesToEmitFile(passes, out, nullptr, type, /*DisableVerify=*/true);
   RONDO_CHECK(!unsupported, "the target emits no objects");
+  const KeepOrder kept(module);
   passes.run(module);
   return std::make_unique<llvm::SmallVectorMemoryBuffer>(std::move(bytes), "rondo", false);
 }

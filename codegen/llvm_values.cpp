@@ -3,6 +3,7 @@
 #include <llvm/Analysis/VectorUtils.h>
 #include <llvm/IR/InlineAsm.h>
 #include <llvm/IR/Intrinsics.h>
+#include <llvm/TargetParser/Triple.h>
 
 #include <algorithm>
 #include <bit>
@@ -11,6 +12,7 @@
 
 #include "runtime/executable.h"
 #include "support/error.h"
+#include "support/skip.h"
 
 namespace rondo::codegen {
 
@@ -63,6 +65,12 @@ llvm::Function* FunctionBuilder::finish() {
   b.CreateRetVoid();
   entry_.CreateBr(start_);
   return function_;
+}
+
+void FunctionBuilder::mark_chain() {
+  // Elsewhere LLVM's order stays: processors of other kinds may start instructions in their order only.
+  if (llvm::Triple(target.triple).isX86() && !is_skipped("order"))
+    function_->addFnAttr(kChain, std::to_string(target.vector_registers * 3 / 4));
 }
 
 bool FunctionBuilder::only_reads(BufferId id) const {

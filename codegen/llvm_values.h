@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "codegen/llvm_jit.h"
+#include "codegen/llvm_order.h"
 #include "codegen/split_kernels.h"
 #include "ir/loops.h"
 
@@ -75,6 +76,9 @@ class FunctionBuilder {
   /// Says that whole vectors may not find room in registers: on a stack that is aligned for them they do not
   /// lie across cache lines.
   void align_spills() { function_->addFnAttr("stackrealign"); }
+  /// Says that its time is that of a chain of operations: what waits longest is to stand first.
+  void mark_chain();
+  bool is_chain() const { return function_->hasFnAttribute(kChain); }
   /// 64-byte aligned room for count elements on the stack.
   llvm::Value* stack(llvm::Type*, uint64_t count);
 

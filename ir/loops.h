@@ -105,14 +105,16 @@ enum class AccKind : uint8_t { sum, max, argmax };
 /// The order of a sum, which is part of its meaning. All fuse multiply and add where the value is a product,
 /// whether its factors are loaded or computed there, and each partial sum starts from zero.
 enum class SumOrder : uint8_t {
-  chain,   // over the reduced dims in ascending row-major order
-  halves,  // two partial sums of a single dim, of the terms of even and of odd number, each a chain; then
-           // added
-  lanes,   // term i of the last reduced dim goes to partial sum i mod 32, outer reduced dims ascending; the
-           // partial sums are then added as a tree (l with l+16, l+8, l+4, l+2, l+1)
+  chain,     // over the reduced dims in ascending row-major order
+  halves,    // two partial sums of a single dim, of the terms of even and of odd number, each a chain; then
+             // added
+  quarters,  // term i of a single dim goes to partial sum i mod 4; then (0 + 2) + (1 + 3)
+  lanes,     // term i of the last reduced dim goes to partial sum i mod 32, outer reduced dims ascending; the
+             // partial sums are then added as a tree (l with l+16, l+8, l+4, l+2, l+1)
 };
 constexpr int64_t partial_sums(SumOrder order) {
-  return order == SumOrder::lanes ? 32 : order == SumOrder::halves ? 2 : 1;
+  constexpr int64_t kCounts[] = {1, 2, 4, 32};
+  return kCounts[static_cast<size_t>(order)];
 }
 
 /// A value per point of the kernel's dims, accumulated over further dims. argmax keeps the first of equal

@@ -14,7 +14,7 @@ constexpr auto kScalarNames = std::to_array<std::string_view>(
      "mul",      "div",     "max",   "min",   "less", "equal", "select", "random"});
 static_assert(kScalarNames.size() == static_cast<size_t>(ScalarOp::random) + 1, "every scalar op has a name");
 constexpr std::array<std::string_view, 3> kAccNames = {"sum", "max", "argmax"};
-constexpr std::array<std::string_view, 3> kOrderNames = {"", " in halves", " in lanes"};
+constexpr std::array<std::string_view, 4> kOrderNames = {"", " in halves", " in quarters", " in lanes"};
 
 std::string list(const std::vector<Poly>& polys) {
   std::vector<std::string> texts;

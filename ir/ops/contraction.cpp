@@ -70,13 +70,14 @@ std::optional<ByRow> matmul_by_row(const Func& func, const Op& op) {
   return ByRow{{1, 0}};
 }
 
-/// Sums of few terms are bound by the latency of their additions, so that two shorter chains are faster. Of
-/// more terms tiles have chains enough, and two sums for each element would take twice their registers.
-constexpr int64_t kFewestHalved = 4, kMostHalved = 64;
-
+/// Sums of few terms are bound by the latency of their additions, so that two shorter chains are faster, or
+/// four where they are longer than what it takes to add four. Of more terms tiles have chains enough, and two
+/// sums for each element would take twice their registers.
 SumOrder order_over(const Dim& k) {
-  const bool few = !k.is_named() && k.size() >= kFewestHalved && k.size() <= kMostHalved;
-  return few ? SumOrder::halves : SumOrder::chain;
+  constexpr int64_t kFewestHalved = 4, kFewestQuartered = 9, kMostQuartered = 16, kMostHalved = 64;
+  if (k.is_named() || k.size() < kFewestHalved || k.size() > kMostHalved) return SumOrder::chain;
+  const bool four = k.size() >= kFewestQuartered && k.size() <= kMostQuartered;
+  return four ? SumOrder::quarters : SumOrder::halves;
 }
 
 NodeId lower_matmul(ElementBuilder& e, const Func& func, const Op& op, const Indices& at) {

@@ -104,35 +104,42 @@ void expect_product_in_order(const Shape& s, const std::vector<DimValues>& all, 
 void expect_product(Shape s, const std::vector<DimValues>& all = {{}}, double tolerance = 1e-4) {
   expect_product_in_order(s, all, tolerance);
   if (!s.k.is_constant() || s.k == Poly(1) || s.k.constant() > 64) return;
-  s.order = SumOrder::halves;
-  expect_product_in_order(s, all, tolerance);
+  for (const SumOrder order : {SumOrder::halves, SumOrder::quarters}) {
+    s.order = order;
+    expect_product_in_order(s, all, tolerance);
+  }
 }
 
-/// Sums in halves, spelled out in f32: with two columns, which take no tiles, and with many.
-TEST(Gemm, Halves) {
-  for (const int64_t n : {2, 16})
-    for (const int64_t k : {4, 8, 13, 16, 31, 32}) {
-      Shape s{3, n, k};
-      s.separate = true;
-      s.order = SumOrder::halves;
-      std::vector<LoopProgram> variants = {product(s, Variant::vector, codegen::target_for()),
-                                           product(s, Variant::direct, codegen::target_for())};
-      const std::vector<Array> inputs = random_inputs(variants[0], {});
-      const std::vector<double>&left = inputs[1].data, &right = inputs[2].data;
-      std::vector<double> sums;
-      for (int64_t at = 0; at < 3 * n; ++at) {
-        float halves[2] = {};
-        for (int64_t i = 0; i < k; ++i)
-          halves[i % 2] = std::fma(static_cast<float>(left[at / n * k + i]),
-                                   static_cast<float>(right[i * n + at % n]), halves[i % 2]);
-        sums.push_back(halves[0] + halves[1]);
-      }
-      for (const Target& target : targets()) {
-        if (!target.fma) continue;
-        for (const LoopProgram& p : variants)
-          EXPECT_EQ(run_native(p, inputs, {}, target)[0].data, sums) << n << ' ' << k;
-      }
+/// Sums in parts, spelled out in f32: with two columns, which take no tiles, and with many.
+void expect_parts(int64_t n, int64_t k, SumOrder order) {
+  Shape s{3, n, k};
+  s.separate = true;
+  s.order = order;
+  std::vector<LoopProgram> variants = {product(s, Variant::vector, codegen::target_for()),
+                                       product(s, Variant::direct, codegen::target_for())};
+  const std::vector<Array> inputs = random_inputs(variants[0], {});
+  const std::vector<double>&left = inputs[1].data, &right = inputs[2].data;
+  std::vector<double> sums;
+  for (int64_t at = 0; at < 3 * n; ++at) {
+    float parts[4] = {};
+    for (int64_t i = 0; i < k; ++i) {
+      float& part = parts[i % (order == SumOrder::halves ? 2 : 4)];
+      part =
+          std::fma(static_cast<float>(left[at / n * k + i]), static_cast<float>(right[i * n + at % n]), part);
     }
+    sums.push_back((parts[0] + parts[2]) + (parts[1] + parts[3]));
+  }
+  for (const Target& target : targets()) {
+    if (!target.fma) continue;
+    for (const LoopProgram& p : variants)
+      EXPECT_EQ(run_native(p, inputs, {}, target)[0].data, sums) << n << ' ' << k;
+  }
+}
+
+TEST(Gemm, Parts) {
+  for (const int64_t n : {2, 13, 16})
+    for (const int64_t k : {4, 8, 13, 14, 15, 16, 31, 32})
+      for (const SumOrder order : {SumOrder::halves, SumOrder::quarters}) expect_parts(n, k, order);
 }
 
 TEST(Gemm, Sizes) {

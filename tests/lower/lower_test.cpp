@@ -56,9 +56,13 @@ TEST(Lower, LstmStepIsOneKernelWithAnAccumulatorForEachGate) {
 }
 
 /// Of weights, as that of k; sums over rows, whose number may be known at the call only, are chains.
-TEST(Lower, SumsOfFewTermsAreInHalves) {
+TEST(Lower, SumsOfFewTermsAreInParts) {
   for (const auto& [k, order] : {std::pair("3", SumOrder::chain),
                                  {"4", SumOrder::halves},
+                                 {"8", SumOrder::halves},
+                                 {"9", SumOrder::quarters},
+                                 {"16", SumOrder::quarters},
+                                 {"17", SumOrder::halves},
                                  {"64", SumOrder::halves},
                                  {"65", SumOrder::chain},
                                  {"K", SumOrder::chain}})

@@ -103,8 +103,8 @@ TEST(OverwriteRows, TermsOfTheLastVectorComeLast) {
   EXPECT_EQ(first_late_term(cell_of(32, 3), kAvx512), 16);
   EXPECT_EQ(first_late_term(cell_of(32, 1), kAvx512), 0);  // two chains a vector
   EXPECT_EQ(first_late_term(cell_of(48, 3), kAvx512), 0);  // three: the sums are no halves
-  EXPECT_EQ(first_late_term(cell_of(16, 3), kAvx2), 8);
-  EXPECT_EQ(first_late_term(cell_of(16, 4), kAvx2), 0);  // too few registers
+  EXPECT_EQ(first_late_term(cell_of(16, 1), kAvx2), 8);
+  EXPECT_EQ(first_late_term(cell_of(16, 3), kAvx2), 0);  // too few registers for sums in quarters
 }
 
 TEST(OverwriteRows, NothingIsCopied) {
