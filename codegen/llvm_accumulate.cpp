@@ -54,19 +54,18 @@ class Accumulation {
  private:
   Values accumulate_in_chains(Walk accs, const Scope& scope, const auto& add) {
     const int64_t chains = partial_sums(accs[0].order);
-    Values zeros;
-    for (int64_t c = 0; c < chains; ++c)
-      std::ranges::copy(initial(accs, scope.lanes), std::back_inserter(zeros));
     auto add_term = [&](llvm::Value* i, std::span<llvm::Value*> states) {
       Values variables = scope.variables;
       variables.push_back(i);
       std::ranges::copy(add(variables, i, Values(states.begin(), states.end())), states.begin());
     };
     llvm::Value* extent = f_.poly(accs[0].dims[0]);
-    if (!scope.mask)
-      return f_.join(f_.fold_in_chains(f_.i64(0), extent, chains, true, zeros, add_term), chains);
+    if (!scope.mask) return f_.sum_in_chains(extent, chains, true, initial(accs, scope.lanes), add_term);
     // Loads under a mask are long code, so that there is one term only: the chains take turns.
     const auto width = static_cast<std::ptrdiff_t>(accs.size());
+    Values zeros;
+    for (int64_t c = 0; c < chains; ++c)
+      std::ranges::copy(initial(accs, scope.lanes), std::back_inserter(zeros));
     Values sums = f_.fold(f_.i64(0), extent, 1, zeros, [&](llvm::Value* i, Values states) {
       add_term(i, std::span(states).first(accs.size()));
       std::rotate(states.begin(), states.begin() + width, states.end());
@@ -184,7 +183,7 @@ class Accumulation {
           states[s] = mask ? f_.b.CreateSelect(mask, next[s], states[s]) : next[s];
       };
       const Values whole = f_.fold_in_chains(
-          f_.i64(0), vectors, chains, true, carried,
+          f_.i64(0), vectors, chains, carried,
           [&](llvm::Value* v, std::span<llvm::Value*> states) { add_vector(v, nullptr, states); });
       return f_.values_if(f_.b.CreateICmpSLT(f_.mul(vectors, f_.i64(kSumLanes)), extent), whole, [&] {
         Values states = whole;

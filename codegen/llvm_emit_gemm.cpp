@@ -220,8 +220,6 @@ class GemmEmitter {
       });
       return sums;
     });
-    const int64_t chains = s_.chains(s_.groups[group]);
-    for (int64_t c = 1; c < chains; ++c) init.insert(init.end(), zeros.begin(), zeros.end());
     auto add_term = [&](const Values& at, llvm::Value* k, std::span<llvm::Value*> sums) {
       Values lefts(rows), rights(vectors.size());
       auto add = [&](unsigned r, size_t i) {
@@ -238,7 +236,7 @@ class GemmEmitter {
         for (unsigned r = 0; r < rows; ++r)
           for (size_t i = 0; i < vectors.size(); ++i) add(r, i);
     };
-    const Values sums = f_.join(fold_k(init, add_term), chains);
+    const Values sums = fold_k(init, add_term);
     size_t i = 0;
     for_each_sum(to, [&](const SumVector& v, llvm::Value* at) {
       f_.store(sums[i++], at, s_.align, sum_mask(place.block, v));
@@ -354,10 +352,10 @@ class GemmEmitter {
     if (const int64_t chains = s_.chains(s_.groups[group]); chains > 1) {
       const size_t vectors = sum_vectors(group, block).size() * static_cast<size_t>(chains);
       const bool side_by_side = rows <= rows_that_fit(vectors, f_.target);
-      return f_.fold_in_chains(f_.i64(0), end, chains, side_by_side, init, add_term);
+      return f_.sum_in_chains(end, chains, side_by_side, init, add_term);
     }
     auto fold = [&](llvm::Value* first, llvm::Value* last, const Values& sums) {
-      return f_.fold_in_chains(first, last, 1, true, sums, add_term);
+      return f_.fold_in_chains(first, last, 1, sums, add_term);
     };
     const bool any = std::ranges::any_of(ahead, [](const Ahead& a) { return static_cast<bool>(a); });
     if (!any || rows < s_.tile.rows || rows == 1) return fold(f_.i64(0), end, init);

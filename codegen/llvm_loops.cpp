@@ -1,4 +1,8 @@
 // Loops and branches of an emitted function, with the values that pass through them.
+#include <algorithm>
+#include <functional>
+#include <iterator>
+
 #include "codegen/llvm_values.h"
 
 namespace rondo::codegen {
@@ -63,8 +67,8 @@ Values FunctionBuilder::fold(llvm::Value* begin, llvm::Value* end, int64_t step,
   return meet(b, init, before, next, latch);
 }
 
-Values FunctionBuilder::fold_in_chains(llvm::Value* begin, llvm::Value* end, int64_t chains,
-                                       bool side_by_side, Values init, const AddTerm& add_term) {
+Values FunctionBuilder::fold_in_chains(llvm::Value* begin, llvm::Value* end, int64_t chains, Values init,
+                                       const AddTerm& add_term) {
   const size_t states = init.size() / static_cast<size_t>(chains);
   auto add_terms = [&](int64_t first, int64_t count) {
     return [&, first, count](llvm::Value* i, const Values& carried) {
@@ -75,16 +79,33 @@ Values FunctionBuilder::fold_in_chains(llvm::Value* begin, llvm::Value* end, int
     };
   };
   if (chains == 1) return fold(begin, end, 1, std::move(init), add_terms(0, 1));
-  if (!side_by_side) {
-    for (int64_t c = 0; c < chains; ++c)
-      init = fold(add(begin, i64(c)), end, chains, std::move(init), add_terms(c, 1));
-    return init;
-  }
   llvm::Value* whole = add(begin, b.CreateAnd(b.CreateNSWSub(end, begin), i64(-chains)));
   Values sums = fold(begin, whole, chains, std::move(init), add_terms(0, chains));
   for (int64_t c = 0; c + 1 < chains; ++c)
     sums = fold(add(whole, i64(c)), end, chains, std::move(sums), add_terms(c, 1));
   return sums;
+}
+
+Values FunctionBuilder::sum_in_chains(llvm::Value* end, int64_t chains, bool side_by_side, Values init,
+                                      const AddTerm& add_term) {
+  Values zeros;
+  for (llvm::Value* v : init) zeros.push_back(llvm::Constant::getNullValue(v->getType()));
+  if (side_by_side) {
+    for (int64_t c = 1; c < chains; ++c) init.insert(init.end(), zeros.begin(), zeros.end());
+    return join(fold_in_chains(i64(0), end, chains, std::move(init), add_term), chains);
+  }
+  // Those of every `every`th term from `first` on, as a tree: few complete ones wait for others.
+  std::function<Values(int64_t, int64_t)> sum = [&](int64_t first, int64_t every) {
+    if (every == chains)
+      return fold(i64(first), end, chains, first > 0 ? zeros : init, [&](llvm::Value* i, Values sums) {
+        add_term(i, sums);
+        return sums;
+      });
+    Values both = sum(first, 2 * every);
+    std::ranges::copy(sum(first + every, 2 * every), std::back_inserter(both));
+    return join(std::move(both), 2);
+  };
+  return sum(0, 1);
 }
 
 Values FunctionBuilder::join(Values sums, int64_t chains) {

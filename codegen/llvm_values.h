@@ -128,11 +128,13 @@ class FunctionBuilder {
   /// ones.
   Values fold(llvm::Value* begin, llvm::Value* end, int64_t step, Values init,
               const std::function<Values(llvm::Value* i, const Values&)>& body);
-  /// Folds begin..end in one chain of states or two, which take the terms in turn; the states of the second
-  /// stand after those of the first. They grow side by side, or one after the other.
+  /// Folds begin..end in chains of states, a power of two of them, which take the terms in turn; the states
+  /// stand chain after chain.
   using AddTerm = std::function<void(llvm::Value* i, std::span<llvm::Value*> states)>;
-  Values fold_in_chains(llvm::Value* begin, llvm::Value* end, int64_t chains, bool side_by_side, Values init,
-                        const AddTerm&);
+  Values fold_in_chains(llvm::Value* begin, llvm::Value* end, int64_t chains, Values init, const AddTerm&);
+  /// The sums of 0..end in chains, of which the first starts with `init`: they grow side by side, or one
+  /// after the other.
+  Values sum_in_chains(llvm::Value* end, int64_t chains, bool side_by_side, Values init, const AddTerm&);
   /// What chains have summed, added.
   Values join(Values sums, int64_t chains);
   void for_each(llvm::Value* begin, llvm::Value* end, int64_t step,

@@ -257,7 +257,11 @@ GemmTile gemm_tile(const Kernel& kernel, const Target& target) {
   const GemmColumns blocks = gemm_columns(kernel, target);
   const int64_t run = most_gates(kernel) * (blocks.whole > 0 ? blocks.width : blocks.widest());
   const size_t vectors = vectors_over(run, gemm_lanes(kernel, target)).size();
-  GemmTile tile{rows_that_fit(vectors, target), static_cast<uint32_t>(vectors_of_tile(kernel, target))};
+  // Where there are many registers, complete quarters of sums wait in them for the others.
+  const bool quarters = std::ranges::any_of(
+      kernel.accs, [](const Accumulator& acc) { return acc.order == SumOrder::quarters; });
+  const size_t held = quarters && target.vector_registers >= 32 ? 2 * vectors : vectors;
+  GemmTile tile{rows_that_fit(held, target), static_cast<uint32_t>(vectors_of_tile(kernel, target))};
   tile.few = static_cast<uint32_t>((kBusy - 1) / static_cast<int64_t>(vectors));
   if (Poly rows = row_count(kernel); rows.is_constant()) {
     const int64_t count = std::max<int64_t>(rows.constant(), 1);
