@@ -200,8 +200,7 @@ TableRows::TableRows(FunctionBuilder& f, const LookupTable& table, llvm::Value* 
     : f_(f), table_(table), lanes_(lanes_of(index)) {
   RONDO_CHECK(table.columns.size() <= kRowFloats, "a table of too many columns");
   const Way way = way_of(f.target);
-  if (way.bits > 3)
-    index = f.b.CreateAnd(index, llvm::ConstantInt::get(index->getType(), kTableRows - 1));
+  if (way.bits > 3) index = f.b.CreateAnd(index, llvm::ConstantInt::get(index->getType(), kTableRows - 1));
   for (unsigned first = 0; first < lanes_; first += way.lanes) {
     const unsigned count = std::min(way.lanes, lanes_ - first);
     llvm::Value* part = count == lanes_ ? index : f.part(index, first, count);
