@@ -144,7 +144,10 @@ class ProgramEmitter {
 
   void emit_over_rows(const Loop& loop, const NextProduct& next) {
     by_threads(over_all_rows(loop, *row_body(loop).front().kernel), [&](const Kernel&, const Share* share) {
-      emit_part(name_of_rows(loop), share, [&](FunctionBuilder& f) { emit_rows(f, loop, share, next); });
+      emit_part(name_of_rows(loop), share, [&](FunctionBuilder& f) {
+        if (!inline_ && loop.trip == Poly(1)) f.mark_chain();  // a single row, each sum of which waits
+        emit_rows(f, loop, share, next);
+      });
     });
   }
 
