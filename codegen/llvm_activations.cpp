@@ -60,14 +60,17 @@ llvm::Value* VectorMath::tanh32(llvm::Value* x) {
   place = b_.CreateSelect(b_.CreateFCmpOLT(place, last), place, last);
   llvm::Value* row = b_.CreateLShr(b_.CreateBitCast(place, integer_type(x)), integer(x, 23));
   const TableRows c(f_, {"tanh", kTanh}, row);
-  // In an order that waits least: three roundings stand one after the other.
   llvm::Value* r = b_.CreateFSub(size, c[0]);
   llvm::Value* square = b_.CreateFMul(r, r);
   auto line = [&](size_t column) {
     llvm::Value* slope = c[column + 1];
     return fma(slope, r, c[column]);
   };
-  llvm::Value *low = fma(square, line(3), line(1)), *high = fma(square, c[7], line(5));
+  // A tree, in which three roundings stand one after the other: it waits least.
+  llvm::Value* low = line(1);
+  low = fma(square, line(3), low);
+  llvm::Value* high = line(5);
+  high = fma(square, c[7], high);
   llvm::Value* y = fma(b_.CreateFMul(square, square), high, low);
   // x86 before AVX-512 has no instruction that copies a sign; but y has none, so that one operation adds it.
   if (!llvm::Triple(f_.target.triple).isX86() || f_.target.vector_bytes == 64)

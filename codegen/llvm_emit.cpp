@@ -21,16 +21,15 @@ namespace {
 // small kernel.
 constexpr size_t kInlineKernels = 4;
 
-/// Whether a kernel takes the time of a chain of operations: of a row by matrices that are near.
-bool is_chain(const Kernel& kernel) {
-  return kernel.schedule.form == Schedule::Form::row && is_row(kernel) && is_near_row(kernel);
+bool is_chain_row(const Kernel& kernel, const Target& target) {
+  return kernel.schedule.form == Schedule::Form::row && is_row(kernel) && is_chain(kernel, target);
 }
 
-/// Whether all products are such.
-bool are_chains(const std::vector<Stmt>& stmts) {
-  return std::ranges::all_of(stmts, [](const Stmt& s) {
-    if (s.loop) return are_chains(s.loop->body);
-    return s.kernel && (is_chain(*s.kernel) || s.kernel->schedule.form == Schedule::Form::vector);
+/// Whether the time of all products is that of a chain of operations.
+bool are_chains(const std::vector<Stmt>& stmts, const Target& target) {
+  return std::ranges::all_of(stmts, [&](const Stmt& s) {
+    if (s.loop) return are_chains(s.loop->body, target);
+    return s.kernel && (is_chain_row(*s.kernel, target) || s.kernel->schedule.form == Schedule::Form::vector);
   });
 }
 
@@ -88,7 +87,7 @@ class ProgramEmitter {
     const bool counts_start =
         std::ranges::all_of(program.counts, [](const Count& c) { return c.buffer == kNone; });
     inline_ = counts_start && count_kernels(program.stmts) <= kInlineKernels && !is_skipped("inline");
-    if (inline_ && are_chains(program.stmts)) main_.mark_chain();
+    if (inline_ && are_chains(program.stmts, target)) main_.mark_chain();
     emit(program.stmts);
     llvm::Function* code = main_.finish();
     if (!target.flushes_denormals) return;
@@ -131,7 +130,7 @@ class ProgramEmitter {
   void emit(const Kernel& kernel, const Share* share) {
     emit_part(kernel.name, share, [&](FunctionBuilder& f) {
       f.kernel = inline_ ? nullptr : &kernel;
-      if (!inline_ && is_chain(kernel)) f.mark_chain();
+      if (!inline_ && is_chain_row(kernel, target_)) f.mark_chain();
       const Schedule::Form form = kernel.schedule.form;
       if (form == Schedule::Form::vector)
         emit_vector_kernel(f, kernel);

@@ -19,9 +19,6 @@ constexpr int64_t kUnrolled = 32;
 /// The same where matrices come from the second cache or further: each end of a loop holds up what is loaded
 /// ahead.
 constexpr int64_t kStreamed = 128;
-/// Those that all stand one after the other, without a loop, where they are put in order. Of more, code is
-/// long.
-constexpr int64_t kStraight = 160;
 /// The fewest terms of a sum that waits for its operands rather than for its own steps.
 constexpr int64_t kManyTerms = 32;
 
@@ -60,13 +57,6 @@ class RowEmitter {
     int64_t count = 1;
     for (const Poly& d : s_.k_dims(g)) count *= d.constant();
     return count;
-  }
-
-  /// Whether sums are without loops, so that those that are waited for most can stand first.
-  bool is_straight() const {
-    int64_t adds = 0;
-    for (const GemmGroup& g : s_.groups) adds += terms(g) * static_cast<int64_t>(g.accs.size());
-    return f_.is_chain() && !is_packed(s_.kernel) && adds * columns() / native_ <= kStraight;
   }
 
   void emit_columns(const Scope& scope) {
@@ -191,8 +181,9 @@ class RowEmitter {
     const int64_t most = (in_order(group) ? kStreamed : kUnrolled) / (vectors * gates * some.count());
     // Twice around at least: LLVM would move terms of straight code apart, gate by gate.
     const int64_t again = std::max<int64_t>(1, range.count() / chains / 2);
-    const int64_t step =
-        is_straight() ? std::max<int64_t>(1, range.count()) : chains * std::clamp<int64_t>(most, 1, again);
+    const int64_t step = f_.is_chain() && is_straight(s_.kernel, f_.target)
+                             ? std::max<int64_t>(1, range.count())
+                             : chains * std::clamp<int64_t>(most, 1, again);
     const int64_t whole = range.first + range.count() / step * step;
     return f_.fold_box(
         outer, scope.variables, init, [&](const Values& at, llvm::Value* number, const Values& sums) {

@@ -18,6 +18,8 @@ constexpr size_t kFewChains = 4;
 /// The most terms of partial sums that grow side by side where there are few registers: of more, in blocks
 /// that have room for all, the elements of the row are loaded too often.
 constexpr int64_t kFewTerms = 32;
+/// Vectors of multiply-adds of straight code: of more it is long, and no faster.
+constexpr int64_t kStraight = 160;
 
 /// Elements of the matrices of a kernel that is_row.
 int64_t row_elements(const Kernel& kernel) {
@@ -52,6 +54,15 @@ bool is_row(const Kernel& kernel) {
 }
 
 bool is_near_row(const Kernel& kernel) { return row_elements(kernel) <= kNearRow; }
+
+bool is_straight(const Kernel& kernel, const Target& target) {
+  const auto lanes = target.vector_bytes / static_cast<int64_t>(size_of(kernel.accs[0].dtype));
+  return !is_packed(kernel) && row_elements(kernel) <= kStraight * lanes;
+}
+
+bool is_chain(const Kernel& kernel, const Target& target) {
+  return is_near_row(kernel) && (target.fma || is_straight(kernel, target));
+}
 
 bool takes_wide_blocks(const Kernel& kernel) {
   if (is_near_row(kernel)) return true;
