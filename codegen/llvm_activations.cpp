@@ -125,9 +125,8 @@ llvm::Value* VectorMath::sigmoid_of(llvm::Value* x) {
   // out, so that nothing waits for a bound.
   const bool masks = f_.target.vector_bytes == 64 && shift == 0;
   const double bound = wide ? 709.4 : 87.9;
-  llvm::Value* asked = x;
-  if (!masks) x = clamp(x, shift ? (wide ? -746 : -104) : -bound, wide ? 600 : 60);
-  const auto [numerator, rest] = wide ? exp_quotient64(x, shift) : exp_quotient32(x, shift);
+  llvm::Value* near = masks ? x : clamp(x, shift ? (wide ? -746 : -104) : -bound, wide ? 600 : 60);
+  const auto [numerator, rest] = wide ? exp_quotient64(near, shift) : exp_quotient32(near, shift);
   llvm::Value *one = number(x, 1), *unit = number(x, std::ldexp(1.0, -shift));
   llvm::Value* power = shift ? b_.CreateFMul(numerator, unit) : numerator;
   // What U + 1 loses where it is rounded goes to the smaller term.
@@ -135,11 +134,10 @@ llvm::Value* VectorMath::sigmoid_of(llvm::Value* x) {
   llvm::Value* lost = b_.CreateFSub(power, b_.CreateFSub(sum, one));
   llvm::Value* y = b_.CreateFDiv(numerator, b_.CreateFAdd(sum, b_.CreateFAdd(rest, lost)));
   if (masks) {
-    llvm::Value* inside =
-        b_.CreateFCmpULE(b_.CreateUnaryIntrinsic(llvm::Intrinsic::fabs, asked), number(x, bound));
-    llvm::Value* end = b_.CreateSelect(
-        b_.CreateICmpSGT(b_.CreateBitCast(asked, integer_type(x)), integer(x, 0)), one, number(x, 0));
-    y = b_.CreateSelect(inside, y, end);
+    llvm::Value* positive = b_.CreateICmpSGT(b_.CreateBitCast(x, integer_type(x)), integer(x, 0));
+    llvm::Value* size = b_.CreateUnaryIntrinsic(llvm::Intrinsic::fabs, x);
+    y = b_.CreateSelect(b_.CreateFCmpULE(size, number(x, bound)), y,
+                        b_.CreateSelect(positive, one, number(x, 0)));
   }
   return shift ? b_.CreateFMul(y, unit) : y;
 }

@@ -21,15 +21,11 @@ namespace {
 // small kernel.
 constexpr size_t kInlineKernels = 4;
 
-bool is_chain_row(const Kernel& kernel, const Target& target) {
-  return kernel.schedule.form == Schedule::Form::row && is_row(kernel) && is_chain(kernel, target);
-}
-
 /// Whether the time of all products is that of a chain of operations.
 bool are_chains(const std::vector<Stmt>& stmts, const Target& target) {
   return std::ranges::all_of(stmts, [&](const Stmt& s) {
     if (s.loop) return are_chains(s.loop->body, target);
-    return s.kernel && (is_chain_row(*s.kernel, target) || s.kernel->schedule.form == Schedule::Form::vector);
+    return s.kernel && (is_chain(*s.kernel, target) || s.kernel->schedule.form == Schedule::Form::vector);
   });
 }
 
@@ -130,7 +126,7 @@ class ProgramEmitter {
   void emit(const Kernel& kernel, const Share* share) {
     emit_part(kernel.name, share, [&](FunctionBuilder& f) {
       f.kernel = inline_ ? nullptr : &kernel;
-      if (!inline_ && is_chain_row(kernel, target_)) f.mark_chain();
+      if (!inline_ && is_chain(kernel, target_)) f.mark_chain();
       const Schedule::Form form = kernel.schedule.form;
       if (form == Schedule::Form::vector)
         emit_vector_kernel(f, kernel);

@@ -22,7 +22,7 @@ constexpr unsigned kRowFloats = 8;  // a row in memory, which so lies in one cac
 /// How a target looks up, some lanes at a time.
 struct Way {
   unsigned lanes;
-  unsigned bits;  // the low ones of an index that are read: those past the row's must be clear
+  bool clear;  // whether the bits of an index past the row's three must be clear
   /// What tells the rows, for all columns alike.
   llvm::Value* (*key)(FunctionBuilder&, const LookupTable&, llvm::Value* index);
   llvm::Value* (*find)(FunctionBuilder&, const LookupTable&, size_t column, llvm::Value* key);
@@ -173,13 +173,13 @@ Way way_of(const Target& target) {
   const unsigned lanes = static_cast<unsigned>(target.vector_bytes) / 4;
   switch (target.lookup) {
     case Lookup::lanes:
-      if (triple.isX86()) return {lanes, 3, index_itself, find_lanes};
-      return {lookup_registers(target) * lanes, 32, index_itself, find_lanes_of_any};
-    case Lookup::bytes: return {triple.isAArch64() ? 4u : 2u, 32, bytes_of_f32, find_bytes};
-    case Lookup::halves: return {kTableRows, 8, bytes_of_halves, find_halves};
+      if (triple.isX86()) return {lanes, false, index_itself, find_lanes};
+      return {lookup_registers(target) * lanes, true, index_itself, find_lanes_of_any};
+    case Lookup::bytes: return {triple.isAArch64() ? 4u : 2u, true, bytes_of_f32, find_bytes};
+    case Lookup::halves: return {kTableRows, true, bytes_of_halves, find_halves};
     case Lookup::memory: break;
   }
-  return {1, 32, whole_row, find_in_row};
+  return {1, true, whole_row, find_in_row};
 }
 
 llvm::Value* joined(FunctionBuilder& f, const Values& parts) {
@@ -200,7 +200,7 @@ TableRows::TableRows(FunctionBuilder& f, const LookupTable& table, llvm::Value* 
     : f_(f), table_(table), lanes_(lanes_of(index)) {
   RONDO_CHECK(table.columns.size() <= kRowFloats, "a table of too many columns");
   const Way way = way_of(f.target);
-  if (way.bits > 3) index = f.b.CreateAnd(index, llvm::ConstantInt::get(index->getType(), kTableRows - 1));
+  if (way.clear) index = f.b.CreateAnd(index, llvm::ConstantInt::get(index->getType(), kTableRows - 1));
   for (unsigned first = 0; first < lanes_; first += way.lanes) {
     const unsigned count = std::min(way.lanes, lanes_ - first);
     llvm::Value* part = count == lanes_ ? index : f.part(index, first, count);

@@ -33,7 +33,7 @@ int latency(const llvm::Instruction& i) {
   }
 }
 
-/// Whether an instruction only brings what memory holds, which costs little to do again.
+/// Whether an instruction only brings what memory holds: no other one needs to wait for it.
 bool brings(const llvm::Instruction& i) {
   if (i.mayHaveSideEffects()) return false;
   switch (i.getOpcode()) {
@@ -64,7 +64,7 @@ class BlockOrder {
       all_[n].height += latency(*all_[n].instruction);
       for (size_t need : all_[n].needs) {
         all_[need].height = std::max(all_[need].height, all_[n].height);
-        all_[need].frees.push_back(n);
+        all_[need].followers.push_back(n);
       }
       all_[n].waits = all_[n].needs.size();
     }
@@ -94,11 +94,11 @@ class BlockOrder {
   struct Item {
     llvm::Instruction* instruction;
     bool brings;
-    size_t users;                                // that do not stand yet
-    std::vector<size_t> needs = {}, frees = {};  // those that must stand before it, and after it
-    size_t waits = 0;                            // of the first, those that do not stand yet
+    size_t users;                                    // that do not stand yet
+    std::vector<size_t> needs = {}, followers = {};  // those that must stand before it, and after it
+    size_t waits = 0;                                // of the first, those that do not stand yet
     int height = 0;  // cycles from its start to the end of the last that waits for it
-    bool placed = false;
+    bool brought = false;
   };
 
   /// Operands, and what may touch the same memory; each once.
@@ -127,13 +127,13 @@ class BlockOrder {
   /// What brings a value stands just before its first user, and so is no hindrance.
   void make_ready(size_t n) {
     if (all_[n].brings)
-      free(n);
+      release(n);
     else
       ready_.insert({-all_[n].height, n});
   }
 
-  void free(size_t n) {
-    for (size_t m : all_[n].frees)
+  void release(size_t n) {
+    for (size_t m : all_[n].followers)
       if (--all_[m].waits == 0) make_ready(m);
   }
 
@@ -162,12 +162,12 @@ class BlockOrder {
     waiting_ += growth(n);
     for (size_t need : all_[n].needs) all_[need].users -= uses(n, need);
     all_[n].instruction->moveBefore(block_.getTerminator());
-    free(n);
+    release(n);
   }
 
   void bring(size_t n) {
-    if (all_[n].placed) return;
-    all_[n].placed = true;
+    if (all_[n].brought) return;
+    all_[n].brought = true;
     for (size_t need : all_[n].needs)
       if (all_[need].brings) bring(need);
     all_[n].instruction->moveBefore(block_.getTerminator());

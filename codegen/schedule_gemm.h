@@ -46,11 +46,11 @@ bool is_row(const ir::Kernel&);
 constexpr int64_t kNearRow = 1 << 13;
 /// Whether the matrices of a kernel that is_row stay in the first cache from call to call.
 bool is_near_row(const ir::Kernel&);
-/// Whether the time of a kernel that is_row is that of a chain of operations, so that what is waited for most
-/// is to stand first (llvm_order.h): of near matrices, and without FMA of straight ones.
-bool is_chain(const ir::Kernel&, const Target&);
-/// Whether it is so short that its multiply-adds are straight code, without loops.
+/// Whether a kernel that is_row is so short that its multiply-adds can be straight code, without loops.
 bool is_straight(const ir::Kernel&, const Target&);
+/// Whether the time of a kernel is that of a chain of operations, so that what is waited for most is to stand
+/// first (llvm_order.h): in the row form, of near matrices, and without FMA of those that are straight.
+bool is_chain(const ir::Kernel&, const Target&);
 /// Whether the row form, which reads matrices where they are, takes wide blocks of columns: where they stay
 /// in the first cache, or where rows are so far apart that each block touches nearly as many pages as all
 /// would.

@@ -61,7 +61,8 @@ bool is_straight(const Kernel& kernel, const Target& target) {
 }
 
 bool is_chain(const Kernel& kernel, const Target& target) {
-  return is_near_row(kernel) && (target.fma || is_straight(kernel, target));
+  const bool row = kernel.schedule.form == Schedule::Form::row && is_row(kernel);
+  return row && is_near_row(kernel) && (target.fma || is_straight(kernel, target));
 }
 
 bool takes_wide_blocks(const Kernel& kernel) {

@@ -113,8 +113,13 @@ enum class SumOrder : uint8_t {
              // partial sums are then added as a tree (l with l+16, l+8, l+4, l+2, l+1)
 };
 constexpr int64_t partial_sums(SumOrder order) {
-  constexpr int64_t kCounts[] = {1, 2, 4, 32};
-  return kCounts[static_cast<size_t>(order)];
+  switch (order) {
+    case SumOrder::chain: return 1;
+    case SumOrder::halves: return 2;
+    case SumOrder::quarters: return 4;
+    case SumOrder::lanes: return 32;
+  }
+  return 0;
 }
 
 /// A value per point of the kernel's dims, accumulated over further dims. argmax keeps the first of equal

@@ -7,9 +7,8 @@ namespace rondo {
 
 /// Whether the environment's RONDO_SKIP names it: a pass, a way to run loops ("by-points"), where buffers
 /// stand ("share-columns", "nest-buffers"), what loop programs do without ("merge-sums", "fuse-rows",
-/// "pack-parts", "overwrite-rows"), that few kernels are one function ("inline"), or the order of
-/// instructions
-/// ("order"). Names are parted by commas.
+/// "pack-parts", "overwrite-rows"), that few kernels are one function ("inline"), or an order of instructions
+/// of our own ("order"). Names are parted by commas.
 bool is_skipped(std::string_view name);
 
 }  // namespace rondo
