@@ -195,7 +195,9 @@ KeepOrder::KeepOrder(llvm::Module& module) : module_(module), before_(module.get
 KeepOrder::~KeepOrder() { module_.getContext().setOptPassGate(before_); }
 
 bool KeepOrder::shouldRunPass(llvm::StringRef pass, llvm::StringRef where) {
-  if (pass != "Machine Instruction Scheduler") return true;
+  if (pass != "Live Range Shrink" && pass != "Machine Instruction Scheduler" &&
+      pass != "Post RA top-down list latency scheduler")
+    return true;
   return std::ranges::none_of(module_, [&](const llvm::Function& f) {
     return f.hasFnAttribute(kChain) && where == ("function (" + f.getName() + ")").str();
   });

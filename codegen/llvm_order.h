@@ -14,7 +14,7 @@ inline constexpr const char* kChain = "rondo-chain";
 /// Where more values wait than may, those come first that free a register.
 void order_by_chains(llvm::Module&);
 
-/// Keeps LLVM's own scheduler from functions that are in that order: it would rather save registers.
+/// Keeps LLVM's own schedulers from functions that are in that order: they would rather save registers.
 class KeepOrder : public llvm::OptPassGate {
  public:
   explicit KeepOrder(llvm::Module&);

@@ -7,7 +7,10 @@
 #include <llvm/IR/Verifier.h>
 #include <llvm/Support/SourceMgr.h>
 
+#include <sstream>
 #include <string>
+
+#include "codegen/llvm_machine.h"
 
 namespace rondo::codegen {
 namespace {
@@ -82,7 +85,7 @@ TEST_F(Order, MemoryIsReadAndWrittenInItsOrder) {
             "u store v b c a store store");
 }
 
-TEST_F(Order, LlvmsSchedulerLeavesItAlone) {
+TEST_F(Order, LlvmsSchedulersLeaveItAlone) {
   ordered(kTwoSums);
   {
     KeepOrder keep(*module_);
@@ -92,6 +95,17 @@ TEST_F(Order, LlvmsSchedulerLeavesItAlone) {
     EXPECT_TRUE(keep.shouldRunPass("Greedy Register Allocator", "function (f)"));
   }
   EXPECT_FALSE(context_.getOptPassGate().isEnabled());
+}
+
+TEST_F(Order, MachineCodeStandsInIt) {
+  ordered(kTwoSums);
+  const auto machine = machine_for("x86_64-unknown-linux-gnu", "x86-64-v3", "");
+  std::istringstream lines(assembly(*module_, *machine));
+  std::string order;
+  for (std::string word; lines >> word;)
+    for (const char* operation : {"vdivps", "vaddps", "vsubps", "vmulps"})
+      if (word == operation) order += word + " ";
+  EXPECT_EQ(order, "vdivps vaddps vsubps vmulps vaddps vaddps ");
 }
 
 }  // namespace
