@@ -59,6 +59,9 @@ class Folder {
       case ScalarOp::mul:
         if (options_.absorb && (is_zero(arg(0)) || is_zero(arg(1)))) return becomes_zero();
         return fold_to_zero(n);
+      case ScalarOp::fma:
+        if (options_.absorb && (is_zero(arg(0)) || is_zero(arg(1)))) return becomes(arg(2));
+        return;
       case ScalarOp::div:
         if (options_.absorb && is_zero(arg(0))) return becomes_zero();
         return;

@@ -102,6 +102,7 @@ llvm::Value* NodeValues::apply(const Node& n, DType from, const Values& x) {
       return b.CreateSelect(real ? b.CreateFCmpOLT(x[1], x[0]) : b.CreateICmpSLT(x[1], x[0]), x[1], x[0]);
     case ScalarOp::less:
     case ScalarOp::equal: return compare(n, from, x);
+    case ScalarOp::fma: return f_.fma(x[0], x[1], x[2]);
     case ScalarOp::select: return b.CreateSelect(x[0], x[1], x[2]);
     case ScalarOp::random: return math.uniform(x[0], x[1], x[2], f_.type(n.dtype));
     default: break;

@@ -182,10 +182,13 @@ class Placer {
   bool is_adjusted(Value v, int ops) const {
     if (has_own_buffer(v)) return true;
     const Op& op = *f_.def(v);
-    if (ops == 0 || (op.kind != OpKind::add && op.kind != OpKind::sub && op.kind != OpKind::mul))
-      return false;
-    const Value x = op.operands[0], y = op.operands[1];
-    return (is_shared(y) && is_adjusted(x, ops - 1)) || (is_shared(x) && is_adjusted(y, ops - 1));
+    const bool both = op.kind == OpKind::fma;
+    if (!both && op.kind != OpKind::add && op.kind != OpKind::sub && op.kind != OpKind::mul) return false;
+    const int left = ops - (both ? 2 : 1);
+    return left >= 0 && std::ranges::any_of(op.operands, [&](Value u) {
+             return std::ranges::all_of(op.operands, [&](Value s) { return s == u || is_shared(s); }) &&
+                    is_adjusted(u, left);
+           });
   }
 
   bool is_shared(Value v) const {

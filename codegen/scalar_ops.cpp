@@ -44,6 +44,7 @@ double evaluate_scalar(const Node& n, const double* x) {
     case ScalarOp::min: return x[1] < x[0] ? x[1] : x[0];
     case ScalarOp::less: return x[0] < x[1];
     case ScalarOp::equal: return x[0] == x[1];
+    case ScalarOp::fma: return x[0] * x[1] + x[2];
     case ScalarOp::select: return x[0] != 0 ? x[1] : x[2];
     case ScalarOp::random: return threefry_uniform(x[0], x[1], x[2]);
     case ScalarOp::load:

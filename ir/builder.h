@@ -43,6 +43,7 @@ class Builder {
   Value sub(Value a, Value b) { return binary(OpKind::sub, a, b); }
   Value mul(Value a, Value b) { return binary(OpKind::mul, a, b); }
   Value div(Value a, Value b) { return binary(OpKind::div, a, b); }
+  Value fma(Value a, Value b, Value c) { return emit(OpKind::fma, {a, b, c}); }
   Value select(Value pred, Value a, Value b) { return emit(OpKind::select, {pred, a, b}); }
   Value cast(Value, DType);
   Value size(Dim, DType);

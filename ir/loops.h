@@ -80,6 +80,7 @@ enum class ScalarOp : uint8_t {
   min,
   less,
   equal,
+  fma,  // floats: x y + z
   select,
   random,  // (key, counter, index): Threefry-2x32-20 of key {key, counter} and counter {index, 0}; top 24
            // bits to [0, 1)

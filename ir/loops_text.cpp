@@ -9,9 +9,9 @@ namespace rondo::ir {
 namespace {
 
 constexpr auto kScalarNames = std::to_array<std::string_view>(
-    {"constant", "load",    "index", "size",  "acc",  "cast",  "neg",    "exp",   "log",
-     "tanh",     "sigmoid", "sqrt",  "rsqrt", "abs",  "cos",   "floor",  "add",   "sub",
-     "mul",      "div",     "max",   "min",   "less", "equal", "select", "random"});
+    {"constant", "load",    "index", "size",  "acc",  "cast",  "neg",   "exp",    "log",
+     "tanh",     "sigmoid", "sqrt",  "rsqrt", "abs",  "cos",   "floor", "add",    "sub",
+     "mul",      "div",     "max",   "min",   "less", "equal", "fma",   "select", "random"});
 static_assert(kScalarNames.size() == static_cast<size_t>(ScalarOp::random) + 1, "every scalar op has a name");
 constexpr std::array<std::string_view, 3> kAccNames = {"sum", "max", "argmax"};
 constexpr std::array<std::string_view, 4> kOrderNames = {"", " in halves", " in quarters", " in lanes"};

@@ -94,7 +94,8 @@ struct IdRange {
 };
 using IdRangeRule = IdRange (*)(const Func&, const Op&);
 
-/// What a pointwise op gives where an operand is 0 and the others are finite: 0, or the other operand.
+/// What a pointwise op gives where an operand is 0 and the others are finite: 0, or the other operand, of
+/// three the last.
 enum class AtZero : uint8_t { unknown, zero, other };
 
 struct OpDef {
@@ -119,8 +120,11 @@ struct OpDef {
   /// Other sets of operands, as bits, of which it is linear together where the rest stay as they are.
   std::array<uint32_t, 2> linear_in = {};
   bool chooses = false;                // each element is that of one of the last two operands
-  std::array<AtZero, 2> at_zero = {};  // per operand, of pointwise ops of two
+  std::array<AtZero, 2> at_zero = {};  // per operand, of the first two of pointwise ops
 };
+
+/// The operand that AtZero::other means for operand i.
+inline size_t other_operand(const Op& op, size_t i) { return op.operands.size() == 2 ? 1 - i : 2; }
 
 const OpDef& def_of(OpKind);
 /// By the name in text; null if there is none.

@@ -9,7 +9,7 @@
   /* leaf        */ X(constant) X(iota) X(size) X(random)                                         \
   /* unary       */ X(cast) X(neg) X(exp) X(log) X(tanh) X(sigmoid) X(sqrt) X(rsqrt) X(abs) X(cos) X(floor) \
   /* binary      */ X(add) X(sub) X(mul) X(div) X(max) X(min) X(less) X(equal)                    \
-  /* ternary     */ X(select)                                                                     \
+  /* ternary     */ X(fma) X(select)                                                              \
   /* movement    */ X(reshape) X(transpose) X(broadcast) X(slice) X(pad) X(concat)                \
   /* indexed     */ X(gather) X(scatter_add) X(scatter) X(sum_repeated)                           \
   /* contraction */ X(matmul) X(reduce_sum) X(reduce_max) X(argmax)                               \

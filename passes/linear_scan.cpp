@@ -153,7 +153,7 @@ class CarrySplitter {
     const OpDef& def = def_of(op.kind);
     for (size_t i = 0; i < operands.size(); ++i) {
       if (operands[i]) continue;
-      if (i < def.at_zero.size() && def.at_zero[i] == AtZero::other) return operands[1 - i];
+      if (i < def.at_zero.size() && def.at_zero[i] == AtZero::other) return operands[other_operand(op, i)];
       operands[i] = body.like(some, 0);
     }
     return body.emit(op.kind, std::move(operands), op.attrs);

@@ -7,6 +7,7 @@ namespace {
 constexpr Pass kPasses[] = {
     {"mask-lengths", mask_lengths, "", "scans with lengths become scans that select by row and step"},
     {"simplify", simplify, "", "local rewrites to a fixed point; dead ops go, also inside scans"},
+    {"fuse-multiply-adds", fuse_multiply_adds, "", "a product and a sum become one op, which rounds once"},
     {"grad", grad, "wrt=a|b", "appends the gradients of the first result"},
     {"vjp", vjp, "wrt=a|b", "appends the gradients, given the cotangents of the results as further params"},
     {"merge-matmuls", merge_matmuls, "columns=n", "matmuls with one left operand become one"},

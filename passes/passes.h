@@ -39,6 +39,8 @@ ir::Func mask_lengths(const ir::Func& func, const Options& options = {});
 /// Named local rewrites, to a fixed point; dead ops go, also inside scans (unused carries, xs, ys and consts
 /// too).
 ir::Func simplify(const ir::Func& func, const Options& options = {});
+/// A product and a sum become one op, fma: see fuse_multiply_adds.cpp.
+ir::Func fuse_multiply_adds(const ir::Func& func, const Options& options = {});
 /// k matmuls with one left operand become one with concatenated right operands (and sums over their gates
 /// stay slices): so their gradients are one product as well. Forward, products of options.columns and more
 /// are as fast alone, and nothing is concatenated.

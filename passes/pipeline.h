@@ -13,18 +13,19 @@ namespace rondo::passes {
 /// bit. What does are sink-scan-sums, which stands where there are losses and gradients, and tile-outputs
 /// and tile-sequences, which cut sums over all rows.
 ///
-/// Output layers leave the scan before products are merged, so that they do not become part of a product that
-/// has to stay; stacked layers part before, for the same reason; products are merged before they are hoisted,
-/// so that the loop reads one tensor of all gates; but for inference, where matrices of 64 columns and more
-/// fill tiles alone, only narrower ones.
+/// Products and sums are fused first, so that no bit depends on where ops go. Output layers leave the scan
+/// before products are merged, so that they do not become part of a product that has to stay; stacked layers
+/// part before, for the same reason; products are merged before they are hoisted, so that the loop reads one
+/// tensor of all gates; but for inference, where matrices of 64 columns and more fill tiles alone, only
+/// narrower ones.
 inline constexpr std::string_view kInference =
-    "mask-lengths,simplify,sink-scan-outputs,split-scan,merge-matmuls{columns=64},hoist-scan,"
-    "sink-scan-outputs,simplify,tile-outputs";
+    "mask-lengths,simplify,fuse-multiply-adds,sink-scan-outputs,split-scan,merge-matmuls{columns=64},"
+    "hoist-scan,sink-scan-outputs,simplify,tile-outputs";
 /// For functions whose first result is a loss. What stands before `grad` runs on the loss alone, what stands
 /// after it on loss, gradients and the optimizer's update together.
 inline constexpr std::string_view kTraining =
-    "mask-lengths,simplify,gather-matmul,sink-scan-outputs,split-scan,merge-matmuls,hoist-scan,"
-    "sink-scan-sums,sink-scan-outputs,hoist-scan,simplify,grad,"
+    "mask-lengths,simplify,fuse-multiply-adds,gather-matmul,sink-scan-outputs,split-scan,merge-matmuls,"
+    "hoist-scan,sink-scan-sums,sink-scan-outputs,hoist-scan,simplify,grad,"
     "simplify,hoist-scan,sink-scan-sums,sink-scan-outputs,hoist-scan,simplify,tile-outputs,"
     "tile-sequences,used-rows";
 

@@ -60,6 +60,17 @@ Value mul_negated(Rewriter& r, const Op& op) {
   return {};
 }
 
+Value fma_by_unit(Rewriter& r, const Op& op) {
+  const Value c = op.operands[2];
+  if (r.is_number(c, 0)) return r.emit(OpKind::mul, {op.operands[0], op.operands[1]});
+  for (int i : {0, 1}) {
+    const Value other = op.operands[1 - i];
+    if (r.is_number(op.operands[i], 1)) return r.emit(OpKind::add, {other, c});
+    if (r.is_number(op.operands[i], -1)) return r.emit(OpKind::sub, {c, other});
+  }
+  return {};
+}
+
 /// Powers of two divide exactly.
 Value div_by_power_of_two(Rewriter& r, const Op& op) {
   const auto divisor = r.number(op.operands[1]);
@@ -120,6 +131,7 @@ constexpr NamedRule kRules[] = {
     {OpKind::mul, "x * 0 = 0 of integers", mul_integer_by_zero},
     {OpKind::mul, "-x * -y = x * y", mul_negated},
     {OpKind::mul, kFold, fold_numbers},
+    {OpKind::fma, "x y + 0 = x y, x * 1 + z = x + z, x * -1 + z = z - x", fma_by_unit},
     {OpKind::div, kFold, fold_numbers},
     {OpKind::div, "x / 2^k = x * 2^-k", div_by_power_of_two},
     {OpKind::neg, "-(-x) = x", neg_negated},

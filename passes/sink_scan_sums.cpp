@@ -11,6 +11,7 @@
 
 #include "ir/op_def.h"
 #include "passes/after_scan.h"
+#include "passes/copier.h"
 #include "passes/passes.h"
 #include "passes/rewrite_scans.h"
 
@@ -40,6 +41,29 @@ std::vector<Value> summands_of(const ScanView& scan) {
       if (add->operands[k] == param) summands[i] = add->operands[1 - k];
   }
   return summands;
+}
+
+/// The scan with what it adds up as a product and a sum, where it is one op.
+Op with_sums_apart(const Op& op) {
+  const ScanView scan(op);
+  const std::vector<uint32_t> uses = use_counts(scan.body);
+  std::set<Value> sums;
+  for (uint32_t i = 0; i < scan.carries; ++i) {
+    const Value next = scan.next(i);
+    const Op* fma = scan.body.def(next);
+    if (fma && fma->kind == OpKind::fma && fma->operands[2] == scan.carry_param(i) &&
+        uses[fma->operands[2].id] == 1 && uses[next.id] == 1)
+      sums.insert(next);
+  }
+  if (sums.empty()) return op;
+  Op apart = op;
+  apart.body = std::make_shared<Func>(rebuild(scan.body, [&](Builder& b, ValueMap& map, const Op& inner) {
+    if (!sums.contains(inner.result())) return map.copy(b, inner);
+    const std::vector<Value> v = map.operands(inner);
+    map[inner.result()] = b.add(v[2], b.mul(v[0], v[1]));
+    b.set_name(map[inner.result()], scan.body.value_name(inner.result()));
+  }));
+  return apart;
 }
 
 /// Values that are contractions, or linear in such.
@@ -213,7 +237,7 @@ class SumSinker {
 Func sink_scan_sums(const Func& func, const Options&) {
   return rewrite_scans(func,
                        [](Builder& b, const Func& outer, const Op& op, const std::vector<Value>& operands) {
-                         return SumSinker(outer, op, operands).run(b);
+                         return SumSinker(outer, with_sums_apart(op), operands).run(b);
                        });
 }
 

@@ -98,7 +98,7 @@ class RowUpdate {
     if (numbers.size() == in.size()) return {fold(func_, op, func_.type(op.result()).dtype, numbers)};
     for (size_t i = 0; i < in.size() && i < def.at_zero.size(); ++i) {
       if (!in[i].is_zero() || def.at_zero[i] == AtZero::unknown) continue;
-      return def.at_zero[i] == AtZero::zero ? in[i] : in[1 - i];
+      return def.at_zero[i] == AtZero::zero ? in[i] : in[other_operand(op, i)];
     }
     const bool same = def.chooses && in[in.size() - 2] == in.back();
     return same ? in.back() : AtRest{};

@@ -44,7 +44,10 @@ void eval_pointwise(const EvalContext& c, F f) {
   Array& out = c.out[0];
   for (size_t i = 0; i < out.data.size(); ++i) {
     auto at = [&]<class N>(N) {
-      if constexpr (std::is_invocable_v<F, N, N>)
+      if constexpr (std::is_invocable_v<F, N, N, N>)
+        return f(static_cast<N>(c.in[0]->data[i]), static_cast<N>(c.in[1]->data[i]),
+                 static_cast<N>(c.in[2]->data[i]));
+      else if constexpr (std::is_invocable_v<F, N, N>)
         return f(static_cast<N>(c.in[0]->data[i]), static_cast<N>(c.in[1]->data[i]));
       else
         return f(static_cast<N>(c.in[0]->data[i]));
@@ -69,10 +72,12 @@ NodeId lower_pointwise(ElementBuilder& e, const Func& func, const Op& op, const 
 /// f has no captures: it is made anew where it is called.
 template <ScalarOp S, On D, Yields Y = Yields::operand, class F>
 OpDef pointwise(OpKind kind, std::string_view name, F, GradRule grad, const Known& known = {}) {
-  constexpr bool binary = std::is_invocable_v<F, double, double>;
+  constexpr int arity = std::is_invocable_v<F, double, double, double> ? 3
+                        : std::is_invocable_v<F, double, double>       ? 2
+                                                                       : 1;
   return {.kind = kind,
           .name = name,
-          .arity = binary ? 2 : 1,
+          .arity = arity,
           .cls = OpClass::pointwise,
           .attrs = {},
           .infer = infer_pointwise<D, Y>,
@@ -307,6 +312,13 @@ const std::array<OpDef, kElementwiseOps>& elementwise_ops() {
       pointwise<ScalarOp::equal, On::numbers, Yields::pred>(
           OpKind::equal, "equal", [](auto x, auto y) { return x == y; }, nullptr, kCheap),
 
+      // x y + z, rounded once where the target can; elsewhere after the product as well.
+      pointwise<ScalarOp::fma, On::floats>(
+          OpKind::fma, "fma", [](double x, double y, double z) { return x * y + z; },
+          [](auto& g) -> Values {
+            return {g.b.mul(g.d[0], g.in(1)), g.b.mul(g.d[0], g.in(0)), g.d[0]};
+          },
+          {.cheap = true, .linear_in = {0b101, 0b110}, .at_zero = {AtZero::other, AtZero::other}}),
       select_op(),
       in_range_op(),
       detach_op(),

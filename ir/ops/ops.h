@@ -7,7 +7,7 @@
 
 namespace rondo::ir {
 
-inline constexpr size_t kLeafOps = 4, kElementwiseOps = 22, kMovementOps = 6, kIndexedOps = 4,
+inline constexpr size_t kLeafOps = 4, kElementwiseOps = 23, kMovementOps = 6, kIndexedOps = 4,
                         kContractionOps = 4, kScanOps = 1;
 static_assert(kLeafOps + kElementwiseOps + kMovementOps + kIndexedOps + kContractionOps + kScanOps ==
                   kOpCount,

@@ -42,6 +42,7 @@ TEST(Vector, EveryPointwiseOp) {
       rows.push_back({op, t, {t, t}});
     rows.push_back({ScalarOp::less, DType::pred, {t, t}});
     rows.push_back({ScalarOp::equal, DType::pred, {t, t}});
+    rows.push_back({ScalarOp::fma, t, {t, t, t}});
     rows.push_back({ScalarOp::select, t, {DType::pred, t, t}});
     rows.push_back({ScalarOp::random, t, {DType::i32, DType::i32, DType::i32}});
     for (DType from : {DType::f32, DType::f64, DType::i32, DType::pred})

@@ -148,7 +148,8 @@ void check_scalars(const Case& c) {
     if (c.def.at_zero[i] == ir::AtZero::unknown) continue;
     Arrays in = c.in;
     std::fill(in[i].data.begin(), in[i].data.end(), 0.0);
-    EXPECT_EQ(c.evaluate(in).data, in[c.def.at_zero[i] == ir::AtZero::zero ? i : 1 - i].data);
+    EXPECT_EQ(c.evaluate(in).data,
+              in[c.def.at_zero[i] == ir::AtZero::zero ? i : ir::other_operand(c.op, i)].data);
   }
   if (!c.def.chooses) return;
   const Arrays& in = c.in;

@@ -56,6 +56,10 @@ std::vector<Row> rows() {
       {"-x * -y = x * y", kXY, kT,
        "%a = neg %x : f32[B,2]\n%b = neg %y : f32[B,2]\n%r = mul %a, %b : f32[B,2]", "%r",
        "%r = mul %x, %y : f32[B,2]", "%r"},
+      {"x y + 0 = x y, x * 1 + z = x + z, x * -1 + z = z - x", kXY, kT,
+       kZero + "%i = const {value=1} : f32[B,2]\n%j = const {value=-1} : f32[B,2]\n%a = fma %x, %y, %c : "
+               "f32[B,2]\n%b = fma %a, %i, %x : f32[B,2]\n%r = fma %j, %b, %y : f32[B,2]",
+       "%r", "%a = mul %x, %y : f32[B,2]\n%b = add %a, %x : f32[B,2]\n%r = sub %y, %b : f32[B,2]", "%r"},
       {"x / 2^k = x * 2^-k", kX, kT, "%c = const {value=-8} : f32[B,2]\n%r = div %x, %c : f32[B,2]", "%r",
        "%0 = const {value=-0.125} : f32[B,2]\n%r = mul %x, %0 : f32[B,2]", "%r"},
       {"-(-x) = x", kX, kT, "%n = neg %x : f32[B,2]\n%r = neg %n : f32[B,2]", "%r", "", "%x"},

@@ -67,8 +67,12 @@ class Generator : public RandomValues {
     if (!x) return;
     const Item y = partner(b_.type(x->v));
     const double bound = std::max(x->bound, y.bound);
-    switch (below(5)) {
+    switch (below(6)) {
       case 0: return add(b_.sub(x->v, y.v), x->bound + y.bound);
+      case 4: {
+        const Item z = partner(b_.type(x->v));
+        return add(b_.fma(x->v, y.v, z.v), x->bound * y.bound + z.bound);
+      }
       case 1: return add(b_.mul(x->v, y.v), x->bound * y.bound);
       case 2: return add(b_.binary(OpKind::max, x->v, y.v), bound, x->exact && y.exact);
       case 3: return add(b_.binary(OpKind::min, x->v, y.v), bound, x->exact && y.exact);
