@@ -128,7 +128,7 @@ class Scheduler {
     if (!right_in_rows(kernel)) return true;
     const Poly rows = row_count(kernel);
     return typical(rows) >= kFewRows &&
-           typical(rows * kernel.dims.back() * terms_of(kernel)) >= kLargeProduct;
+           typical(rows * kernel.dims.back() * terms_of(kernel) * Poly(most_gates(kernel))) >= kLargeProduct;
   }
 
   /// Whether blocks would do no more for the caches than packed copies of constants do: a panel of those

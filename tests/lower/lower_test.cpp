@@ -80,6 +80,29 @@ TEST(Lower, SumsOfFewTermsAreInParts) {
   EXPECT_EQ(rows.stmts.at(0).kernel->accs.at(0).order, SumOrder::chain);
 }
 
+/// The gradients of four matrices are as large a product as that of one beside which they could stand.
+TEST(Lower, ProductsOfSeveralMatricesAreAsLargeAsOfOne) {
+  const auto in_blocks = [](int64_t units, bool apart) {
+    const std::string one = fmt::format("f32[{},{}]", units, 4 * units),
+                      part = fmt::format("f32[{0},{0}]", units);
+    std::string text = fmt::format("func @f(%x: f32[T,{}], %z: f32[T,{}]) -> (", units, 4 * units);
+    text += apart ? fmt::format("{0}, {0}, {0}, {0}) {{\n", part) : one + ") {\n";
+    text += fmt::format("  %d = matmul %x, %z {{ta}} : {}\n", one);
+    for (int64_t gate = 0; apart && gate < 4; ++gate)
+      text += fmt::format("  %d{} = slice %d {{axis=1, lo={}, hi={}}} : {}\n", gate, gate * units,
+                          (gate + 1) * units, part);
+    text += apart ? "  return %d0, %d1, %d2, %d3\n}\n" : "  return %d\n}\n";
+    const LoopProgram p = codegen::lower(parse(text));
+    EXPECT_EQ(p.stmts.size(), 1u) << to_string(p);
+    EXPECT_EQ(p.stmts.at(0).kernel->accs.size(), apart ? 4u : 1u) << to_string(p);
+    return p.stmts.at(0).kernel->schedule.block;
+  };
+  for (const bool apart : {false, true}) {
+    EXPECT_TRUE(in_blocks(64, apart));
+    EXPECT_FALSE(in_blocks(32, apart));
+  }
+}
+
 TEST(Lower, LstmForAllLengths) {
   Func func = parse(test::kLstm);
   for (int64_t T : {0, 1, 2, 7})
