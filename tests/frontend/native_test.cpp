@@ -127,27 +127,32 @@ struct NormalisedLstm {
   }
 };
 
+/// Of random rows of `width` numbers.
+template <class M>
+void expect_step_is_run(const M& model, const Weights& weights, int64_t width, int64_t batch) {
+  constexpr int64_t kSteps = 6;
+  const StepInput input{f32, {width}};
+  Program run = compile(run_function(model, input), weights),
+          step = compile(step_function(model, input), weights);
+  run.resize({{"T", kSteps}, {"B", batch}});
+  step.resize({{"B", batch}});
+  Random random(4);
+  const std::span<float> x = run.f32("x");
+  for (float& v : x) v = static_cast<float>(random.normal());
+  run.run();
+  for (int64_t t = 0; t < kSteps; ++t) {
+    step.set("x", x.subspan(t * batch * width, batch * width));
+    step.run();
+    const std::span<float> y = step.f32("y");
+    EXPECT_TRUE(std::ranges::equal(y, run.f32("y").subspan(t * y.size(), y.size()))) << "step " << t;
+  }
+}
+
 TEST(Native, NormsKeepStepAndRunTheSame) {
-  constexpr int64_t kSteps = 6, kBatch = 2, kRow = 3 * kBatch;
   for (int64_t units : {15, 16, 32}) {
+    SCOPED_TRACE(units);
     CellModel<NormalisedLstm> model(f32, 5, [&](Model& m) { return NormalisedLstm(m, units); });
-    const Weights weights = model.init(3);
-    const StepInput input{f32, {3}};
-    Program run = compile(run_function(model, input), weights),
-            step = compile(step_function(model, input), weights);
-    run.resize({{"T", kSteps}, {"B", kBatch}});
-    step.resize({{"B", kBatch}});
-    Random random(4);
-    const std::span<float> x = run.f32("x");
-    for (float& v : x) v = static_cast<float>(random.normal());
-    run.run();
-    const std::span<float> all = run.f32("y");
-    for (int64_t t = 0; t < kSteps; ++t) {
-      step.set("x", x.subspan(t * kRow, kRow));
-      step.run();
-      EXPECT_TRUE(std::ranges::equal(step.f32("y"), all.subspan(t * 5 * kBatch, 5 * kBatch)))
-          << units << " units, step " << t;
-    }
+    expect_step_is_run(model, model.init(3), 3, 2);
   }
 }
 
@@ -362,6 +367,26 @@ TEST(Native, StateMayStartAtWhatIsLearned) {
   expect(1, 2 * 6, 1);      // a new batch starts anew
   program.reset();
   expect(1, 2 * 6, 1);
+}
+
+/// A leaky sum of what comes, which starts at what takes long to compute.
+struct LeakySum : Model {
+  Param start = param("start", {40}), keep = param("keep", {40}), gain = param("gain", {40});
+  Tensor initial(Dim batch) const { return expand(tanh(sigmoid(start)), 0, batch); }
+  std::pair<Tensor, Tensor> step(Tensor s, Tensor x) const {
+    s = s * keep + x * gain;
+    return {s, s};
+  }
+};
+
+/// Which of two products is fused with their sum does not depend on where the state comes from.
+TEST(Native, StartsKeepStepAndRunTheSame) {
+  const LeakySum model;
+  Weights weights = model.init(1);
+  Random random(4);
+  for (const char* name : {"start", "keep", "gain"})
+    for (float& v : weights.at(name).as<float>()) v = static_cast<float>(random.normal());
+  expect_step_is_run(model, weights, 40, 1);
 }
 
 }  // namespace
