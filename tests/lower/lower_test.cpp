@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "codegen/compile.h"
+#include "codegen/fold_kernel.h"
 #include "codegen/interpreter.h"
 #include "codegen/plan_memory.h"
 #include "codegen/target.h"
@@ -111,26 +112,53 @@ TEST(Lower, LstmForAllLengths) {
 
 /// Deviations from a mean are in no buffer: what reads them reads the elements and the mean.
 TEST(Lower, WhatIsLittleMoreThanABufferIsMadeAgain) {
-  const Func func = parse(R"(
-func @normalised(%x: f32[B,8], %g: f32[8]) -> (f32[B,8]) {
-  %s = reduce_sum %x {axes=[1]} : f32[B]
-  %m = broadcast %s {axes=[0]} : f32[B,8]
-  %c = sub %x, %m : f32[B,8]
+  for (const char* adjusted : {"sub %x, %m", "fma %x, %gs, %m", "fma %gs, %m, %x"}) {
+    const Func func = parse(fmt::format(R"(
+func @normalised(%x: f32[B,8], %g: f32[8]) -> (f32[B,8]) {{
+  %s = reduce_sum %x {{axes=[1]}} : f32[B]
+  %m = broadcast %s {{axes=[0]}} : f32[B,8]
+  %gs = broadcast %g {{axes=[1]}} : f32[B,8]
+  %c = {} : f32[B,8]
   %cc = mul %c, %c : f32[B,8]
-  %v = reduce_sum %cc {axes=[1]} : f32[B]
+  %v = reduce_sum %cc {{axes=[1]}} : f32[B]
   %r = rsqrt %v : f32[B]
-  %rs = broadcast %r {axes=[0]} : f32[B,8]
-  %gs = broadcast %g {axes=[1]} : f32[B,8]
+  %rs = broadcast %r {{axes=[0]}} : f32[B,8]
   %y = mul %c, %rs : f32[B,8]
   %z = mul %y, %gs : f32[B,8]
   return %z
+}}
+)",
+                                        adjusted));
+    expect_same_as_evaluated(func, {{"B", 5}});
+    size_t stores = 0;
+    const LoopProgram p = codegen::lower(func);
+    for (const auto& k : kernels(p.stmts)) stores += k->stores.size();
+    EXPECT_EQ(stores, 3u) << to_string(p);  // the sum, the scale and the result
+  }
 }
-)");
-  expect_same_as_evaluated(func, {{"B", 5}});
-  size_t stores = 0;
-  const LoopProgram p = codegen::lower(func);
-  for (const auto& k : kernels(p.stmts)) stores += k->stores.size();
-  EXPECT_EQ(stores, 3u) << to_string(p);  // the sum, the scale and the result
+
+/// Where a factor of x y + z is zero, z is left.
+TEST(Lower, FoldingAZeroFactorLeavesTheAddend) {
+  const LoopProgram p = codegen::lower(
+      parse("func @f(%x: f32[9], %y: f32[9], %z: f32[9]) -> (f32[9]) {\n  %r = fma %x, %y, %z : f32[9]\n  "
+            "return %r\n}\n"));
+  const Kernel& kernel = *p.stmts.at(0).kernel;
+  const NodeId fma = kernel.stores.at(0).value;
+  ASSERT_EQ(kernel.nodes[fma].op, ScalarOp::fma);
+  const auto folded = [&](size_t zero, bool absorb) {
+    codegen::FoldOptions options;
+    options.known = [&](const Nodes&, NodeId id, uint32_t) {
+      return id == kernel.nodes[fma].args[zero] ? std::optional(0.0) : std::nullopt;
+    };
+    options.same = [](const Access&, uint32_t) { return kNone; };
+    options.absorb = absorb;
+    return codegen::fold_kernel(kernel, options).stores.at(0).value;
+  };
+  for (size_t factor : {0, 1}) {
+    EXPECT_EQ(folded(factor, true), kernel.nodes[fma].args[2]);
+    EXPECT_EQ(folded(factor, false), fma);
+  }
+  EXPECT_EQ(folded(2, true), fma);
 }
 
 /// A gradient that grows is added up while what it is made of is near.
