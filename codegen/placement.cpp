@@ -182,9 +182,9 @@ class Placer {
   bool is_adjusted(Value v, int ops) const {
     if (has_own_buffer(v)) return true;
     const Op& op = *f_.def(v);
-    const bool both = op.kind == OpKind::fma;
-    if (!both && op.kind != OpKind::add && op.kind != OpKind::sub && op.kind != OpKind::mul) return false;
-    const int left = ops - (both ? 2 : 1);
+    const bool fused = op.kind == OpKind::fma;
+    if (!fused && op.kind != OpKind::add && op.kind != OpKind::sub && op.kind != OpKind::mul) return false;
+    const int left = ops - (fused ? 2 : 1);
     return left >= 0 && std::ranges::any_of(op.operands, [&](Value u) {
              return std::ranges::all_of(op.operands, [&](Value s) { return s == u || is_shared(s); }) &&
                     is_adjusted(u, left);

@@ -19,14 +19,15 @@ namespace {
 /// For each value, how many ops that take long, such as activations and products of matrices, it waits for.
 /// What a select chooses from is there as soon as the first of both: a state that starts at what is learned
 /// waits for no more than any other.
-std::vector<int> waits(const Func& func) {
+std::vector<int> waits_of(const Func& func) {
   std::vector<int> waits(func.values.size());
   for (const Op& op : func.ops) {
     const OpDef& def = def_of(op.kind);
-    std::vector<int> of;
-    for (Value v : op.operands) of.push_back(waits[v.id]);
-    int longest = of.empty() ? 0 : std::ranges::max(of);
-    if (def.chooses) longest = std::min(of[of.size() - 2], of.back());
+    const auto wait = [&](size_t operand) { return waits[op.operands[operand].id]; };
+    const size_t count = op.operands.size();
+    int longest = 0;
+    for (size_t i = 0; i < count; ++i) longest = std::max(longest, wait(i));
+    if (def.chooses) longest = std::min(wait(count - 2), wait(count - 1));
     const bool quick = def.cheap || def.cls == OpClass::view || def.cls == OpClass::slice;
     for (uint32_t i = 0; i < op.result_count; ++i) waits[op.result(i).id] = longest + (quick ? 0 : 1);
   }
@@ -35,7 +36,7 @@ std::vector<int> waits(const Func& func) {
 
 /// For each value the product that its op, a sum, shall compute as well, or none.
 std::vector<const Op*> products_of(const Func& func) {
-  const std::vector<int> wait = waits(func);
+  const std::vector<int> waits = waits_of(func);
   const auto product = [&](Value v) -> const Op* {
     const Op* op = func.def(v);
     return op && op->kind == OpKind::mul && is_float(func.type(v).dtype) ? op : nullptr;
@@ -46,7 +47,7 @@ std::vector<const Op*> products_of(const Func& func) {
     const Op *x = product(op.operands[0]), *y = product(op.operands[1]);
     // Of two products it is the later one. Where neither is, two products and a sum take no longer than a
     // product and an fma, and which of them is on the longer path nobody knows.
-    const int later = wait[op.operands[0].id] - wait[op.operands[1].id];
+    const int later = waits[op.operands[0].id] - waits[op.operands[1].id];
     products[op.result().id] = x && (!y || later > 0) ? x : y && (!x || later < 0) ? y : nullptr;
   }
   return products;
@@ -56,11 +57,11 @@ std::vector<const Op*> products_of(const Func& func) {
 Flags still_read(const Func& func, const std::vector<const Op*>& products) {
   Flags read(func.values.size());
   for (Value v : func.results) read[v.id] = true;
-  for (const Op& op : func.ops)
-    for (Value v : op.operands) {
-      const Op* product = op.result_count == 1 ? products[op.result().id] : nullptr;
+  for (const Op& op : func.ops) {
+    const Op* product = products[op.result().id];
+    for (Value v : op.operands)
       if (!product || product->result() != v) read[v.id] = true;
-    }
+  }
   return read;
 }
 

@@ -29,6 +29,11 @@ std::optional<Attrs> summed(const Op& op) {
   return rule && rule(attrs) ? std::optional(std::move(attrs)) : std::nullopt;
 }
 
+/// Whether nothing sees carry i but what makes its next value, and nothing that value but the carry.
+bool is_unseen(const ScanView& scan, const std::vector<uint32_t>& uses, uint32_t i) {
+  return uses[scan.carry_param(i).id] == 1 && uses[scan.next(i).id] == 1;
+}
+
 /// For each carry: f where it is  s + f  and nothing else sees s, else Value{}.
 std::vector<Value> summands_of(const ScanView& scan) {
   const std::vector<uint32_t> uses = use_counts(scan.body);
@@ -36,24 +41,23 @@ std::vector<Value> summands_of(const ScanView& scan) {
   for (uint32_t i = 0; i < scan.carries; ++i) {
     const Value param = scan.carry_param(i), next = scan.next(i);
     const Op* add = scan.body.def(next);
-    if (!add || add->kind != OpKind::add || uses[param.id] != 1 || uses[next.id] != 1) continue;
+    if (!add || add->kind != OpKind::add || !is_unseen(scan, uses, i)) continue;
     for (int k : {0, 1})
       if (add->operands[k] == param) summands[i] = add->operands[1 - k];
   }
   return summands;
 }
 
-/// The scan with what it adds up as a product and a sum, where it is one op.
+/// The scan where an fma that only adds up is a product and a sum, whose terms can leave.
 Op with_sums_apart(const Op& op) {
   const ScanView scan(op);
   const std::vector<uint32_t> uses = use_counts(scan.body);
   std::set<Value> sums;
   for (uint32_t i = 0; i < scan.carries; ++i) {
-    const Value next = scan.next(i);
-    const Op* fma = scan.body.def(next);
+    const Op* fma = scan.body.def(scan.next(i));
     if (fma && fma->kind == OpKind::fma && fma->operands[2] == scan.carry_param(i) &&
-        uses[fma->operands[2].id] == 1 && uses[next.id] == 1)
-      sums.insert(next);
+        is_unseen(scan, uses, i))
+      sums.insert(fma->result());
   }
   if (sums.empty()) return op;
   Op apart = op;

@@ -90,8 +90,11 @@ TEST_F(Order, LlvmsSchedulersLeaveItAlone) {
   {
     KeepOrder keep(*module_);
     EXPECT_EQ(&context_.getOptPassGate(), &keep);
-    EXPECT_FALSE(keep.shouldRunPass("Machine Instruction Scheduler", "function (f)"));
-    EXPECT_TRUE(keep.shouldRunPass("Machine Instruction Scheduler", "function (g)"));
+    for (const char* scheduler :
+         {"Live Range Shrink", "Machine Instruction Scheduler", "Post RA top-down list latency scheduler"}) {
+      EXPECT_FALSE(keep.shouldRunPass(scheduler, "function (f)"));
+      EXPECT_TRUE(keep.shouldRunPass(scheduler, "function (g)"));
+    }
     EXPECT_TRUE(keep.shouldRunPass("Greedy Register Allocator", "function (f)"));
   }
   EXPECT_FALSE(context_.getOptPassGate().isEnabled());

@@ -69,14 +69,14 @@ class Generator : public RandomValues {
     const double bound = std::max(x->bound, y.bound);
     switch (below(6)) {
       case 0: return add(b_.sub(x->v, y.v), x->bound + y.bound);
-      case 4: {
-        const Item z = partner(b_.type(x->v));
-        return add(b_.fma(x->v, y.v, z.v), x->bound * y.bound + z.bound);
-      }
       case 1: return add(b_.mul(x->v, y.v), x->bound * y.bound);
       case 2: return add(b_.binary(OpKind::max, x->v, y.v), bound, x->exact && y.exact);
       case 3: return add(b_.binary(OpKind::min, x->v, y.v), bound, x->exact && y.exact);
-      default: return add(b_.add(x->v, y.v), x->bound + y.bound);
+      case 4: return add(b_.add(x->v, y.v), x->bound + y.bound);
+      default: {
+        const Item z = partner(b_.type(x->v));
+        return add(b_.fma(x->v, y.v, z.v), x->bound * y.bound + z.bound);
+      }
     }
   }
 
