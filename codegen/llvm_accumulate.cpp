@@ -60,7 +60,7 @@ class Accumulation {
       std::ranges::copy(add(variables, i, Values(states.begin(), states.end())), states.begin());
     };
     llvm::Value* extent = f_.poly(accs[0].dims[0]);
-    if (!scope.mask) return f_.sum_in_chains(extent, chains, true, initial(accs, scope.lanes), add_term);
+    if (!scope.mask) return f_.sum_in_chains(extent, chains, initial(accs, scope.lanes), add_term);
     // Loads under a mask are long code, so that there is one term only: the chains take turns.
     const auto width = static_cast<std::ptrdiff_t>(accs.size());
     Values zeros;

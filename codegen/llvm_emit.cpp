@@ -107,7 +107,8 @@ class ProgramEmitter {
         by_threads(*s.pack->kernel,
                    [&](const Kernel& part, const Share* share) { emit(*s.pack, part, share); });
       else
-        by_threads(*s.kernel, [&](const Kernel& part, const Share* share) { emit(part, share); });
+        by_threads(*s.kernel,
+                   [&](const Kernel& part, const Share* share) { emit(part, share, runs_of(stmts, i)); });
     }
   }
 
@@ -123,8 +124,16 @@ class ProgramEmitter {
     emit_part_of(part.kernel, &part.share);
   }
 
-  void emit(const Kernel& kernel, const Share* share) {
+  /// What a product in a step may ask for.
+  StepRuns runs_of(const std::vector<Stmt>& step, size_t i) const {
+    const bool is_tiled = step[i].kernel->schedule.form == Schedule::Form::gemm;
+    return is_tiled && loop_ && &step == &loop_->body ? runs_after(*loop_, i, program_.threads) : StepRuns{};
+  }
+
+  void emit(const Kernel& kernel, const Share* share, const StepRuns& ahead) {
     emit_part(kernel.name, share, [&](FunctionBuilder& f) {
+      for (const Share& s : ahead.shares) f.define(s);
+      f.runs_ahead = ahead.runs;
       f.kernel = inline_ ? nullptr : &kernel;
       if (!inline_ && is_chain(kernel, target_)) f.mark_chain();
       const Schedule::Form form = kernel.schedule.form;
@@ -185,6 +194,7 @@ class ProgramEmitter {
 
   void emit(const Loop& loop) {
     FunctionBuilder& f = *at_;
+    const Loop* const around = std::exchange(loop_, &loop);
     llvm::Value* trip = f.poly(loop.trip);
     f.for_each(f.i64(0), trip, 1, [&](llvm::Value* i) {
       if (loop.reverse) i = f.b.CreateNSWSub(f.b.CreateNSWSub(trip, f.i64(1)), i);
@@ -195,6 +205,7 @@ class ProgramEmitter {
         emit(loop.body);
       f.leave_loop();
     });
+    loop_ = around;
   }
 
   /// A function of its own, as counts are read where a function starts.
@@ -224,6 +235,7 @@ class ProgramEmitter {
   const Target& target_;
   FunctionBuilder main_;
   FunctionBuilder* at_ = &main_;  // the function in hand: the program's, or a window's
+  const Loop* loop_ = nullptr;    // the innermost loop around, if it is of time
   bool inline_ = false;
 };
 

@@ -152,7 +152,8 @@ class GemmEmitter {
                                   return sums;
                                 });
            const std::array ahead = {left_ahead(t_, place, g, f_.i64(0)),
-                                     has_packed(group) ? packed_ahead(t_, place, group) : Ahead()};
+                                     has_packed(group) ? packed_ahead(t_, place, group) : Ahead(),
+                                     runs_ahead(t_, place, g, row, rows)};
            return fold_terms(group, place.block, rows, f_.poly(dims[0]), init, ahead,
                              [&](llvm::Value* k, std::span<llvm::Value*> sums) {
                                Values at = t_.variables(place.at);
@@ -345,25 +346,30 @@ class GemmEmitter {
     });
   }
 
-  /// Folds terms 0..end; a whole tile of single chains asks for memory ahead, a line of terms at a time.
+  /// Folds terms 0..end; a tile of several rows asks for memory ahead, a line of terms at a time.
   Values fold_terms(uint32_t group, const ColumnBlock& block, unsigned rows, llvm::Value* end,
                     const Values& init, std::span<const Ahead> ahead,
                     const FunctionBuilder::AddTerm& add_term) {
-    if (const int64_t chains = s_.chains(s_.groups[group]); chains > 1) {
-      const size_t vectors = sum_vectors(group, block).size() * static_cast<size_t>(chains);
-      const bool side_by_side = rows <= rows_that_fit(vectors, f_.target);
-      return f_.sum_in_chains(end, chains, side_by_side, init, add_term);
-    }
-    auto fold = [&](llvm::Value* first, llvm::Value* last, const Values& sums) {
-      return f_.fold_in_chains(first, last, 1, sums, add_term);
-    };
+    const int64_t chains = s_.chains(s_.groups[group]), line = terms_of_line(s_.dtype());
+    const size_t vectors = sum_vectors(group, block).size() * static_cast<size_t>(chains);
+    if (chains > 1 && rows <= rows_that_fit(vectors, f_.target))
+      return f_.sum_in_chains(end, chains, init, add_term);
     const bool any = std::ranges::any_of(ahead, [](const Ahead& a) { return static_cast<bool>(a); });
-    if (!any || rows < s_.tile.rows || rows == 1) return fold(f_.i64(0), end, init);
-    const int64_t line = terms_of_line(s_.dtype());
-    return f_.fold(f_.i64(0), end, line, init, [&](llvm::Value* first, const Values& sums) {
-      for (const Ahead& ask : ahead)
-        if (ask) ask(first);
-      return fold(first, f_.minimum(end, f_.add(first, f_.i64(line))), sums);
+    const bool asks = any && rows > 1 && rows + 1 >= s_.tile.rows;
+    return f_.sum_chain_by_chain(chains, init, [&](int64_t chain, int64_t every, const Values& start) {
+      auto fold = [&](llvm::Value* first, llvm::Value* last, const Values& sums) {
+        return f_.fold(first, last, every, sums, [&](llvm::Value* k, Values next) {
+          add_term(k, std::span(next));
+          return next;
+        });
+      };
+      if (!asks) return fold(f_.i64(chain), end, start);
+      return f_.fold(f_.i64(chain), end, line * every, start, [&](llvm::Value* first, const Values& sums) {
+        // The chains pass the same lines, and each asks for other ones.
+        for (const Ahead& ask : ahead)
+          if (ask) ask(f_.add(first, f_.i64(chain * (line - 1))));
+        return fold(first, f_.minimum(end, f_.add(first, f_.i64(line * every))), sums);
+      });
     });
   }
 

@@ -86,21 +86,20 @@ Values FunctionBuilder::fold_in_chains(llvm::Value* begin, llvm::Value* end, int
   return sums;
 }
 
-Values FunctionBuilder::sum_in_chains(llvm::Value* end, int64_t chains, bool side_by_side, Values init,
+Values FunctionBuilder::sum_in_chains(llvm::Value* end, int64_t chains, Values init,
                                       const AddTerm& add_term) {
+  const size_t states = init.size();
+  for (int64_t c = 1; c < chains; ++c)
+    for (size_t i = 0; i < states; ++i) init.push_back(llvm::Constant::getNullValue(init[i]->getType()));
+  return join(fold_in_chains(i64(0), end, chains, std::move(init), add_term), chains);
+}
+
+Values FunctionBuilder::sum_chain_by_chain(int64_t chains, const Values& init, const FoldChain& fold_chain) {
   Values zeros;
   for (llvm::Value* v : init) zeros.push_back(llvm::Constant::getNullValue(v->getType()));
-  if (side_by_side) {
-    for (int64_t c = 1; c < chains; ++c) init.insert(init.end(), zeros.begin(), zeros.end());
-    return join(fold_in_chains(i64(0), end, chains, std::move(init), add_term), chains);
-  }
   // Those of every `every`th term from `first` on, as a tree: few complete ones wait for others.
   std::function<Values(int64_t, int64_t)> sum = [&](int64_t first, int64_t every) {
-    if (every == chains)
-      return fold(i64(first), end, chains, first > 0 ? zeros : init, [&](llvm::Value* i, Values sums) {
-        add_term(i, sums);
-        return sums;
-      });
+    if (every == chains) return fold_chain(first, every, first > 0 ? zeros : init);
     Values both = sum(first, 2 * every);
     std::ranges::copy(sum(first + every, 2 * every), std::back_inserter(both));
     return join(std::move(both), 2);

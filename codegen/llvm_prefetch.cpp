@@ -1,6 +1,7 @@
 #include "codegen/llvm_prefetch.h"
 
 #include <algorithm>
+#include <optional>
 
 namespace rondo::codegen {
 
@@ -19,6 +20,9 @@ constexpr int64_t kFarMatrix = 1 << 21, kBesideNext = 1 << 16;
 /// Tiles of a block's rows from which its first one need not wait for all of the block: the others ask for
 /// it.
 constexpr int64_t kTilesToAsk = 3;
+
+/// The most lines of a run that a part of a tile asks for: a few beside those that its own loads wait for.
+constexpr int64_t kLinesOfPart = 8;
 
 struct Touched {
   Access access;
@@ -40,6 +44,17 @@ std::vector<Touched> touched(const Kernel& kernel) {
   for (const Node& n : kernel.nodes)
     if (n.op == ScalarOp::load) add(n.access, n.dtype, false);
   return all;
+}
+
+/// The elements of a run for each of a product's rows, if it has as many for all.
+std::optional<int64_t> share_of_row(const Run& run, const Poly& rows) {
+  if (run.elements.is_constant() && rows.is_constant())
+    return (run.elements.constant() + rows.constant() - 1) / rows.constant();
+  for (const auto& [names, count] : rows.terms())
+    for (const auto& [of_run, elements] : run.elements.terms())
+      if (of_run == names && elements % count == 0 && run.elements == rows * Poly(elements / count))
+        return elements / count;
+  return std::nullopt;
 }
 
 struct PanelStart {
@@ -74,13 +89,14 @@ void prefetch_tile(const GemmTiles& t, const TilePlace& place) {
   });
 }
 
-int64_t terms_of_line(DType dtype) { return 64 / static_cast<int64_t>(size_of(dtype)); }
+int64_t terms_of_line(DType dtype) { return kCacheLine / static_cast<int64_t>(size_of(dtype)); }
 
 Ahead left_ahead(const GemmTiles& t, const TilePlace& place, const GemmGroup& g, llvm::Value* first_term) {
   const Access& left = *gemm_operands(t.s.kernel, g.accs[0]).left;
   const Poly& all = t.s.k_dims(g)[0];
   const int64_t terms = all.is_constant() ? all.constant() : t.s.blocks.k;
   if (left.row != kNone || t.s.column() == 0 || !left_in_runs(t.s.kernel, g)) return {};
+  if (t.s.chains(g) > 1) return {};  // few lines, which cost more to ask for than to wait for
   if (t.s.tile.rows * terms > kNearTile) return {};
   return [=, &t, &left](llvm::Value* term) {
     Values at = t.variables(place.at);
@@ -151,6 +167,33 @@ Ahead packed_ahead(const GemmTiles& t, const TilePlace& place, uint32_t group) {
     auto* known = llvm::dyn_cast<llvm::ConstantInt>(share);
     if (!known) return f.for_each(f.i64(0), share, 1, ask);
     for (int64_t l = 0; l < known->getSExtValue(); ++l) ask(f.i64(l));
+  };
+}
+
+Ahead runs_ahead(const GemmTiles& t, const TilePlace& place, const GemmGroup& g, llvm::Value* row,
+                 int64_t rows) {
+  const Poly terms = extent_of(t.s.k_dims(g));
+  if (t.f.runs_ahead.empty() || !terms.is_constant() || !t.s.columns().is_constant()) return {};
+  const int64_t line = terms_of_line(t.s.dtype()), pieces = (terms.constant() + line - 1) / line;
+  const int64_t blocks = (t.s.columns().constant() + place.block.width - 1) / place.block.width;
+  return [=, &t](llvm::Value* term) {
+    FunctionBuilder& f = t.f;
+    llvm::Value* number = f.add(f.mul(f.divide(place.block.first, f.i64(place.block.width)), f.i64(pieces)),
+                                f.divide(term, f.i64(line)));
+    for (const Run& run : f.runs_ahead) {
+      const std::optional<int64_t> of_row = share_of_row(run, t.rows);
+      if (!of_row) continue;
+      const int64_t bytes = *of_row * static_cast<int64_t>(size_of(run.dtype));
+      const int64_t lines = (rows * bytes + kCacheLine - 1) / kCacheLine;
+      const int64_t share = std::min((lines + blocks * pieces - 1) / (blocks * pieces), kLinesOfPart);
+      llvm::Value* first = f.minimum(f.mul(number, f.i64(share)), f.i64(lines - share));
+      llvm::Value* at = f.add(f.mul(row, f.i64(bytes)), f.mul(first, f.i64(kCacheLine)));
+      llvm::Value* start = f.b.CreateGEP(f.memory_type(run.dtype), f.base(run.first.buffer),
+                                         affine_index(f, run.first, {}));  // not in bounds
+      for (int64_t l = 0; l < share; ++l)
+        f.prefetch_line(f.b.CreateGEP(f.b.getInt8Ty(), start, f.add(at, f.i64(l * kCacheLine))), false,
+                        FunctionBuilder::Near::second_cache);
+    }
   };
 }
 

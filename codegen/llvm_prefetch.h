@@ -25,6 +25,10 @@ Ahead panel_ahead(const GemmTiles&, const TilePlace&, const GemmGroup&, Interval
 /// The same of a large matrix that was packed before: a part of the block of columns that follows.
 Ahead packed_ahead(const GemmTiles&, const TilePlace&, uint32_t group);
 
+/// A part of what the kernels that follow reach of sequences (FunctionBuilder::runs_ahead): all parts of a
+/// tile's columns and terms together ask for the rows' share, so that it is in the second cache by then.
+Ahead runs_ahead(const GemmTiles&, const TilePlace&, const GemmGroup&, llvm::Value* row, int64_t rows);
+
 /// Asks for so many lines of the product's matrix, of those that it will be the first to find in no near
 /// cache. For none where it reads several matrices.
 void prefetch_row(FunctionBuilder&, const NextProduct&, int64_t lines);

@@ -20,7 +20,6 @@ using namespace ir;
 
 namespace {
 
-constexpr int64_t kCacheLine = 64;
 constexpr int64_t kShortOffset = 4096;  // leaves room for what else an address adds within 8 KB
 
 unsigned count_arguments(const LoopProgram& program) { return program.threads > 1 ? 4 : 3; }
@@ -333,9 +332,10 @@ void FunctionBuilder::prefetch(const Access& access, DType dtype, const Values& 
   for (int64_t offset = 0; offset < known->getSExtValue(); offset += kCacheLine) line(i64(offset));
 }
 
-void FunctionBuilder::prefetch_line(llvm::Value* at, bool write) {
+void FunctionBuilder::prefetch_line(llvm::Value* at, bool write, Near near) {
+  const uint32_t locality = near == Near::first_cache ? 3 : 2;
   b.CreateIntrinsic(llvm::Intrinsic::prefetch, {b.getPtrTy()},
-                    {at, b.getInt32(write ? 1 : 0), b.getInt32(3), b.getInt32(1)});
+                    {at, b.getInt32(write ? 1 : 0), b.getInt32(locality), b.getInt32(1)});
 }
 
 llvm::Value* FunctionBuilder::fma(llvm::Value* x, llvm::Value* y, llvm::Value* z) {

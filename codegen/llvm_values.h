@@ -12,11 +12,14 @@
 #include "codegen/llvm_jit.h"
 #include "codegen/llvm_order.h"
 #include "codegen/split_kernels.h"
+#include "codegen/step_runs.h"
 #include "ir/loops.h"
 
 namespace rondo::codegen {
 
 using Values = std::vector<llvm::Value*>;
+
+inline constexpr int64_t kCacheLine = 64;
 
 class KeptValues;
 
@@ -39,6 +42,8 @@ class FunctionBuilder {
   const Target& target;
   /// The kernel that is all of the function; null: there is more.
   const ir::Kernel* kernel = nullptr;
+  /// What a product may ask for.
+  std::vector<Run> runs_ahead = {};
   /// Elements of buffers that are at hand; null: none are kept.
   KeptValues* kept = nullptr;
   /// Loops of so many iterations, if that is known, are none: their bodies follow each other.
@@ -120,7 +125,8 @@ class FunctionBuilder {
   }
   /// Asks for the cache lines of `count` elements from one on, to read or to write them. They need not exist.
   void prefetch(const ir::Access&, DType, const Values& variables, llvm::Value* count, bool write = false);
-  void prefetch_line(llvm::Value* at, bool write = false);
+  enum class Near { first_cache, second_cache };
+  void prefetch_line(llvm::Value* at, bool write = false, Near near = Near::first_cache);
   /// a * b + c: fused where the target can; elsewhere a library call would be the only way to.
   llvm::Value* fma(llvm::Value* x, llvm::Value* y, llvm::Value* z);
 
@@ -132,9 +138,11 @@ class FunctionBuilder {
   /// stand chain after chain.
   using AddTerm = std::function<void(llvm::Value* i, std::span<llvm::Value*> states)>;
   Values fold_in_chains(llvm::Value* begin, llvm::Value* end, int64_t chains, Values init, const AddTerm&);
-  /// The sums of 0..end in chains, of which the first starts with `init`: they grow side by side, or one
-  /// after the other.
-  Values sum_in_chains(llvm::Value* end, int64_t chains, bool side_by_side, Values init, const AddTerm&);
+  /// The sums of 0..end in chains side by side, of which the first starts with `init`.
+  Values sum_in_chains(llvm::Value* end, int64_t chains, Values init, const AddTerm&);
+  /// The same one chain after the other, each folded from its start: of every `every`th term from `first` on.
+  using FoldChain = std::function<Values(int64_t first, int64_t every, const Values& start)>;
+  Values sum_chain_by_chain(int64_t chains, const Values& init, const FoldChain& fold_chain);
   /// What chains have summed, added.
   Values join(Values sums, int64_t chains);
   void for_each(llvm::Value* begin, llvm::Value* end, int64_t step,

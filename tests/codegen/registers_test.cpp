@@ -169,6 +169,25 @@ TEST(Rows, StartWithWhatTheStepWaitsFor) {
 #endif
 }
 
+/// Products ask for what the kernels after them reach of sequences, where that is much.
+TEST(Registers, ProductsAskForWhatFollowsThem) {
+#if defined(__x86_64__)
+  const auto prefetches = [](int64_t batch, const char* cpu) {
+    std::stringstream assembly = assembly_of(
+        {.cell = "layer-norm-lstm", .mode = bench::Mode::train, .hidden = 64, .batch = batch}, cpu);
+    int64_t count = 0;
+    for (std::string line; std::getline(assembly, line);) count += has(line, "prefetcht1");
+    return count;
+  };
+  // Forward and backward, of the runs of a step's gates, states and norms some lines each.
+  EXPECT_GE(prefetches(64, "x86-64-v4"), 20);
+  EXPECT_GE(prefetches(64, "x86-64-v3"), 20);
+  EXPECT_EQ(prefetches(8, "x86-64-v4"), 0);
+#else
+  GTEST_SKIP() << "assembly of x86-64";
+#endif
+}
+
 /// One row whose sums wait for each other asks for the matrix of the next step meanwhile, unless that stays
 /// near.
 TEST(Registers, OneRowAsksForTheNextMatrix) {
