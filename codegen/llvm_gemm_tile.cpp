@@ -118,6 +118,7 @@ void TileFinisher::run(const TilePlace& place) {
     FunctionBuilder f(caller.module(), caller.program, caller.target, t_.s.kernel.name + ".finish",
                       caller.loops(), types);
     f.kernel = caller.kernel;
+    f.mark_chain();  // of each vector's gates, of which some wait for others
     f.define_shares_of(caller);
     unsigned next = 0;
     finish.visit([&](llvm::Value*& v) { v = f.further_argument(next++); });
