@@ -126,8 +126,10 @@ class SumSinker {
   }
 
   /// Without sums of rows whose terms nothing else needs after the scan, as those of the gradients of gains:
-  /// a step adds them up while they are near.
+  /// a step adds them up while they are near. But where they alone keep a step from being element by element,
+  /// they leave: then it may run by points (codegen/point_loops.h).
   std::vector<Value> sunk(std::vector<Value> summands) const {
+    if (sum_alone(summands)) return summands;
     const Flags at_hand = at_hand_after(summands);
     for (Value& f : summands) {
       bool stays = false;
@@ -136,6 +138,17 @@ class SumSinker {
       if (stays) f = {};
     }
     return summands;
+  }
+
+  /// Whether the body contracts nothing but for summands.
+  bool sum_alone(const std::vector<Value>& summands) const {
+    std::set<Value> of_summands;
+    for (Value f : summands)
+      if (f) visit_contractions(f, [&](const Op& op) { of_summands.insert(op.result()); });
+    return std::ranges::all_of(scan_.body.ops, [&](const Op& op) {
+      const OpClass cls = def_of(op.kind).cls;
+      return (cls != OpClass::reduction && cls != OpClass::scan) || of_summands.contains(op.result());
+    });
   }
 
   bool sums_rows(const Op& op) const {
