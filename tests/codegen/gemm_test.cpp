@@ -279,5 +279,44 @@ TEST(Gemm, ByColumns) {
   }
 }
 
+/// In each step of a loop, before a kernel that doubles what a sequence has for the step, so much that the
+/// product asks for it while it sums.
+LoopProgram before_a_sequence(LoopProgram program) {
+  constexpr int64_t kRows = 64, kColumns = 256, kSteps = 2;
+  constexpr LoopId kTime = 0;
+  Loops l;
+  l.program = std::move(program);
+  const BufferId from = l.input(DType::f32, kSteps * kRows * kColumns);
+  const BufferId to = l.output(DType::f32, kSteps * kRows * kColumns);
+  // Arguments are the inputs first.
+  for (Buffer& b : l.program.buffers)
+    if (b.kind == Buffer::Kind::output) b.arg = l.program.inputs + (&b == &l.program.buffers[to]);
+  auto doubled = std::make_shared<Kernel>();
+  doubled->name = "doubled";
+  doubled->dims = {kRows, kColumns};
+  Expr e(doubled->nodes);
+  const NodeId x = e.load(DType::f32, from, {kColumns, 1});
+  doubled->nodes[x].access.outer = {{kTime, kRows * kColumns}};
+  doubled->stores = {store(to, e.apply(ScalarOp::add, DType::f32, {x, x}), {kColumns, 1})};
+  doubled->stores[0].access.outer = {{kTime, kRows * kColumns}};
+  auto loop = std::make_shared<Loop>();
+  loop->id = kTime, loop->trip = kSteps;
+  loop->body = {l.program.stmts.back(), {doubled, nullptr, nullptr}};
+  l.program.stmts.back() = {nullptr, loop, nullptr};
+  return l.program;
+}
+
+/// Walks of a tile's terms stop at each line to ask, whatever the order of sums.
+TEST(Gemm, AsksForWhatFollows) {
+  for (const SumOrder order : {SumOrder::chain, SumOrder::halves, SumOrder::quarters})
+    for (const int64_t terms : {13, 50, 64}) {
+      Shape s{64, 96, terms, 1};
+      s.order = order;
+      for (const Target& target : targets())
+        for (const Variant v : {Variant::direct, Variant::packed})
+          expect_same(before_a_sequence(product(s, v, target)), {}, 2e-5, target);
+    }
+}
+
 }  // namespace
 }  // namespace rondo::test

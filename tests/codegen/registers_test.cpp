@@ -169,6 +169,21 @@ TEST(Rows, StartWithWhatTheStepWaitsFor) {
 #endif
 }
 
+/// What tiles do with their complete sums stands in the order of chains as well.
+TEST(Registers, GatesOfTilesAreOrdered) {
+#if defined(__x86_64__)
+  const auto assembly = [] {
+    return assembly_of({.cell = "lstm", .mode = bench::Mode::infer, .hidden = 64, .batch = 64}, "x86-64-v3")
+        .str();
+  };
+  const std::string ordered = assembly();
+  const test::Environment skip("RONDO_SKIP", "order");
+  EXPECT_NE(ordered, assembly());
+#else
+  GTEST_SKIP() << "assembly of x86-64";
+#endif
+}
+
 /// Products ask for what the kernels after them reach of sequences, where that is much.
 TEST(Registers, ProductsAskForWhatFollowsThem) {
 #if defined(__x86_64__)
