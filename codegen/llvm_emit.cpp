@@ -133,7 +133,6 @@ class ProgramEmitter {
   void emit(const Kernel& kernel, const Share* share, const StepRuns& ahead) {
     emit_part(kernel.name, share, [&](FunctionBuilder& f) {
       for (const Share& s : ahead.shares) f.define(s);
-      f.runs_ahead = ahead.runs;
       f.kernel = inline_ ? nullptr : &kernel;
       if (!inline_ && is_chain(kernel, target_)) f.mark_chain();
       const Schedule::Form form = kernel.schedule.form;
@@ -142,7 +141,7 @@ class ProgramEmitter {
       else if (form == Schedule::Form::row && is_row(kernel))
         emit_row_kernel(f, kernel);
       else  // also a thread's part of a row, if its size is known at the call only
-        emit_gemm_kernel(f, kernel);
+        emit_gemm_kernel(f, kernel, ahead.runs);
     });
   }
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "codegen/llvm_values.h"
+#include "codegen/step_runs.h"
 
 namespace rondo::codegen {
 
@@ -14,8 +15,8 @@ void emit_vector_kernel(FunctionBuilder&, const ir::Kernel&);
 /// A loop that may run by points, in that way; and whether its points are so few that this is faster.
 void emit_point_loop(FunctionBuilder&, const ir::Loop&);
 llvm::Value* few_points(FunctionBuilder&, const ir::Loop&);
-/// Register tiles over rows and columns; see schedule_gemm.h.
-void emit_gemm_kernel(FunctionBuilder&, const ir::Kernel&);
+/// Register tiles over rows and columns; see schedule_gemm.h. While they sum they ask for `ahead`.
+void emit_gemm_kernel(FunctionBuilder&, const ir::Kernel&, const std::vector<Run>& ahead);
 void emit_row_kernel(FunctionBuilder&, const ir::Kernel&);
 void emit_pack(FunctionBuilder&, const ir::Pack&);
 

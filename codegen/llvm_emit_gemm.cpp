@@ -23,8 +23,13 @@ bool is_blocked(const GemmShape& s) {
 
 class GemmEmitter {
  public:
-  GemmEmitter(FunctionBuilder& f, const Kernel& original)
-      : f_(f), t_(f, original), s_(t_.s), blocked_(is_blocked(s_)), sums_(t_, blocked_), finisher_(t_) {}
+  GemmEmitter(FunctionBuilder& f, const Kernel& original, const std::vector<Run>& ahead)
+      : f_(f),
+        t_(f, original),
+        s_(t_.s),
+        blocked_(is_blocked(s_)),
+        sums_(t_, blocked_, ahead),
+        finisher_(t_) {}
 
   void run() {
     const std::vector<Poly>& dims = s_.kernel.dims;
@@ -179,6 +184,8 @@ class GemmEmitter {
 
 }  // namespace
 
-void emit_gemm_kernel(FunctionBuilder& f, const Kernel& kernel) { GemmEmitter(f, kernel).run(); }
+void emit_gemm_kernel(FunctionBuilder& f, const Kernel& kernel, const std::vector<Run>& ahead) {
+  GemmEmitter(f, kernel, ahead).run();
+}
 
 }  // namespace rondo::codegen

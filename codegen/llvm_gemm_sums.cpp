@@ -45,7 +45,7 @@ void TileSums::add_all(const TilePlace& place, uint32_t group, TileRows rows) co
                          });
     const std::array ahead = {left_ahead(t_, place, g, f_.i64(0)),
                               has_packed(group) ? packed_ahead(t_, place, group) : Ahead(),
-                              runs_ahead(t_, place, g, row, rows.count)};
+                              runs_ahead(t_, place, g, row, rows.count, ahead_)};
     return fold_terms(group, place.block, rows.count, f_.poly(dims[0]), init, ahead,
                       [&](llvm::Value* k, std::span<llvm::Value*> sums) {
                         Values at = t_.variables(place.at);

@@ -24,8 +24,9 @@ struct PackedTerms {
 /// Of a kernel's tiles.
 class TileSums {
  public:
-  /// `blocked`: operands are packed on the way.
-  TileSums(const GemmTiles& tiles, bool blocked) : t_(tiles), s_(tiles.s), f_(tiles.f), blocked_(blocked) {}
+  /// `blocked`: operands are packed on the way. `ahead`: what to ask for; it must live as long.
+  TileSums(const GemmTiles& tiles, bool blocked, const std::vector<Run>& ahead)
+      : t_(tiles), s_(tiles.s), f_(tiles.f), blocked_(blocked), ahead_(ahead) {}
 
   /// The rows of a tile whose sums registers hold at a time.
   int64_t rows_at_once(const ColumnBlock&) const;
@@ -72,6 +73,7 @@ class TileSums {
   const GemmShape& s_;
   FunctionBuilder& f_;
   const bool blocked_;
+  const std::vector<Run>& ahead_;
 };
 
 }  // namespace rondo::codegen

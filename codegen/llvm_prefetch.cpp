@@ -48,13 +48,14 @@ std::vector<Touched> touched(const Kernel& kernel) {
 
 /// The elements of a run for each of a product's rows, if it has as many for all.
 std::optional<int64_t> share_of_row(const Run& run, const Poly& rows) {
+  if (rows.is_zero()) return std::nullopt;
   if (run.elements.is_constant() && rows.is_constant())
     return (run.elements.constant() + rows.constant() - 1) / rows.constant();
-  for (const auto& [names, count] : rows.terms())
-    for (const auto& [of_run, elements] : run.elements.terms())
-      if (of_run == names && elements % count == 0 && run.elements == rows * Poly(elements / count))
-        return elements / count;
-  return std::nullopt;
+  const auto& [names, count] = *rows.terms().begin();
+  const auto same = run.elements.terms().find(names);
+  if (same == run.elements.terms().end() || same->second % count != 0) return std::nullopt;
+  const int64_t share = same->second / count;
+  return run.elements == rows * Poly(share) ? std::optional(share) : std::nullopt;
 }
 
 struct PanelStart {
@@ -171,16 +172,16 @@ Ahead packed_ahead(const GemmTiles& t, const TilePlace& place, uint32_t group) {
 }
 
 Ahead runs_ahead(const GemmTiles& t, const TilePlace& place, const GemmGroup& g, llvm::Value* row,
-                 int64_t rows) {
+                 int64_t rows, const std::vector<Run>& runs) {
   const Poly terms = extent_of(t.s.k_dims(g));
-  if (t.f.runs_ahead.empty() || !terms.is_constant() || !t.s.columns().is_constant()) return {};
+  if (runs.empty() || !terms.is_constant() || !t.s.columns().is_constant()) return {};
   const int64_t line = terms_of_line(t.s.dtype()), pieces = (terms.constant() + line - 1) / line;
   const int64_t blocks = (t.s.columns().constant() + place.block.width - 1) / place.block.width;
-  return [=, &t](llvm::Value* term) {
+  return [=, &t, &runs](llvm::Value* term) {
     FunctionBuilder& f = t.f;
     llvm::Value* number = f.add(f.mul(f.divide(place.block.first, f.i64(place.block.width)), f.i64(pieces)),
                                 f.divide(term, f.i64(line)));
-    for (const Run& run : f.runs_ahead) {
+    for (const Run& run : runs) {
       const std::optional<int64_t> of_row = share_of_row(run, t.rows);
       if (!of_row) continue;
       const int64_t bytes = *of_row * static_cast<int64_t>(size_of(run.dtype));

@@ -25,9 +25,10 @@ Ahead panel_ahead(const GemmTiles&, const TilePlace&, const GemmGroup&, Interval
 /// The same of a large matrix that was packed before: a part of the block of columns that follows.
 Ahead packed_ahead(const GemmTiles&, const TilePlace&, uint32_t group);
 
-/// A part of what the kernels that follow reach of sequences (FunctionBuilder::runs_ahead): all parts of a
-/// tile's columns and terms together ask for the rows' share, so that it is in the second cache by then.
-Ahead runs_ahead(const GemmTiles&, const TilePlace&, const GemmGroup&, llvm::Value* row, int64_t rows);
+/// A part of the share that so many of the product's rows, from `row` on, have of the runs: all columns and
+/// terms of these rows together ask for all of it, so that it is in the second cache when it is needed.
+Ahead runs_ahead(const GemmTiles&, const TilePlace&, const GemmGroup&, llvm::Value* row, int64_t rows,
+                 const std::vector<Run>&);
 
 /// Asks for so many lines of the product's matrix, of those that it will be the first to find in no near
 /// cache. For none where it reads several matrices.

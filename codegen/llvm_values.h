@@ -12,7 +12,6 @@
 #include "codegen/llvm_jit.h"
 #include "codegen/llvm_order.h"
 #include "codegen/split_kernels.h"
-#include "codegen/step_runs.h"
 #include "ir/loops.h"
 
 namespace rondo::codegen {
@@ -42,8 +41,6 @@ class FunctionBuilder {
   const Target& target;
   /// The kernel that is all of the function; null: there is more.
   const ir::Kernel* kernel = nullptr;
-  /// What a product may ask for.
-  std::vector<Run> runs_ahead = {};
   /// Elements of buffers that are at hand; null: none are kept.
   KeptValues* kept = nullptr;
   /// Loops of so many iterations, if that is known, are none: their bodies follow each other.

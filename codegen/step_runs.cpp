@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <tuple>
 #include <utility>
 
 #include "codegen/fuse_rows.h"
@@ -73,10 +74,10 @@ class Runs {
       if (!apart.is_constant() ||
           (step.is_constant() && std::abs(apart.constant()) > std::abs(step.constant())))
         continue;
-      if (apart.constant() < 0) std::swap(r, run);
-      const Poly more = run.elements + run.first.offset - r.first.offset - r.elements;
+      const auto& [low, high] = apart.constant() < 0 ? std::tie(run, r) : std::tie(r, run);
+      const Poly more = high.elements + high.first.offset - low.first.offset - low.elements;
       if (!more.is_constant()) continue;
-      r.elements += Poly(std::max<int64_t>(more.constant(), 0));
+      r = {low.first, low.elements + Poly(std::max<int64_t>(more.constant(), 0)), low.dtype};
       return;
     }
     all_.runs.push_back(std::move(run));

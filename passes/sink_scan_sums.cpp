@@ -129,7 +129,7 @@ class SumSinker {
   /// a step adds them up while they are near. But where they alone keep a step from being element by element,
   /// they leave: then it may run by points (codegen/point_loops.h).
   std::vector<Value> sunk(std::vector<Value> summands) const {
-    if (sum_alone(summands)) return summands;
+    if (only_sums_contract(summands)) return summands;
     const Flags at_hand = at_hand_after(summands);
     for (Value& f : summands) {
       bool stays = false;
@@ -141,7 +141,7 @@ class SumSinker {
   }
 
   /// Whether the body contracts nothing but for summands.
-  bool sum_alone(const std::vector<Value>& summands) const {
+  bool only_sums_contract(const std::vector<Value>& summands) const {
     std::set<Value> of_summands;
     for (Value f : summands)
       if (f) visit_contractions(f, [&](const Op& op) { of_summands.insert(op.result()); });
