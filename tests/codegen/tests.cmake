@@ -9,5 +9,7 @@ rondo_test(codegen_mode_test SOURCES ${CMAKE_CURRENT_LIST_DIR}/mode_test.cpp LIB
 rondo_test(codegen_registers_test SOURCES ${CMAKE_CURRENT_LIST_DIR}/registers_test.cpp LIBS rondo_bench)
 rondo_test(codegen_point_loops_test SOURCES ${CMAKE_CURRENT_LIST_DIR}/point_loops_test.cpp LIBS rondo_test_support rondo_passes rondo_codegen)
 rondo_test(codegen_step_runs_test SOURCES ${CMAKE_CURRENT_LIST_DIR}/step_runs_test.cpp ${codegen_util} LIBS rondo_codegen)
+rondo_test(codegen_prefetch_test SOURCES ${CMAKE_CURRENT_LIST_DIR}/prefetch_test.cpp ${codegen_util} LIBS rondo_codegen LLVM)
+target_include_directories(codegen_prefetch_test SYSTEM PRIVATE ${LLVM_INCLUDE_DIRS})
 rondo_test(codegen_order_test SOURCES ${CMAKE_CURRENT_LIST_DIR}/order_test.cpp LIBS rondo_codegen LLVM)
 target_include_directories(codegen_order_test SYSTEM PRIVATE ${LLVM_INCLUDE_DIRS})
