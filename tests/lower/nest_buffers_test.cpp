@@ -252,6 +252,38 @@ TEST(SharedColumns, ARowThatTheLoopSumsOverLivesForAStep) {
   expect_same_as_evaluated(func);
 }
 
+/// Two sequences share all columns, and a part of both has none.
+TEST(SharedColumns, PartsMayHaveNoColumns) {
+  expect_same_as_evaluated(parse(R"(
+func @part(%x: f64[T,B,4], %e: f64[B,0], %w: f64[4,3]) -> (f64[T,B,3]) {
+  %ys, %zs = scan consts(%e = %e) xs(%0 = %x) {
+    %1 = tanh %0 : f64[B,4]
+    %2 = concat %e, %1 {axis=1} : f64[B,4]
+    %3 = concat %1, %e {axis=1} : f64[B,4]
+    yield ys(%2, %3)
+  } : f64[T,B,4], f64[T,B,4]
+  %s = matmul %ys, %w : f64[T,B,3]
+  %r = matmul %zs, %w : f64[T,B,3]
+  %y = add %s, %r : f64[T,B,3]
+  return %y
+}
+)"));
+}
+
+TEST(SharedColumns, SequencesMayHaveNoColumns) {
+  expect_same_as_evaluated(parse(R"(
+func @row(%x: f64[T,B,4], %e: f64[B,0], %w: f64[0,3]) -> (f64[T,B,3]) {
+  %ys = scan consts(%e = %e) xs(%0 = %x) {
+    %1 = slice %0 {axis=1, lo=0, hi=0} : f64[B,0]
+    %2 = add %1, %e : f64[B,0]
+    yield ys(%2)
+  } : f64[T,B,0]
+  %y = matmul %ys, %w : f64[T,B,3]
+  return %y
+}
+)"));
+}
+
 TEST(NestBuffers, ManyThreadsReachNoElementOfOthers) {
   expect_same_on_threads(parse(gated(kGradient)), {{"T", 4}, {"B", 13}});
 }
