@@ -1,5 +1,7 @@
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "codegen/bound_rows.h"
 #include "codegen/compile.h"
 #include "codegen/fuse_rows.h"
@@ -24,6 +26,15 @@ using namespace ir;
 
 namespace {
 
+/// Drops kernels that have no points, as those of tensors without columns, and loops of nothing else.
+void drop_empty(std::vector<Stmt>& stmts) {
+  std::erase_if(stmts, [](const Stmt& s) {
+    if (s.kernel) return std::ranges::count(s.kernel->dims, Poly(0)) > 0;
+    drop_empty(s.loop->body);
+    return s.loop->body.empty();
+  });
+}
+
 class FunctionLowering {
  public:
   FunctionLowering(const Func& func, const CompileOptions& options) : f_(func), options_(options) {}
@@ -47,6 +58,7 @@ class FunctionLowering {
     }
     program.stmts = lower_region(p_, f_, inputs_, destinations);
     for (const Signature::Alias& alias : options_.aliases) finish_update(alias, destinations[alias.output]);
+    drop_empty(program.stmts);
     if (options_.bound_rows) bound_rows(p_);
     if (!is_skipped("merge-sums")) merge_sums(program);
     if (!is_skipped("share-columns")) share_columns(p_);

@@ -65,8 +65,7 @@ class Sharer {
   int64_t row() const { return buffer().row; }
 
   bool is_sequence(BufferId b) const {
-    return program_.buffers[b].kind == Buffer::Kind::scratch && program_.buffers[b].row > 0 &&
-           touches_.contains(b) &&
+    return program_.buffers[b].kind == Buffer::Kind::scratch && touches_.contains(b) &&
            std::ranges::none_of(program_.counts, [&](const Count& c) { return c.buffer == b; });
   }
 
@@ -132,7 +131,6 @@ class Sharer {
       if (!t.store) continue;
       const std::optional<Columns> c = columns_of(t, row());
       if (!c) return false;
-      if (c->width == 0) continue;  // a part without columns is stored nowhere
       found.push_back(twin_of(t, *c).value_or(Segment{c->first, c->width, kNone, 0}));
     }
     std::ranges::sort(found, {}, &Segment::first);
