@@ -32,7 +32,7 @@ def parse():
     parser.add_argument("--svg", default="", help="draw all rows of the results here")
     parser.add_argument("--table", default="", help="write all rows of the results here, as Markdown")
     parser.add_argument("--build", default=str(peers.ROOT / "build"), help="Rondo's build folder")
-    parser.add_argument("--python", default=sys.executable, help="the interpreter that has torch and onnxruntime")
+    parser.add_argument("--python", default=sys.executable, help="the interpreter that has torch, onnxruntime and jax")
     parser.add_argument("--rtneural", default="", help="a folder with RTNeural's sources")
     parser.add_argument("--xsimd", default="", help="a folder with xsimd's sources, where RTNeural's are too old")
     parser.add_argument("--threads", type=int, default=1, help="of each program; results go to a file of their own")

@@ -11,7 +11,8 @@ EIGEN = [Path("/usr/include/eigen3"), Path("/usr/local/include/eigen3")]
 
 # How libraries are told to keep to a level of x86-64, each in a word of its own.
 ISA = {"x86-64-v3": {"ONEDNN_MAX_CPU_ISA": "AVX2", "DNNL_MAX_CPU_ISA": "AVX2", "ATEN_CPU_CAPABILITY": "avx2",
-                     "MKL_ENABLE_INSTRUCTIONS": "AVX2", "OPENBLAS_CORETYPE": "Haswell"}}
+                     "MKL_ENABLE_INSTRUCTIONS": "AVX2", "OPENBLAS_CORETYPE": "Haswell",
+                     "XLA_FLAGS": "--xla_cpu_max_isa=AVX2"}}
 
 
 class Peer:
@@ -149,6 +150,7 @@ def find_peers(options, build):
     find_rtneural(builder, options.rtneural, options.xsimd, found, missing)
     find_onednn(builder, found, missing)
     find_python(options.python, "torch", "torch_peer.py", options.threads, found, missing, lambda row: True)
+    find_python(options.python, "jax", "jax_peer.py", options.threads, found, missing, lambda row: True)
     if options.cpu:
         missing["onnxruntime"] = "chooses its instructions by itself"
     else:
