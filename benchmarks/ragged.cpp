@@ -9,8 +9,8 @@
 #include <random>
 #include <vector>
 
-#include "tools/bench/machine.h"
 #include "rondo/rondo.h"
+#include "tools/bench/machine.h"
 
 namespace {
 

@@ -7,7 +7,7 @@ foreach(part ${parts})
   set_target_properties(rondo_${part} PROPERTIES EXPORT_NAME ${part})
   install(TARGETS rondo_${part} EXPORT rondoTargets ARCHIVE DESTINATION lib)
   install(DIRECTORY ${PROJECT_SOURCE_DIR}/${part} DESTINATION include/rondo FILES_MATCHING PATTERN "*.h"
-          PATTERN "llvm_*" EXCLUDE)
+          PATTERN "llvm" EXCLUDE)
 endforeach()
 set_target_properties(rondo_frontend PROPERTIES EXPORT_NAME rondo)
 install(TARGETS rondo RUNTIME DESTINATION bin)

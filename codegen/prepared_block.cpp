@@ -2,7 +2,7 @@
 
 #include <cstring>
 
-#include "codegen/prepare.h"
+#include "codegen/loops/prepare.h"
 
 namespace rondo::codegen {
 

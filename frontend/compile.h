@@ -26,8 +26,8 @@ struct BuildOptions {
   std::string cpu = {}, features = {};  // as LLVM names them; empty: the host's
   std::string dump_dir = {};            // for <dump_dir>/<function>/, each stage as text; empty: RONDO_DUMP
   BuildTimes* times = nullptr;
-  /// What the schedule is told rather than chooses: "tile=6x2,panel=64" (codegen/schedule_choice.h); empty:
-  /// what RONDO_SCHEDULE says or `tune` kept, if anything. Results are the same to the bit.
+  /// What the schedule is told rather than chooses: "tile=6x2,panel=64" (codegen/loops/schedule_choice.h);
+  /// empty: what RONDO_SCHEDULE says or `tune` kept, if anything. Results are the same to the bit.
   std::string schedule = {};
   bool keep_schedule = false;  // in the code cache, for later compilations of the function
   /// Threads that run a call together, that of the caller included, where it is long enough to gain by it.

@@ -5,7 +5,7 @@
 #include <cstring>
 
 #include "codegen/code_cache.h"
-#include "codegen/schedule_choice.h"
+#include "codegen/loops/schedule_choice.h"
 #include "support/environment.h"
 #include "support/error.h"
 

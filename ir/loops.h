@@ -197,7 +197,7 @@ struct Loop {
   /// joined by products of a. Results depend on it by rounding. 0: one after the other.
   int64_t chunks = 0;
   /// It counts rows, of which its kernels finish each, or so many side by side, before the next ones; the
-  /// buffers `own` hold as many, and are of no use after them (codegen/fuse_rows.h).
+  /// buffers `own` hold as many, and are of no use after them (codegen/loops/fuse_rows.h).
   bool rows = false;
   int64_t abreast = 1;
   std::vector<BufferId> own = {};

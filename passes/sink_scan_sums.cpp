@@ -127,7 +127,7 @@ class SumSinker {
 
   /// Without sums of rows whose terms nothing else needs after the scan, as those of the gradients of gains:
   /// a step adds them up while they are near. But where they alone keep a step from being element by element,
-  /// they leave: then it may run by points (codegen/point_loops.h).
+  /// they leave: then it may run by points (codegen/loops/point_loops.h).
   std::vector<Value> sunk(std::vector<Value> summands) const {
     if (only_sums_contract(summands)) return summands;
     const Flags at_hand = at_hand_after(summands);

@@ -7,7 +7,7 @@
 // needs far less memory then.
 //
 // Where the scan reads as much for the last time as it writes, as gates that become their gradients, the loop
-// program keeps one in the place of the other (codegen/nest_buffers.h), and there is nothing to save.
+// program keeps one in the place of the other (codegen/loops/nest_buffers.h), and there is nothing to save.
 //
 // Steps are as they were, to the bit, and so are gradients of inputs and states; gradients of parameters
 // become sums of the blocks' sums.

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Prints the table of tanh in codegen/llvm_activations.cpp. Needs numpy and mpmath.
+"""Prints the table of tanh in codegen/llvm/activations.cpp. Needs numpy and mpmath.
 
 With a = |x|, the exponent of a^2 + START (from 2^-2 to 2^5) tells one of eight pieces. In each, tanh a is a
 polynomial of r = a - c; c is a number in the piece at which tanh is next to an f32, so that the first coefficient

@@ -3,7 +3,7 @@
 
 #include <cmath>
 
-#include "codegen/schedule_gemm.h"
+#include "codegen/kernels/schedule_gemm.h"
 #include "tests/codegen/loop_programs.h"
 
 namespace rondo::test {

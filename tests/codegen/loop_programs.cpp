@@ -7,7 +7,7 @@
 #include <limits>
 #include <memory>
 
-#include "codegen/interpreter.h"
+#include "codegen/loops/interpreter.h"
 #include "support/threefry.h"
 
 namespace rondo::test {

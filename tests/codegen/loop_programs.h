@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "codegen/llvm_jit.h"
+#include "codegen/llvm/jit.h"
 #include "ir/loops.h"
 #include "ir/op_def.h"
 

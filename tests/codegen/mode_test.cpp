@@ -7,7 +7,7 @@
 #include <string>
 
 #include "codegen/compile.h"
-#include "codegen/llvm_jit.h"
+#include "codegen/llvm/jit.h"
 #include "ir/text.h"
 #include "tests/runtime/util.h"
 #include "tests/support/execute.h"

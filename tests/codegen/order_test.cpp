@@ -1,5 +1,5 @@
 // The order of instructions in functions whose time is that of a chain of operations.
-#include "codegen/llvm_order.h"
+#include "codegen/llvm/order.h"
 
 #include <gtest/gtest.h>
 #include <llvm/AsmParser/Parser.h>
@@ -10,7 +10,7 @@
 #include <sstream>
 #include <string>
 
-#include "codegen/llvm_machine.h"
+#include "codegen/llvm/machine.h"
 
 namespace rondo::codegen {
 namespace {

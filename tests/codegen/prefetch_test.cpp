@@ -1,5 +1,5 @@
 // What products ask for ahead, as addresses.
-#include "codegen/llvm_prefetch.h"
+#include "codegen/llvm/prefetch.h"
 
 #include <gtest/gtest.h>
 #include <llvm/IR/IntrinsicInst.h>

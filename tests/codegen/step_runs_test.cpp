@@ -1,7 +1,7 @@
 // What follows a product in a step, as runs of memory.
 #include <gtest/gtest.h>
 
-#include "codegen/step_runs.h"
+#include "codegen/loops/step_runs.h"
 #include "tests/codegen/loop_programs.h"
 
 namespace rondo {

@@ -5,7 +5,7 @@
 #include <rondo/rondo.h>
 #include <algorithm>
 
-#include "codegen/interpreter.h"
+#include "codegen/loops/interpreter.h"
 #include "ir/arrays.h"
 #include "passes/passes.h"
 #include "passes/pipeline.h"

@@ -3,7 +3,7 @@
 
 #include <algorithm>
 
-#include "codegen/schedule_choice.h"
+#include "codegen/loops/schedule_choice.h"
 #include "rondo/rondo.h"
 #include "tests/frontend/models.h"
 #include "tests/runtime/util.h"

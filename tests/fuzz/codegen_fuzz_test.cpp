@@ -4,7 +4,7 @@
 #include <array>
 
 #include "codegen/compile.h"
-#include "codegen/interpreter.h"
+#include "codegen/loops/interpreter.h"
 #include "ir/arrays.h"
 #include "ir/text.h"
 #include "passes/passes.h"

@@ -6,7 +6,7 @@
 #include <random>
 
 #include "codegen/compile.h"
-#include "codegen/interpreter.h"
+#include "codegen/loops/interpreter.h"
 #include "ir/arrays.h"
 #include "ir/text.h"
 #include "passes/pipeline.h"

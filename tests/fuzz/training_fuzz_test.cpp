@@ -7,8 +7,8 @@
 #include <random>
 
 #include "codegen/compile.h"
-#include "codegen/interpreter.h"
-#include "codegen/plan_memory.h"
+#include "codegen/loops/interpreter.h"
+#include "codegen/loops/plan_memory.h"
 #include "ir/text.h"
 #include "passes/pipeline.h"
 #include "tests/support/arrays.h"

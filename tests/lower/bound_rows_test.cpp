@@ -6,7 +6,7 @@
 #include <numeric>
 
 #include "codegen/compile.h"
-#include "codegen/interpreter.h"
+#include "codegen/loops/interpreter.h"
 #include "ir/text.h"
 #include "passes/pipeline.h"
 #include "tests/support/arrays.h"

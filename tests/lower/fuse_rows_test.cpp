@@ -1,6 +1,6 @@
 // Sums over rows and what follows from them, row by row: which kernels, and to the same bits as one after the
 // other.
-#include "codegen/fuse_rows.h"
+#include "codegen/loops/fuse_rows.h"
 
 #include <fmt/format.h>
 #include <gtest/gtest.h>
@@ -9,9 +9,9 @@
 #include <random>
 
 #include "codegen/compile.h"
-#include "codegen/interpreter.h"
-#include "codegen/plan_memory.h"
-#include "codegen/sum_columns.h"
+#include "codegen/loops/interpreter.h"
+#include "codegen/loops/plan_memory.h"
+#include "codegen/loops/sum_columns.h"
 #include "ir/evaluator.h"
 #include "ir/text.h"
 #include "tests/support/arrays.h"

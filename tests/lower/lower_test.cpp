@@ -6,9 +6,9 @@
 #include <algorithm>
 
 #include "codegen/compile.h"
-#include "codegen/fold_kernel.h"
-#include "codegen/interpreter.h"
-#include "codegen/plan_memory.h"
+#include "codegen/kernels/fold_kernel.h"
+#include "codegen/loops/interpreter.h"
+#include "codegen/loops/plan_memory.h"
 #include "codegen/target.h"
 #include "ir/evaluator.h"
 #include "ir/text.h"

@@ -4,7 +4,7 @@
 #include <algorithm>
 
 #include "codegen/compile.h"
-#include "codegen/interpreter.h"
+#include "codegen/loops/interpreter.h"
 #include "ir/evaluator.h"
 #include "ir/text.h"
 #include "tests/support/arrays.h"

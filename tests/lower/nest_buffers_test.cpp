@@ -3,8 +3,8 @@
 #include <gtest/gtest.h>
 
 #include "codegen/compile.h"
-#include "codegen/interpreter.h"
-#include "codegen/plan_memory.h"
+#include "codegen/loops/interpreter.h"
+#include "codegen/loops/plan_memory.h"
 #include "ir/evaluator.h"
 #include "ir/text.h"
 #include "tests/support/arrays.h"

@@ -1,12 +1,12 @@
 // Steps that overwrite the state which they multiply: which do, and that no bit depends on it.
-#include "codegen/overwrite_rows.h"
+#include "codegen/loops/overwrite_rows.h"
 
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include "codegen/compile.h"
-#include "codegen/interpreter.h"
-#include "codegen/schedule_gemm.h"
+#include "codegen/kernels/schedule_gemm.h"
+#include "codegen/loops/interpreter.h"
 #include "ir/evaluator.h"
 #include "ir/text.h"
 #include "tests/support/arrays.h"

@@ -3,7 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "codegen/compile.h"
-#include "codegen/interpreter.h"
+#include "codegen/loops/interpreter.h"
 #include "ir/arrays.h"
 #include "tests/ops/rows.h"
 #include "tests/support/execute.h"

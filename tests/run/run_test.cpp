@@ -7,7 +7,7 @@
 #include <sstream>
 
 #include "codegen/compile.h"
-#include "codegen/interpreter.h"
+#include "codegen/loops/interpreter.h"
 #include "ir/evaluator.h"
 #include "ir/text.h"
 #include "ir/verifier.h"

@@ -4,8 +4,8 @@
 #include <memory>
 
 #include "codegen/compile.h"
-#include "codegen/llvm_jit.h"
-#include "codegen/plan_memory.h"
+#include "codegen/llvm/jit.h"
+#include "codegen/loops/plan_memory.h"
 #include "runtime/threads.h"
 #include "support/error.h"
 

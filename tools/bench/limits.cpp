@@ -7,10 +7,10 @@
 #include <cmath>
 #include <utility>
 
-#include "codegen/fuse_rows.h"
-#include "codegen/kernel_costs.h"
-#include "codegen/schedule_gemm.h"
-#include "codegen/simplify_kernel.h"
+#include "codegen/kernels/kernel_costs.h"
+#include "codegen/kernels/schedule_gemm.h"
+#include "codegen/kernels/simplify_kernel.h"
+#include "codegen/loops/fuse_rows.h"
 
 namespace rondo::bench {
 namespace {

@@ -5,7 +5,7 @@
 #include <memory>
 #include <vector>
 
-#include "codegen/llvm_jit.h"
+#include "codegen/llvm/jit.h"
 #include "tools/bench/machine.h"
 
 namespace rondo::bench {
