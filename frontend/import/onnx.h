@@ -20,9 +20,8 @@ struct OnnxOptions {
 
 /// The function run of an ONNX file of opset 7 or later: its inputs and outputs are the graph's, in order;
 /// its weights, under the names of the file, are the constants that it uses. Matrix i of a weight w whose
-/// transpose enters products is w_T<i>, transposed, or w_T if it is the only one. Names have `_` where C
-/// allows no character. Integers are i32, float16 is not supported. What depends on constants only is
-/// computed here.
+/// transpose enters products is w_T<i>, transposed, or w_T if it is the only one. Names have `_` where C allows
+/// no character. Integers are i32, float16 is not supported. What depends on constants only is computed here.
 ///
 /// Throws Error with the file, the number of the node in its graph, its op and its name, for what is
 /// malformed or not supported, down to single attributes; and where Rondo was built without protobuf.

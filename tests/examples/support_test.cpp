@@ -124,8 +124,7 @@ TEST(Plots, NothingAndASinglePointArePlots) {
 }
 
 TEST(Plots, AHeatMapShadesWhatIsToBeSeen) {
-  const std::string svg =
-      draw_heat_map({{"4", "2"}, {"a", "b", "<"}, {{1, 0.5, 0}, {0.004, 0, 0.25}}}).to_string();
+  const std::string svg = draw_heat_map({{"4", "2"}, {"a", "b", "<"}, {{1, 0.5, 0}, {0.004, 0, 0.25}}}).to_string();
   EXPECT_EQ(count(svg, "class=\"s0\""), 3u);
   for (const char* shade : {"opacity:1.000", "opacity:0.500", "opacity:0.250"})
     EXPECT_EQ(count(svg, shade), 1u) << shade;

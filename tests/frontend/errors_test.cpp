@@ -150,33 +150,21 @@ TEST(Errors, ProgramsOfAModelNameTheCall) {
     }
     return "no error";
   };
-  EXPECT_EQ(error_of([&] {
-              loss_function(model, numbers, {f32, {11}}, softmax_cross_entropy);
-            }),
-            here("in_range: f32[T,B,11]: ids and lengths are i32, not f32 in cross_entropy", __LINE__));
-  EXPECT_EQ(error_of([&] {
-              loss_function(model, numbers, {f32, {12}}, mse);
-            }),
-            here("sub: f32[T,B,11] x f32[T,B,12]: operand types differ in squared_error", __LINE__));
-  EXPECT_EQ(error_of([&] {
-              loss_function(model, numbers, numbers, [](Tensor y, Tensor) { return sum(y); },
-                            {.lengths = true});
-            }),
-            here("loss_function: with lengths, a loss takes y, target and a mask", __LINE__));
+  EXPECT_EQ(error_of([&] { loss_function(model, numbers, {f32, {11}}, softmax_cross_entropy); }), here("in_range: f32[T,B,11]: ids and lengths are i32, not f32 in cross_entropy", __LINE__));
+  EXPECT_EQ(error_of([&] { loss_function(model, numbers, {f32, {12}}, mse); }), here("sub: f32[T,B,11] x f32[T,B,12]: operand types differ in squared_error", __LINE__));
+  EXPECT_EQ(error_of([&] { loss_function(model, numbers, numbers, [](Tensor y, Tensor) { return sum(y); }, {.lengths = true}); }), here("loss_function: with lengths, a loss takes y, target and a mask", __LINE__));
   const auto masked = [](Tensor y, Tensor, Tensor) { return sum(y); };
-  EXPECT_EQ(error_of([&] { loss_function(model, numbers, numbers, masked); }),
-            here("loss_function: without lengths, a loss takes y and target", __LINE__));
-  EXPECT_EQ(error_of([&] { run_function(other, numbers); }),
-            here("scan: tensor 0 of the state is f32[B,16] before the step and f32[B] after it", __LINE__));
-  EXPECT_EQ(error_of([&] { step_function(other, numbers); }),
-            here("keep: `state.0` is f32[B,16] before the call and f32[B] after it", __LINE__));
+  EXPECT_EQ(error_of([&] { loss_function(model, numbers, numbers, masked); }), here("loss_function: without lengths, a loss takes y and target", __LINE__));
+  EXPECT_EQ(error_of([&] { run_function(other, numbers); }), here("scan: tensor 0 of the state is f32[B,16] before the step and f32[B] after it", __LINE__));
+  EXPECT_EQ(error_of([&] { step_function(other, numbers); }), here("keep: `state.0` is f32[B,16] before the call and f32[B] after it", __LINE__));
   EXPECT_MESSAGE("input `x`: -4 is no size", t.input("x", {2, -4}));
 }
 
 TEST(Errors, Lengths) {
   const auto sums = [](Tensor s, Tensor x) { return s + x; };
-  EXPECT_MESSAGE("scan: lengths are i32[B], not f32[B]",
-                 scan(zeros({"B"}), t.input("x", {"T", "B"}), sums, {.lengths = t.input("l", {"B"})}));
+  EXPECT_MESSAGE(
+      "scan: lengths are i32[B], not f32[B]",
+      scan(zeros({"B"}), t.input("x", {"T", "B"}), sums, {.lengths = t.input("l", {"B"})}));
   EXPECT_MESSAGE("scan: lengths are i32[B], so carry 0 has B as its leading dim; it is f32[]",
                  scan(zeros({}), t.input("x", {"T"}), sums, {.lengths = t.input("l", i32, {"B"})}));
   EXPECT_MESSAGE("in_range: f32[B]: ids and lengths are i32, not f32",
