@@ -61,7 +61,6 @@ void emit_row(FunctionBuilder& f, const Loop& loop, const NextProduct& next) {
   KeptValues kept(f, loop.own);
   f.kept = &kept;
   f.unrolled = are_short(loop.body, f.target) ? kShortRow : 1;
-  if (f.unrolled > 1) f.align_spills();
   auto left = std::ranges::count_if(loop.body, [](const Stmt& s) { return !s.kernel->accs.empty(); });
   for (const Stmt& s : loop.body) {
     emit_vector_kernel(f, *s.kernel);

@@ -75,9 +75,6 @@ class FunctionBuilder {
     set_loop_variable(id, variable);
   }
   void leave_loop() { loop_ids_.pop_back(); }
-  /// Says that whole vectors may not find room in registers: on a stack that is aligned for them they do not
-  /// lie across cache lines.
-  void align_spills() { function_->addFnAttr("stackrealign"); }
   /// Says that its time is that of a chain of operations: what waits longest is to stand first.
   void mark_chain();
   bool is_chain() const { return function_->hasFnAttribute(kChain); }

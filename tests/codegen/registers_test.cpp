@@ -111,6 +111,25 @@ TEST(Registers, HoldWhatSlotsStartAt) {
 #endif
 }
 
+/// A vector that lies across two pages takes as long as half of a small step.
+TEST(Registers, VectorsOnTheStackStandInLines) {
+#if defined(__x86_64__)
+  for (const auto& [cpu, vector] : {Machine{"x86-64-v3", "%ymm"}, Machine{"x86-64-v4", "%zmm"}}) {
+    std::stringstream assembly =
+        assembly_of({.cell = "lstm", .mode = bench::Mode::stream, .hidden = 16, .batch = 1, .input = 1}, cpu);
+    int spilled = 0;
+    for (std::string line; std::getline(assembly, line);) {
+      if (!has(line, "(%rsp)") || !has(line, vector) || !has(line, "vmov")) continue;
+      ++spilled;
+      EXPECT_TRUE(has(line, "vmovap") || has(line, "vmovdqa")) << cpu << line;
+    }
+    EXPECT_GT(spilled, 0) << cpu;
+  }
+#else
+  GTEST_SKIP() << "other machines' vectors are not larger than what their stacks are aligned to";
+#endif
+}
+
 /// Prefetchers follow loads that ascend. One row reads matrices that are packed for it as they stand there.
 TEST(Rows, ReadMatricesInOrder) {
 #if defined(__x86_64__)
