@@ -11,8 +11,7 @@ EIGEN = [Path("/usr/include/eigen3"), Path("/usr/local/include/eigen3")]
 
 # How libraries are told to keep to a level of x86-64, each in a word of its own.
 ISA = {"x86-64-v3": {"ONEDNN_MAX_CPU_ISA": "AVX2", "DNNL_MAX_CPU_ISA": "AVX2", "ATEN_CPU_CAPABILITY": "avx2",
-                     "MKL_ENABLE_INSTRUCTIONS": "AVX2", "OPENBLAS_CORETYPE": "Haswell",
-                     "XLA_FLAGS": "--xla_cpu_max_isa=AVX2"}}
+                     "MKL_ENABLE_INSTRUCTIONS": "AVX2", "OPENBLAS_CORETYPE": "Haswell"}}
 
 
 class Peer:
@@ -150,10 +149,10 @@ def find_peers(options, build):
     find_rtneural(builder, options.rtneural, options.xsimd, found, missing)
     find_onednn(builder, found, missing)
     find_python(options.python, "torch", "torch_peer.py", options.threads, found, missing, lambda row: True)
-    find_python(options.python, "jax", "jax_peer.py", options.threads, found, missing, lambda row: True)
-    if options.cpu:
-        missing["onnxruntime"] = "chooses its instructions by itself"
+    if options.cpu:  # XLA does so for products, whatever --xla_cpu_max_isa says
+        missing["onnxruntime"] = missing["jax"] = "chooses its instructions by itself"
     else:
+        find_python(options.python, "jax", "jax_peer.py", options.threads, found, missing, lambda row: True)
         find_python(options.python, "onnxruntime", "ort_peer.py", options.threads, found, missing,
                     lambda row: row.mode != "train" and not row.vocabulary)
     return found, missing
