@@ -123,8 +123,7 @@ void verify(const llvm::Module& module) {
 }
 
 void optimize(llvm::Module& module, llvm::TargetMachine& machine) {
-  align_stack(
-      module);  // before the machine first sees its functions, as it remembers what it takes a stack for
+  align_stack(module);  // first, as the machine remembers what it has taken a stack for
   llvm::LoopAnalysisManager loops;
   llvm::FunctionAnalysisManager functions;
   llvm::CGSCCAnalysisManager components;
