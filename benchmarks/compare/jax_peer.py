@@ -58,7 +58,7 @@ def own_sequence(row, layers, x):
     return jax.lax.scan(lambda state, xt: lstm(state, xt @ wx + b, wh), start(row), x, unroll=2)[1]
 
 
-def wait_for(function, *arguments):
+def call_of(function, *arguments):
     def call():
         return jax.block_until_ready(function(*arguments))
     return call
@@ -83,10 +83,10 @@ def make_layers(row):
     run = own_sequence if row.cell == "own-lstm" else sequence
     layers, x = jax.tree.map(jnp.asarray, data.layers), jnp.asarray(data.x)
     if row.mode == "infer":
-        call = wait_for(jax.jit(lambda x: run(row, layers, x)), x)  # the weights are constants
+        call = call_of(jax.jit(lambda x: run(row, layers, x)), x)  # the weights are constants
         return call, [call()]
     dy = jnp.asarray(data.dy)
-    call = wait_for(jax.jit(jax.grad(lambda layers, x: (run(row, layers, x) * dy).sum(), (0, 1))), layers, x)
+    call = call_of(jax.jit(jax.grad(lambda layers, x: (run(row, layers, x) * dy).sum(), (0, 1))), layers, x)
     gradients, dx = call()
     return call, [d for layer in gradients for d in layer] + [dx]
 

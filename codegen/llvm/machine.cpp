@@ -1,8 +1,6 @@
 #include "codegen/llvm/machine.h"
 
 #include <fmt/format.h>
-#include <llvm/IR/InstIterator.h>
-#include <llvm/IR/IntrinsicInst.h>
 #include <llvm/IR/LegacyPassManager.h>
 #include <llvm/IR/Verifier.h>
 #include <llvm/MC/MCSubtargetInfo.h>
@@ -79,13 +77,6 @@ class MachinePasses : public llvm::legacy::PassManager {
   bool x86_;
 };
 
-/// Whether a function may put vectors on the stack, or calls one that may.
-bool may_spill_vectors(const llvm::Function& f) {
-  return std::ranges::any_of(llvm::instructions(f), [](const llvm::Instruction& i) {
-    return i.getType()->isVectorTy() || (llvm::isa<llvm::CallInst>(i) && !llvm::isa<llvm::IntrinsicInst>(i));
-  });
-}
-
 /// On x86 callers leave a stack that is aligned to 16 bytes. There a vector of 32 or 64 that finds no room in
 /// registers lies across two lines of the cache, and on one of six stacks some lie across two pages, so that
 /// an LSTM's step of 16 units takes half as long again. So functions that others call align the stack to a
@@ -95,7 +86,7 @@ void align_stack(llvm::Module& module) {
   if (!llvm::Triple(module.getTargetTriple()).isX86()) return;
   module.setOverrideStackAlignment(kLine);
   for (llvm::Function& f : module)
-    if (!f.hasLocalLinkage() && may_spill_vectors(f)) f.addFnAttr("stackrealign");
+    if (!f.hasLocalLinkage()) f.addFnAttr("stackrealign");
 }
 
 }  // namespace

@@ -13,6 +13,7 @@
 #include "passes/pipeline.h"
 #include "tests/runtime/util.h"
 #include "tests/support/environment.h"
+#include "tools/bench/measure.h"
 #include "tools/bench/models.h"
 
 namespace rondo {
@@ -128,6 +129,30 @@ TEST(Registers, VectorsOnTheStackStandInLines) {
 #else
   GTEST_SKIP() << "other machines' vectors are not larger than what their stacks are aligned to";
 #endif
+}
+
+/// From a stack that starts so many bytes further down.
+[[gnu::noinline]] void run_from(Program& program, size_t down) {
+  auto* room = static_cast<volatile char*>(__builtin_alloca(down + 16));
+  room[0] = 0;
+  program.run();
+}
+
+/// Vectors that do not find their lines end the program.
+TEST(Registers, StacksOfCallersMayStartAnywhere) {
+  for (const char* cell : {"lstm", "layer-norm-lstm"}) {
+    bench::Bench bench({.cell = cell, .mode = bench::Mode::stream, .hidden = 16, .batch = 1, .input = 1});
+    Program& program = bench.program();
+    program.f32("x")[0] = 1;
+    std::vector<float> first;
+    for (size_t down = 0; down < 128; down += 16) {
+      program.reset();
+      run_from(program, down);
+      const auto y = program.f32("y");
+      if (down == 0) first.assign(y.begin(), y.end());
+      EXPECT_TRUE(std::ranges::equal(y, first)) << cell << " " << down;
+    }
+  }
 }
 
 /// Prefetchers follow loads that ascend. One row reads matrices that are packed for it as they stand there.
