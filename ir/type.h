@@ -1,6 +1,7 @@
 // Types of the tensor IR: `dtype[dims]`, where a dim is a number or a name that a call binds.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <map>
 #include <optional>
@@ -39,9 +40,10 @@ class Dim {
 Dim quotient(const Dim& steps, const Dim& longest);
 /// The two that a quotient is named by; none for any other dim.
 std::optional<std::pair<Dim, Dim>> quotient_parts(const Dim&);
-/// The number; 0 where `longest` is 0.
+/// The number. Where `longest` is 0, one has all steps: of rows that are none, any number makes a block.
 inline int64_t windows_of(int64_t steps, int64_t longest) {
-  return longest > 0 ? (steps + longest - 1) / longest : 0;
+  const int64_t each = longest > 0 ? longest : std::max(steps, int64_t{1});
+  return (steps + each - 1) / each;
 }
 
 using Shape = std::vector<Dim>;

@@ -259,9 +259,9 @@ llvm::Value* FunctionBuilder::quotient(const Dim& steps, const Dim& longest) {
   llvm::Value *x = poly(steps), *y = poly(longest), *one = i64(1);
   const llvm::IRBuilderBase::InsertPoint at = b.saveIP();
   b.restoreIP(entry_.saveIP());
-  llvm::Value* some = b.CreateICmpSGT(y, i64(0));
-  llvm::Value* windows = divide(b.CreateNSWSub(b.CreateNSWAdd(x, y), one), b.CreateSelect(some, y, one));
-  llvm::Value* result = b.CreateSelect(some, windows, i64(0));
+  llvm::Value* all = b.CreateSelect(b.CreateICmpSGT(x, one), x, one);
+  llvm::Value* each = b.CreateSelect(b.CreateICmpSGT(y, i64(0)), y, all);
+  llvm::Value* result = divide(b.CreateNSWSub(b.CreateNSWAdd(x, each), one), each);
   entry_.restoreIP(b.saveIP());
   b.restoreIP(at);
   return result;

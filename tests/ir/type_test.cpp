@@ -19,6 +19,17 @@ TEST(Type, BindsNamedDims) {
   EXPECT_THROW(bind(Shape{"T"}, {}), Error);
 }
 
+TEST(Type, CountsWindows) {
+  EXPECT_EQ(windows_of(7, 3), 3);
+  EXPECT_EQ(windows_of(6, 3), 2);
+  EXPECT_EQ(windows_of(0, 3), 0);
+  EXPECT_EQ(windows_of(7, 0), 1);
+  EXPECT_EQ(windows_of(0, 0), 0);
+  const Dim blocks = quotient("T", quotient(256, "B"));
+  EXPECT_EQ(bind(blocks, {{"T", 50}, {"B", 64}}), 13);
+  EXPECT_EQ(bind(blocks, {{"T", 50}, {"B", 0}}), 50);
+}
+
 TEST(Poly, IsExactAlgebra) {
   const Poly t = Dim("T"), b = Dim("B");
   const Poly sum = t * b * 4 + 64;
