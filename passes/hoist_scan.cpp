@@ -71,10 +71,12 @@ class Hoister {
     return names;
   }
 
-  /// Hoisted are ops that pay, ys that need no carry, and what they are made of. Rows that are normalised
+  /// Hoisted are ops that pay, ys that need no carry, what every step would have to finish before an op that
+  /// reads it across, as the elements of a masked matrix, and what these are made of. Rows that are normalised
   /// stay where there are steps anyway: a step reads them several times while they are near.
   void choose() {
     hoisted_.assign(scan_.body.values.size(), false);
+    read_across_.assign(scan_.body.values.size(), false);
     const Flags normalised = normalised_values();
     auto mark = [&](Value v) {
       if (needs(v) != Needs::carries && scan_.body.def(v)) hoisted_[v.id] = true;
@@ -83,10 +85,21 @@ class Hoister {
       if (const Value y = scan_.y_value(i); scan_.carries == 0 || !normalised[y.id]) mark(y);
     for (size_t k = scan_.body.ops.size(); k-- > 0;) {
       const Op& op = scan_.body.ops[k];
+      if (reads_across(op))
+        for (Value v : op.operands)
+          if (const Op* made = scan_.body.def(v);
+              made && needs(v) == Needs::consts && def_of(made->kind).cls == OpClass::pointwise)
+            hoisted_[v.id] = read_across_[v.id] = true;
       if (!pays(op, needs(op.result())) && !any_result(op, hoisted_)) continue;
       for (uint32_t i = 0; i < op.result_count; ++i) hoisted_[op.result(i).id] = true;
       for (Value v : op.operands) mark(v);
     }
+  }
+
+  /// Whether operands that are computed have to be finished before the op.
+  static bool reads_across(const Op& op) {
+    const OpClass cls = def_of(op.kind).cls;
+    return cls == OpClass::reduction || cls == OpClass::indexed || cls == OpClass::scan;
   }
 
   Flags normalised_values() const {
@@ -111,7 +124,10 @@ class Hoister {
   }
 
   /// A hoisted value that the body makes again, rather than reading it: cheap, and the same at every step.
-  bool made_again(const Op& op) { return needs(op.result()) == Needs::consts && def_of(op.kind).cheap; }
+  bool made_again(const Op& op) {
+    const Value v = op.result();
+    return needs(v) == Needs::consts && def_of(op.kind).cheap && !read_across_[v.id];
+  }
   bool stays(const Op& op) { return !hoisted(op.result()) || made_again(op); }
 
   /// Marks the values that the body still computes or reads.
@@ -187,6 +203,7 @@ class Hoister {
   // Of the values of the body:
   std::vector<Needs> needs_;
   Flags hoisted_, inside_;
+  Flags read_across_;  // the same at every step, but finished before it is read
   std::vector<Outside> outside_;
 };
 
