@@ -69,24 +69,29 @@ void Region::backward_op(Builder& back, const Op& op, std::vector<Value>& d, con
   if (auto scan = scans_.find(&op); scan != scans_.end())
     return backward_scan(back, op, scan->second, d, primal);
   const std::vector<Value> cotangents{d[op.result().id]};
-  if (square_of_deviation(back, op, cotangents[0], d, primal)) return;
+  if (square(back, op, cotangents[0], d, primal)) return;
   const std::function<Value(Value)> of_source = [&](Value v) { return primal(map_[v.id]); };
   const std::vector<Value> contributions = def_of(op.kind).grad({back, source_, op, cotangents, of_source});
   for (size_t i = 0; i < op.operands.size(); ++i) accumulate(back, d, op.operands[i], contributions[i]);
 }
 
-/// Deviations from a mean, c = x - mean(x), have the mean 0, and so have their multiples: where the sum of
-/// their squares has the cotangent s, x gets 2 s c alone, and nothing has to be taken from it again.
-bool Region::square_of_deviation(Builder& back, const Op& op, Value cotangent, std::vector<Value>& d,
-                                 const Primal& primal) const {
+/// x gets 2 d x of its square's cotangent d, doubled where it is narrow, if it is that of a sum. Deviations
+/// from a mean, c = x - mean(x), have the mean 0, and so have their multiples: where the sum of their squares
+/// has the cotangent s, x gets 2 s c alone, and nothing has to be taken from it again.
+bool Region::square(Builder& back, const Op& op, Value cotangent, std::vector<Value>& d,
+                    const Primal& primal) const {
   if (op.kind != OpKind::mul || op.operands[0] != op.operands[1]) return false;
+  const Value c = op.operands[0];
   const Op* of_sum = back.func().def(cotangent);
-  if (!of_sum || of_sum->kind != OpKind::broadcast) return false;
-  const std::vector<int64_t> kept = of_sum->attrs.axes;
-  const Value c = op.operands[0], x = deviating(source_, c, kept);
-  if (!x) return false;
-  const Value s = of_sum->operands[0];
-  const Value twice = back.broadcast(back.add(s, s), back.type(cotangent).shape, kept);
+  Value twice, x = c;
+  if (of_sum && of_sum->kind == OpKind::broadcast) {
+    const std::vector<int64_t> kept = of_sum->attrs.axes;
+    const Value s = of_sum->operands[0];
+    twice = back.broadcast(back.add(s, s), back.type(cotangent).shape, kept);
+    if (const Value deviated = deviating(source_, c, kept)) x = deviated;
+  } else {
+    twice = back.add(cotangent, cotangent);
+  }
   accumulate(back, d, x, back.mul(twice, primal(map_[c.id])));
   return true;
 }

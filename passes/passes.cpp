@@ -7,6 +7,7 @@ namespace {
 constexpr Pass kPasses[] = {
     {"mask-lengths", mask_lengths, "", "scans with lengths become scans that select by row and step"},
     {"simplify", simplify, "", "local rewrites to a fixed point; dead ops go, also inside scans"},
+    {"center-products", center_products, "", "deviations of products from a mean are products of deviations"},
     {"fuse-multiply-adds", fuse_multiply_adds, "", "a product and a sum become one op, which rounds once"},
     {"grad", grad, "wrt=a|b", "appends the gradients of the first result"},
     {"vjp", vjp, "wrt=a|b", "appends the gradients, given the cotangents of the results as further params"},

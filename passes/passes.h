@@ -20,6 +20,7 @@ struct Options {
   ir::Dim window = 64;           // recompute: the most steps of a window, or a dim that says it at the call;
                                  // tile-time: the most steps of a block
   int64_t columns = 0;           // merge-matmuls: products of so many are left alone; 0: none are
+  ir::DimValues known = {};      // of named dims, what they will be bound to: center-products
   int64_t rows = 0;              // tile-outputs: of a block, for outputs of any width; tile-sequences: of a
                                  // block; used-rows: of the smallest table; 0: their own choice
 };
@@ -39,6 +40,9 @@ ir::Func mask_lengths(const ir::Func& func, const Options& options = {});
 /// Named local rewrites, to a fixed point; dead ops go, also inside scans (unused carries, xs, ys and consts
 /// too).
 ir::Func simplify(const ir::Func& func, const Options& options = {});
+/// Products less the mean of their columns become products with matrices less theirs, in scans: see
+/// center_products.cpp.
+ir::Func center_products(const ir::Func& func, const Options& options = {});
 /// A product and a sum become one op, fma: see fuse_multiply_adds.cpp.
 ir::Func fuse_multiply_adds(const ir::Func& func, const Options& options = {});
 /// k matmuls with one left operand become one with concatenated right operands (and sums over their gates

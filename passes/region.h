@@ -43,8 +43,8 @@ class Region {
  private:
   void backward_op(ir::Builder& back, const ir::Op& op, std::vector<ir::Value>& d,
                    const Primal& primal) const;
-  bool square_of_deviation(ir::Builder& back, const ir::Op& op, ir::Value cotangent,
-                           std::vector<ir::Value>& d, const Primal& primal) const;
+  bool square(ir::Builder& back, const ir::Op& op, ir::Value cotangent, std::vector<ir::Value>& d,
+              const Primal& primal) const;
   void backward_scan(ir::Builder& back, const ir::Op& op, const ScanRecord& record, std::vector<ir::Value>& d,
                      const Primal& primal) const;
   /// d[v] += contribution, unless v does not vary.

@@ -211,7 +211,7 @@ TEST(Passes, GatherOfASmallTableMovesBehindTheProduct) {
 TEST(Passes, EachPassKeepsTheResults) {
   for (const char* text : {test::kLstm, test::kGru, kTeacherForced, kCharRnn, kStack}) {
     for (const std::string& f : {std::string(text), test::reversed(text)}) {
-      for (const char* pass : {"simplify", "fuse-multiply-adds", "merge-matmuls", "hoist-scan",
+      for (const char* pass : {"simplify", "center-products", "fuse-multiply-adds", "merge-matmuls", "hoist-scan",
                                "sink-scan-outputs", "sink-scan-sums", "gather-matmul", "split-scan"}) {
         run(parse(f), pass, {{"T", 3}, {"B", 2}, {"I", 3}});
         run(parse(f), pass, {{"T", 0}, {"B", 1}, {"I", 1}});
@@ -239,6 +239,54 @@ TEST(Passes, UnrolledIsRolled) {
   }
   const Func none = passes::bind_dims(parse(test::kLstm), {{"T", 0}});
   EXPECT_EQ(count(run(none, "unroll-scan", {{"B", 2}, {"I", 2}}), OpKind::scan), 0);
+}
+
+/// What centering saves grows with the rows; unknown ones are many.
+TEST(Passes, ProductsOfFewRowsAreNotCentered) {
+  const Func f = parse(R"(
+func @normalised(%w: f64[4,4], %h0: f64[B,4]) -> (f64[B,4]) {
+  %h = scan trip(3) consts(%w) carry(%h = %h0) {
+    %z = matmul %h, %w : f64[B,4]
+    %sum = reduce_sum %z {axes=[1]} : f64[B]
+    %n = const {value=0.25} : f64[B]
+    %mean = mul %sum, %n : f64[B]
+    %means = broadcast %mean {axes=[0]} : f64[B,4]
+    %next = sub %z, %means : f64[B,4]
+    yield carry(%next)
+  } : f64[B,4]
+  return %h
+})");
+  const auto is_centered = [&](const DimValues& known) {
+    const Func after = passes::run_pipeline(f, "center-products,simplify", {.dump_dir = {}, .known = known});
+    expect_same(f, after, {{"B", 2}});
+    return scans_of(after).at(0)->body->ops.back().kind == OpKind::matmul;
+  };
+  EXPECT_TRUE(is_centered({}));
+  EXPECT_TRUE(is_centered({{"B", 4}}));
+  EXPECT_FALSE(is_centered({{"B", 3}}));
+  EXPECT_FALSE(is_centered({{"B", 1}}));
+}
+
+/// Blocks have as many steps as make 256 rows of the widest sequence. There may be none of these rows.
+TEST(Passes, BlocksOfNoRowsHaveAllSteps) {
+  const Func f = parse(R"(
+func @loss(%h0: f64[B,4], %n0: f64[N,B], %x: f64[B,4]) -> (f64[]) {
+  %h, %n = scan trip(6) consts(%x) carry(%h = %h0, %n = %n0) {
+    %xx = mul %x, %x : f64[B,4]
+    %hx = add %h, %xx : f64[B,4]
+    %h1 = tanh %hx : f64[B,4]
+    %n1 = tanh %n : f64[N,B]
+    yield carry(%h1, %n1)
+  } : f64[B,4], f64[N,B]
+  %hs = reduce_sum %h {axes=[0,1]} : f64[]
+  %ns = reduce_sum %n {axes=[0,1]} : f64[]
+  %loss = add %hs, %ns : f64[]
+  return %loss
+})");
+  const Func plain = passes::grad(f), after = passes::run_pipeline(f, passes::kTraining);
+  ASSERT_NE(ir::print(after).find("/N)"), std::string::npos) << ir::print(after);
+  expect_same(plain, after, {{"B", 2}, {"N", 3}});
+  expect_same(plain, after, {{"B", 2}, {"N", 0}});
 }
 
 TEST(Passes, BindDims) {

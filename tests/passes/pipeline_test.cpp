@@ -37,14 +37,14 @@ void expect_error(const std::string& pipeline, const std::string& message) {
 TEST(Pipeline, Errors) {
   expect_error(
       "simplify,fuse",
-      "rondo: unknown pass `fuse`; there are: mask-lengths, simplify, fuse-multiply-adds, grad, vjp, "
-      "merge-matmuls, hoist-scan, "
+      "rondo: unknown pass `fuse`; there are: mask-lengths, simplify, center-products, fuse-multiply-adds, "
+      "grad, vjp, merge-matmuls, hoist-scan, "
       "sink-scan-outputs, "
       "sink-scan-sums, split-scan, linear-scan, recompute, unroll-scan, gather-matmul, tile-outputs, "
       "tile-sequences, tile-time, used-rows, bind-dims");
   expect_error("simplify,",
-               "rondo: unknown pass ``; there are: mask-lengths, simplify, fuse-multiply-adds, grad, vjp, "
-               "merge-matmuls, "
+               "rondo: unknown pass ``; there are: mask-lengths, simplify, center-products, "
+               "fuse-multiply-adds, grad, vjp, merge-matmuls, "
                "hoist-scan, sink-scan-outputs, "
                "sink-scan-sums, split-scan, linear-scan, recompute, unroll-scan, gather-matmul, "
                "tile-outputs, tile-sequences, tile-time, used-rows, bind-dims");

@@ -1,6 +1,7 @@
 #include "tests/support/random_func.h"
 
 #include <algorithm>
+#include <numeric>
 #include <optional>
 #include <random>
 
@@ -35,7 +36,7 @@ class Generator : public RandomValues {
         &Generator::broadcast, &Generator::slice,   &Generator::pad,     &Generator::concat,
         &Generator::gather,    &Generator::scatter, &Generator::matmul,  &Generator::matmul,
         &Generator::outer,     &Generator::reduce,  &Generator::convert, &Generator::leaf,
-        &Generator::draws,     &Generator::scan,    &Generator::scan};
+        &Generator::draws,     &Generator::deviate, &Generator::scan,    &Generator::scan};
     for (int i = 0; i < ops; ++i) (this->*kSteps[below(std::size(kSteps))])();
   }
 
@@ -248,6 +249,21 @@ class Generator : public RandomValues {
     if (below(2)) return add(b_.reduce_sum(x->v, axes), x->bound * terms);
     if (x->exact) add(b_.argmax(x->v, axes[0]), 20, true);
     add(b_.reduce_max(x->v, axes), x->bound, x->exact);
+  }
+
+  /// The last value, often a product, less the mean of its columns.
+  void deviate() {
+    if (below(4) != 0) matmul();
+    const Item x = pool_.back();
+    if (!is_float_item(x) || b_.type(x.v).rank() == 0) return;
+    const auto last = static_cast<int64_t>(b_.type(x.v).rank()) - 1;
+    const Dim columns = shape(x.v).back();
+    if (columns.is_named() || columns == Dim(0)) return;
+    const Value sum = b_.reduce_sum(x.v, {last});
+    const Value mean = b_.div(sum, b_.like(sum, static_cast<double>(columns.size())));
+    std::vector<int64_t> rows(static_cast<size_t>(last));
+    std::iota(rows.begin(), rows.end(), 0);
+    add(b_.sub(x.v, b_.broadcast(mean, shape(x.v), rows)), 2 * x.bound);
   }
 
   void convert() {

@@ -45,8 +45,10 @@ struct Layers : Model {
   }
 };
 
-Function update_of(const Function& loss, const std::string& optimizer) {
-  return optimizer == "sgd" ? training_function(loss, Sgd{}) : training_function(loss, Adam{});
+Function update_of(const Function& loss, const Spec& spec) {
+  const GradientOptions options{.dims = {{"B", spec.batch}}};
+  return spec.optimizer == "sgd" ? training_function(loss, Sgd{}, options)
+                                 : training_function(loss, Adam{}, options);
 }
 
 /// loss = sum of y_t dy_t: its gradients are those of layers whose output receives dy.
@@ -71,14 +73,14 @@ Built build_with(const Spec& spec, const Make& make) {
   }
   built.forward = spec.vocabulary > 0 ? loss_function(model, input, input, softmax_cross_entropy)
                                       : layers_loss(model, spec);
-  built.update = update_of(built.forward, spec.optimizer);
+  built.update = update_of(built.forward, spec);
   if (spec.vocabulary > 0) {
     built.function = built.update;
     return built;
   }
   std::vector<std::string> wrt = {"x"};
   for (const Param& p : model.params()) wrt.push_back(p.name());
-  built.function = gradient(built.forward, {.wrt = wrt});
+  built.function = gradient(built.forward, {.wrt = wrt, .dims = {{"B", spec.batch}}});
   return built;
 }
 
