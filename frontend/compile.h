@@ -54,8 +54,9 @@ Binding binding_of(const Function& function);
 template <Optimizer O>
 Program compile_training(const Function& function, const O& optimizer, const Weights& weights,
                          const BuildOptions& options = {}) {
-  return compile(training_function(function, optimizer, {.stash_bytes = options.stash_bytes, .dims = options.dims}),
-                 weights, options);
+  return compile(
+      training_function(function, optimizer, {.stash_bytes = options.stash_bytes, .dims = options.dims}),
+      weights, options);
 }
 
 }  // namespace rondo

@@ -63,7 +63,8 @@ class Centering {
     if (!op || uses_[v.id] != uses) return false;
     if (op->kind == OpKind::matmul) return stays(op->operands[1]) && is_small(func_.type(op->operands[1]));
     if (op->kind == OpKind::broadcast)
-      return stays(op->operands[0]) && op->attrs.axes == std::vector<int64_t>{int64_t(func_.type(v).rank()) - 1};
+      return stays(op->operands[0]) &&
+             op->attrs.axes == std::vector<int64_t>{int64_t(func_.type(v).rank()) - 1};
     return op->kind == OpKind::add && can_center(op->operands[0], 1) && can_center(op->operands[1], 1);
   }
 

@@ -72,8 +72,8 @@ class Hoister {
   }
 
   /// Hoisted are ops that pay, ys that need no carry, what every step would have to finish before an op that
-  /// reads it across, as the elements of a masked matrix, and what these are made of. Rows that are normalised
-  /// stay where there are steps anyway: a step reads them several times while they are near.
+  /// reads it across, as the elements of a masked matrix, and what these are made of. Rows that are
+  /// normalised stay where there are steps anyway: a step reads them several times while they are near.
   void choose() {
     hoisted_.assign(scan_.body.values.size(), false);
     read_across_.assign(scan_.body.values.size(), false);

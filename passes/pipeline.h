@@ -9,9 +9,9 @@
 
 namespace rondo::passes {
 
-/// The defaults. Inference reorders no sum that a step computes, so `step` N times and `run` once agree to the
-/// bit. What does are sink-scan-sums and center-products, which stand where there are losses and gradients,
-/// and tile-outputs and tile-sequences, which cut sums over all rows.
+/// The defaults. Inference reorders no sum that a step computes, so `step` N times and `run` once agree to
+/// the bit. What does are sink-scan-sums and center-products, which stand where there are losses and
+/// gradients, and tile-outputs and tile-sequences, which cut sums over all rows.
 ///
 /// Products and sums are fused first, so that no bit depends on where ops go. Output layers leave the scan
 /// before products are merged, so that they do not become part of a product that has to stay; stacked layers
@@ -24,7 +24,8 @@ inline constexpr std::string_view kInference =
 /// For functions whose first result is a loss. What stands before `grad` runs on the loss alone, what stands
 /// after it on loss, gradients and the optimizer's update together.
 inline constexpr std::string_view kTraining =
-    "mask-lengths,simplify,center-products,simplify,fuse-multiply-adds,gather-matmul,sink-scan-outputs,split-scan,merge-matmuls,"
+    "mask-lengths,simplify,center-products,simplify,fuse-multiply-adds,gather-matmul,sink-scan-outputs,split-"
+    "scan,merge-matmuls,"
     "hoist-scan,sink-scan-sums,sink-scan-outputs,hoist-scan,simplify,grad,"
     "simplify,hoist-scan,sink-scan-sums,sink-scan-outputs,hoist-scan,simplify,tile-outputs,"
     "tile-sequences,used-rows";

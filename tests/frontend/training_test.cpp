@@ -93,7 +93,9 @@ TEST(Gradient, PassesKnowWhatDimsWillBe) {
     return {Lstm(m, "a", 4, 4, {.gates = {.layer_norm = true}})};
   });
   const Function loss = loss_function(model, {}, {}, softmax_cross_entropy);
-  const auto passed = [&](const ir::DimValues& dims) { return ir::print(gradient(loss, {.dims = dims}).func); };
+  const auto passed = [&](const ir::DimValues& dims) {
+    return ir::print(gradient(loss, {.dims = dims}).func);
+  };
   const std::string many = passed({}), few = passed({{"B", 1}});
   EXPECT_EQ(many, passed({{"B", 64}}));
   EXPECT_NE(many, few);

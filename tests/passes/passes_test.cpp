@@ -211,8 +211,9 @@ TEST(Passes, GatherOfASmallTableMovesBehindTheProduct) {
 TEST(Passes, EachPassKeepsTheResults) {
   for (const char* text : {test::kLstm, test::kGru, kTeacherForced, kCharRnn, kStack}) {
     for (const std::string& f : {std::string(text), test::reversed(text)}) {
-      for (const char* pass : {"simplify", "center-products", "fuse-multiply-adds", "merge-matmuls", "hoist-scan",
-                               "sink-scan-outputs", "sink-scan-sums", "gather-matmul", "split-scan"}) {
+      for (const char* pass :
+           {"simplify", "center-products", "fuse-multiply-adds", "merge-matmuls", "hoist-scan",
+            "sink-scan-outputs", "sink-scan-sums", "gather-matmul", "split-scan"}) {
         run(parse(f), pass, {{"T", 3}, {"B", 2}, {"I", 3}});
         run(parse(f), pass, {{"T", 0}, {"B", 1}, {"I", 1}});
         const Func gradient = passes::grad(parse(f));
