@@ -56,15 +56,14 @@ class Centering {
   }
 
  private:
-  /// Whether the value is a product with a matrix that stays, a vector that stays, as a bias, or a sum of
+  /// Whether the value is a product with a matrix that stays, a vector for all rows, as a bias, or a sum of
   /// such, read so many times.
   bool can_center(Value v, uint32_t uses) const {
     const Op* op = func_.def(v);
     if (!op || uses_[v.id] != uses) return false;
-    if (op->kind == OpKind::matmul) return stays(op->operands[1]) && is_small(func_.type(op->operands[1]));
+    if (op->kind == OpKind::matmul) return can_center_matrix(op->operands[1]);
     if (op->kind == OpKind::broadcast)
-      return stays(op->operands[0]) &&
-             op->attrs.axes == std::vector<int64_t>{int64_t(func_.type(v).rank()) - 1};
+      return op->attrs.axes == std::vector<int64_t>{int64_t(func_.type(v).rank()) - 1};
     return op->kind == OpKind::add && can_center(op->operands[0], 1) && can_center(op->operands[1], 1);
   }
 
@@ -78,10 +77,9 @@ class Centering {
     return rows < kRows;
   }
 
-  bool stays(Value v) const { return !changing_[v.id]; }
-
-  static bool is_small(const Type& matrix) {
-    return matrix.rank() == 2 && matrix.shape[0].size() * matrix.shape[1].size() <= kElements;
+  bool can_center_matrix(Value v) const {
+    const Shape& shape = func_.type(v).shape;
+    return !changing_[v.id] && shape[0].size() * shape[1].size() <= kElements;
   }
 
   /// x less its mean along the axis.
