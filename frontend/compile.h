@@ -54,9 +54,8 @@ Binding binding_of(const Function& function);
 template <Optimizer O>
 Program compile_training(const Function& function, const O& optimizer, const Weights& weights,
                          const BuildOptions& options = {}) {
-  return compile(
-      training_function(function, optimizer, {.stash_bytes = options.stash_bytes, .dims = options.dims}),
-      weights, options);
+  return compile(training_function(function, optimizer, {.stash_bytes = options.stash_bytes}), weights,
+                 options);
 }
 
 }  // namespace rondo

@@ -48,8 +48,7 @@ Function differentiate(const Function& function, const GradientOptions& options,
   const auto [before, after] = around_grad(pipeline);
   const auto start = std::chrono::steady_clock::now();
   result.func.name = function.func.name + ".forward";
-  result.func = run_pipeline(result.func, fmt::format("{},grad{{wrt={}}}", before, fmt::join(wrt, "|")),
-                             {.dump_dir = {}, .known = options.dims});
+  result.func = run_pipeline(result.func, fmt::format("{},grad{{wrt={}}}", before, fmt::join(wrt, "|")));
   result.func.name = function.func.name + ".gradient";
   result.pass_seconds += std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   result.pipeline = after;

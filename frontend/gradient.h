@@ -21,8 +21,6 @@ struct GradientOptions {
   /// their start is kept: the gradient computes the steps of a window again. Gradients of inputs and states
   /// are the same to the bit; losses and gradients of parameters are sums of windows' sums then.
   int64_t stash_bytes = 0;
-  /// What the function will be compiled for, where that is known: passes choose by it, the names stay.
-  ir::DimValues dims = {};
 };
 
 /// The function's outputs, and d_<name> for each parameter and input in `wrt`: the gradient of the loss.

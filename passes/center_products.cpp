@@ -28,8 +28,8 @@ constexpr int64_t kRows = 4;
 class Centering {
  public:
   /// `changing`: of the values of func, a body, those that differ from step to step.
-  Centering(const Func& func, const Flags& changing, const DimValues& known)
-      : func_(func), changing_(changing), known_(known), uses_(use_counts(func)) {}
+  Centering(const Func& func, const Flags& changing)
+      : func_(func), changing_(changing), uses_(use_counts(func)) {}
 
   /// The sum of products whose columns' deviations from their mean the value is, and which nothing else
   /// reads; none if it is something else.
@@ -67,13 +67,10 @@ class Centering {
     return op->kind == OpKind::add && can_center(op->operands[0], 1) && can_center(op->operands[1], 1);
   }
 
-  /// What nobody knows are many.
-  bool has_few_rows(const Shape& shape) const {
+  /// A dim with a name counts as many, so that bits do not depend on what it is bound to.
+  static bool has_few_rows(const Shape& shape) {
     int64_t rows = 1;
-    for (const Dim& d : std::span(shape).first(shape.size() - 1)) {
-      if (d.is_named() && !known_.contains(d.name())) return false;
-      rows *= d.is_named() ? known_.at(d.name()) : d.size();
-    }
+    for (const Dim& d : std::span(shape).first(shape.size() - 1)) rows *= d.is_named() ? kRows : d.size();
     return rows < kRows;
   }
 
@@ -95,16 +92,15 @@ class Centering {
 
   const Func& func_;
   const Flags& changing_;
-  const DimValues& known_;
   const std::vector<uint32_t> uses_;
 };
 
-Func center(const Func& func, const Flags& changing, const DimValues& known) {
-  const Centering centering(func, changing, known);
+Func center(const Func& func, const Flags& changing) {
+  const Centering centering(func, changing);
   return rebuild(func, [&](Builder& b, ValueMap& map, const Op& op) {
     if (op.kind == OpKind::scan) {
       Op inner = op;
-      inner.body = std::make_shared<Func>(center(*op.body, changing_values(ScanView(op)), known));
+      inner.body = std::make_shared<Func>(center(*op.body, changing_values(ScanView(op))));
       return map.set_results(op, b.copy(func, inner, map.operands(op)));
     }
     const Value sum = changing.empty() ? Value{} : centering.sum_of_products(op.result());
@@ -116,6 +112,6 @@ Func center(const Func& func, const Flags& changing, const DimValues& known) {
 
 }  // namespace
 
-Func center_products(const Func& func, const Options& options) { return center(func, {}, options.known); }
+Func center_products(const Func& func, const Options&) { return center(func, {}); }
 
 }  // namespace rondo::passes

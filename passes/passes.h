@@ -20,7 +20,6 @@ struct Options {
   ir::Dim window = 64;           // recompute: the most steps of a window, or a dim that says it at the call;
                                  // tile-time: the most steps of a block
   int64_t columns = 0;           // merge-matmuls: products of so many are left alone; 0: none are
-  ir::DimValues known = {};      // of named dims, what they will be bound to: center-products
   int64_t rows = 0;              // tile-outputs: of a block, for outputs of any width; tile-sequences: of a
                                  // block; used-rows: of the smallest table; 0: their own choice
 };

@@ -129,8 +129,7 @@ Func run_pipeline(const Func& func, std::string_view pipeline, const RunOptions&
   if (run_options.observe) run_options.observe("input", func);
   Func now = func;
   for (size_t i = 0; i < stages.size(); ++i) {
-    auto [pass, options] = stages[i];
-    options.known = run_options.known;
+    const auto& [pass, options] = stages[i];
     if (is_skipped(pass->name)) continue;
     const auto start = std::chrono::steady_clock::now();
     Func next = pass->run(now, options);

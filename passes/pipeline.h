@@ -24,9 +24,8 @@ inline constexpr std::string_view kInference =
 /// For functions whose first result is a loss. What stands before `grad` runs on the loss alone, what stands
 /// after it on loss, gradients and the optimizer's update together.
 inline constexpr std::string_view kTraining =
-    "mask-lengths,simplify,center-products,simplify,fuse-multiply-adds,gather-matmul,sink-scan-outputs,split-"
-    "scan,merge-matmuls,"
-    "hoist-scan,sink-scan-sums,sink-scan-outputs,hoist-scan,simplify,grad,"
+    "mask-lengths,simplify,center-products,simplify,fuse-multiply-adds,gather-matmul,sink-scan-outputs,"
+    "split-scan,merge-matmuls,hoist-scan,sink-scan-sums,sink-scan-outputs,hoist-scan,simplify,grad,"
     "simplify,hoist-scan,sink-scan-sums,sink-scan-outputs,hoist-scan,simplify,tile-outputs,"
     "tile-sequences,used-rows";
 
@@ -43,8 +42,6 @@ struct RunOptions {
   std::string dump_dir;
   /// Sees each stage, "input" first, then the passes.
   std::function<void(std::string_view stage, const ir::Func&)> observe = {};
-  /// What named dims will be bound to, as far as it is known: passes choose by it, the names stay.
-  ir::DimValues known = {};
 };
 
 /// Runs a pipeline ("simplify,grad{wrt=w},hoist-scan"). Verifies before the first pass and after each. The

@@ -4,11 +4,9 @@
 #include <rondo/rondo.h>
 #include <cmath>
 
-#include "ir/text.h"
 #include "support/error.h"
 #include "tests/frontend/models.h"
 #include "tests/frontend/reference.h"
-#include "tests/support/environment.h"
 
 namespace rondo::test {
 namespace {
@@ -85,22 +83,6 @@ TEST(Gradient, IsByInputsAndTheStateWhereTheyAreNamed) {
     EXPECT_EQ(reference.at("d_x").data, expected);
     EXPECT_EQ(reference.at("d_s.0").data, expected);
   }
-}
-
-/// Matrices are centered for many rows, not for what is known to be one.
-TEST(Gradient, PassesKnowWhatDimsWillBe) {
-  StackModel model(f32, 4, 4, [](Model& m) -> std::vector<Layer> {
-    return {Lstm(m, "a", 4, 4, {.gates = {.layer_norm = true}})};
-  });
-  const Function loss = loss_function(model, {}, {}, softmax_cross_entropy);
-  const auto passed = [&](const ir::DimValues& dims) {
-    return ir::print(gradient(loss, {.dims = dims}).func);
-  };
-  const std::string many = passed({}), few = passed({{"B", 1}});
-  EXPECT_EQ(many, passed({{"B", 64}}));
-  EXPECT_NE(many, few);
-  const Environment skip("RONDO_SKIP", "center-products");
-  EXPECT_EQ(few, passed({}));
 }
 
 TEST(Gradient, RefusesWhatHasNone) {

@@ -14,7 +14,7 @@ namespace rondo::bench {
 
 BuildOptions build_options(const Spec& spec) {
   BuildOptions options;
-  options.dims = {{"B", spec.batch}};
+  if (spec.mode != Mode::train || spec.vocabulary > 0) options.dims = {{"B", spec.batch}};
   options.threads = spec.threads;
   options.schedule = spec.schedule;
   options.cpu = spec.cpu;

@@ -45,18 +45,19 @@ struct Layers : Model {
   }
 };
 
-Function update_of(const Function& loss, const Spec& spec) {
-  const GradientOptions options{.dims = {{"B", spec.batch}}};
-  return spec.optimizer == "sgd" ? training_function(loss, Sgd{}, options)
-                                 : training_function(loss, Adam{}, options);
+Function update_of(const Function& loss, const std::string& optimizer) {
+  return optimizer == "sgd" ? training_function(loss, Sgd{}) : training_function(loss, Adam{});
 }
 
-/// loss = sum of y_t dy_t: its gradients are those of layers whose output receives dy.
+/// loss = sum of y_t dy_t: its gradients are those of layers whose output receives dy. Declared for a batch
+/// of this size, of which passes know then whether its rows are few.
 template <class M>
 Function layers_loss(const M& model, const Spec& spec) {
   return Function("layers", model, [&](Trace& t) {
-    const Tensor x = t.input("x", {"T", "B", spec.input_size()}), dy = t.input("dy", {"T", "B", spec.hidden});
-    t.output("loss", sum(run(model, model.initial("B"), x).second * dy));
+    const Dim batch = spec.batch;
+    const Tensor x = t.input("x", {"T", batch, spec.input_size()}),
+                 dy = t.input("dy", {"T", batch, spec.hidden});
+    t.output("loss", sum(run(model, model.initial(batch), x).second * dy));
   });
 }
 
@@ -73,14 +74,14 @@ Built build_with(const Spec& spec, const Make& make) {
   }
   built.forward = spec.vocabulary > 0 ? loss_function(model, input, input, softmax_cross_entropy)
                                       : layers_loss(model, spec);
-  built.update = update_of(built.forward, spec);
+  built.update = update_of(built.forward, spec.optimizer);
   if (spec.vocabulary > 0) {
     built.function = built.update;
     return built;
   }
   std::vector<std::string> wrt = {"x"};
   for (const Param& p : model.params()) wrt.push_back(p.name());
-  built.function = gradient(built.forward, {.wrt = wrt, .dims = {{"B", spec.batch}}});
+  built.function = gradient(built.forward, {.wrt = wrt});
   return built;
 }
 
