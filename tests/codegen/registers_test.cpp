@@ -45,8 +45,8 @@ std::vector<Lines> inner_loops(std::istream& assembly) {
 std::stringstream assembly_of(const bench::Spec& spec, const std::string& cpu) {
   const testing::TempDir dir;
   const Function function = bench::build(spec).function;
-  const ir::Func func =
-      passes::run_pipeline(passes::bind_dims(function.func, {{"B", spec.batch}}), function.pipeline);
+  const ir::DimValues dims = bench::build_options(spec).dims;
+  const ir::Func func = passes::run_pipeline(passes::bind_dims(function.func, dims), function.pipeline);
   codegen::compile(func, {.aliases = function.aliases(func), .cpu = cpu, .dump_dir = dir.file("stages")});
   std::stringstream text;
   text << std::ifstream(dir.file("stages/" + func.name + "/32.s")).rdbuf();
