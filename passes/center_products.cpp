@@ -63,7 +63,7 @@ class Centering {
     if (!op || uses_[v.id] != uses) return false;
     if (op->kind == OpKind::matmul) return can_center_matrix(op->operands[1]);
     if (op->kind == OpKind::broadcast)
-      return op->attrs.axes == std::vector<int64_t>{int64_t(func_.type(v).rank()) - 1};
+      return op->attrs.axes == std::vector<int64_t>{static_cast<int64_t>(func_.type(v).rank()) - 1};
     return op->kind == OpKind::add && can_center(op->operands[0], 1) && can_center(op->operands[1], 1);
   }
 

@@ -14,7 +14,7 @@ namespace rondo::bench {
 
 BuildOptions build_options(const Spec& spec) {
   BuildOptions options;
-  if (spec.mode != Mode::train || spec.vocabulary > 0) options.dims = {{"B", spec.batch}};
+  options.dims = dims_to_bind(spec);
   options.threads = spec.threads;
   options.schedule = spec.schedule;
   options.cpu = spec.cpu;

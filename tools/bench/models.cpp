@@ -49,8 +49,9 @@ Function update_of(const Function& loss, const std::string& optimizer) {
   return optimizer == "sgd" ? training_function(loss, Sgd{}) : training_function(loss, Adam{});
 }
 
-/// loss = sum of y_t dy_t: its gradients are those of layers whose output receives dy. Declared for a batch
-/// of this size, of which passes know then whether its rows are few.
+bool trains_layers_alone(const Spec& spec) { return spec.mode == Mode::train && spec.vocabulary == 0; }
+
+/// loss = sum of y_t dy_t: its gradients are those of layers whose output receives dy.
 template <class M>
 Function layers_loss(const M& model, const Spec& spec) {
   return Function("layers", model, [&](Trace& t) {
@@ -72,10 +73,10 @@ Built build_with(const Spec& spec, const Make& make) {
     built.function = built.forward;
     return built;
   }
-  built.forward = spec.vocabulary > 0 ? loss_function(model, input, input, softmax_cross_entropy)
-                                      : layers_loss(model, spec);
+  built.forward = trains_layers_alone(spec) ? layers_loss(model, spec)
+                                            : loss_function(model, input, input, softmax_cross_entropy);
   built.update = update_of(built.forward, spec.optimizer);
-  if (spec.vocabulary > 0) {
+  if (!trains_layers_alone(spec)) {
     built.function = built.update;
     return built;
   }
@@ -161,6 +162,10 @@ std::vector<std::string> cell_names() {
   std::vector<std::string> names;
   for (const NamedCell& cell : kCells) names.emplace_back(cell.name);
   return names;
+}
+
+ir::DimValues dims_to_bind(const Spec& spec) {
+  return trains_layers_alone(spec) ? ir::DimValues() : ir::DimValues{{"B", spec.batch}};
 }
 
 Built build(const Spec& spec) {

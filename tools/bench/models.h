@@ -43,6 +43,10 @@ struct Built {
 /// Throws Error for a cell, an optimizer or sizes that there are not.
 Built build(const Spec& spec);
 
+/// The dims that its functions leave to be bound, but for the number of steps. The training of layers alone
+/// is declared for the batch, so that passes know whether its rows are few.
+ir::DimValues dims_to_bind(const Spec& spec);
+
 /// The names of all cells.
 std::vector<std::string> cell_names();
 
