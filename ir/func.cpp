@@ -17,6 +17,12 @@ ScanView::ScanView(const Op& op)
   RONDO_CHECK(op.kind == OpKind::scan, "not a scan");
 }
 
+int64_t ScanView::window_axis(Value v) const {
+  const Shape& shape = body.type(v).shape;
+  const auto at = std::ranges::find(shape, op.attrs.window);
+  return windows() && at != shape.end() ? at - shape.begin() : -1;
+}
+
 Dim trip_count(const Func& func, const Op& scan) {
   ScanView s(scan);
   if (s.windows()) return quotient(scan.attrs.dim, scan.attrs.longest);

@@ -56,9 +56,11 @@ struct Attrs {
 /// thus starts at its own last step. Carries, ys and the slices of float xs have B as their leading dim.
 ///
 /// A scan of windows runs its body once for each `longest` steps, the last time for those that are left:
-/// window i are the steps from i * longest on. The body gets windows of the xs whose param there has the
-/// leading dim `window`, which stands for their number of steps, and one slice a window of the others, whose
-/// leading dim is T/longest; the same holds for ys. T is attrs.dim. In reverse the last window comes first.
+/// window i are the steps from i * longest on. The body gets windows of the xs whose param there has the dim
+/// `window`, which stands for their number of steps, in place of T, and one slice a window of the others,
+/// whose leading dim is T/longest; the same holds for ys. T is attrs.dim, and what is called steps here may
+/// be rows as well: x and y have T where their windows have `window`, in front or elsewhere. In reverse the
+/// last window comes first.
 ///
 /// With chunks K, steps mean what they mean without, but a carry  a h + b  may be computed in K stretches of
 /// time side by side, which are joined by products of a: rounding then depends on T.
@@ -111,11 +113,9 @@ struct ScanView {
   Value next(uint32_t i) const { return body.results[i]; }
   Value y_value(uint32_t i) const { return body.results[carries + i]; }
   bool windows() const { return op.attrs.window.is_named(); }
-  /// Whether a param or result of the body is a window of an x or y, not one slice of it.
-  bool is_window(Value v) const {
-    const Shape& shape = body.type(v).shape;
-    return windows() && !shape.empty() && shape[0] == op.attrs.window;
-  }
+  /// The dim of a param or result of the body along which it is a window of an x or y; -1: it is one slice.
+  int64_t window_axis(Value v) const;
+  bool is_window(Value v) const { return window_axis(v) >= 0; }
   Value final_carry(uint32_t i) const { return op.result(i); }
   Value y(uint32_t i) const { return op.result(carries + i); }
 };
@@ -126,6 +126,9 @@ Dim trip_count(const Func& func, const Op& scan);
 
 /// Every named dim of the function (its bodies included), in order of first appearance.
 std::vector<std::string> named_dims(const Func&);
+
+/// The function with numbers for named dims, its bodies included.
+Func replace_dims(const Func&, const DimValues&);
 
 /// For each value of func: how many operands (of ops and of the return) are that value.
 std::vector<uint32_t> use_counts(const Func&);

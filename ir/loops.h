@@ -189,7 +189,7 @@ struct Loop {
   LoopId id = 0;
   Poly trip;
   bool reverse = false;
-  bool windows = false;  // its variable counts windows of steps, whose number of steps is a count
+  bool windows = false;  // its variable counts windows of steps, whose number is a count where they differ
   std::vector<Stmt> body;
   /// How it may be run; results never depend on it: each point of its only kernel walks all steps by itself.
   bool by_points = false;

@@ -77,14 +77,17 @@ using VectorizeRule = bool (*)(AllSteps&);
 /// over the steps of this op's. False: there is none.
 using SumRule = bool (*)(Attrs&);
 
-/// How an op works on each row by itself, a row being what stands at one index of a leading dim: some rows of
-/// the result are the op over the same rows of `stacked` operands.
+/// How an op works on each row by itself, a row being what stands at one index along a dim: some rows of the
+/// result are the op over the same rows of the operands that have them.
 struct ByRow {
-  std::vector<char> stacked;  // per operand: has these rows; of the others, each row may need all
-  bool sums = false;          // the result has no rows: it is the sum of what the op gives for parts of them
+  static constexpr int64_t kNone = -1;
+  std::vector<int64_t> axes;  // per operand: the dim along which it has rows; kNone: each row may need all
+  int64_t result = kNone;     // the same of the result; kNone: it is the sum of what the op gives for parts
+
+  bool sums() const { return result == kNone; }
 };
-/// None: rows mix.
-using ByRowRule = std::optional<ByRow> (*)(const Func&, const Op&);
+/// For rows along `axis`, a dim of the first operand of a reduction, else of the result. None: rows mix.
+using ByRowRule = std::optional<ByRow> (*)(const Func&, const Op&, int64_t axis);
 
 /// Elements of an operand, an i32, lie in [low, dim + more).
 struct IdRange {

@@ -212,9 +212,12 @@ std::optional<OverWindow> over_windows(const Func& func, const Op& op, const Win
   if (op.kind == OpKind::scan) return scan_over_windows(func, op, windows);
   auto leads = [&](const Shape& shape) { return !shape.empty() && shape[0] == windows.steps; };
   const ByRowRule rule = def_of(op.kind).by_row;
-  std::optional<ByRow> rows = rule ? rule(func, op) : std::nullopt;
-  if (!rows || !leads(func.type(rows->sums ? op.operands[0] : op.result()).shape)) return std::nullopt;
-  OverWindow over{op.attrs, std::move(rows->stacked), rows->sums};
+  const bool reduces = def_of(op.kind).cls == OpClass::reduction;
+  if (!rule || !leads(func.type(reduces ? op.operands[0] : op.result()).shape)) return std::nullopt;
+  const std::optional<ByRow> rows = rule(func, op, 0);
+  if (!rows || std::ranges::any_of(rows->axes, [](int64_t axis) { return axis > 0; })) return std::nullopt;
+  OverWindow over{op.attrs, {}, rows->sums()};
+  for (int64_t axis : rows->axes) over.stacked.push_back(axis == 0);
   if (leads(over.attrs.type.shape)) over.attrs.type.shape[0] = windows.window;
   return over;
 }

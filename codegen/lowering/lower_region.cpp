@@ -186,10 +186,18 @@ class RegionLowering {
   }
   /// The slice of a stacked tensor at the loop's step, or its window.
   View slice_of(const ScanView& s, Value inside, View v, LoopId loop) const {
-    if (s.is_window(inside)) return in_loop(v, loop, v.strides.front() * Poly(s.op.attrs.longest));
+    if (s.is_window(inside))
+      return in_loop(v, loop, v.strides.at(s.window_axis(inside)) * Poly(s.op.attrs.longest));
     v.outer.emplace_back(loop, v.strides.front());
     v.strides.erase(v.strides.begin());
     return v;
+  }
+
+  /// Whether no window has fewer steps than another.
+  static bool has_equal_windows(const Op& op) {
+    const Dim &steps = op.attrs.dim, &longest = op.attrs.longest;
+    return op.attrs.window.is_named() && !steps.is_named() && !longest.is_named() &&
+           steps.size() % longest.size() == 0;
   }
 
   std::vector<Stmt> lower_scan(uint32_t i) {
@@ -203,7 +211,8 @@ class RegionLowering {
     loop->reverse = op.attrs.reverse;
     loop->chunks = op.attrs.chunks;
     loop->windows = s.windows();
-    if (s.windows())
+    const bool equal = has_equal_windows(op);
+    if (s.windows() && !equal)
       p_.program.counts.push_back(
           {op.attrs.window.name(), kNone, loop->id, Poly(op.attrs.longest), Poly(op.attrs.dim)});
     std::vector<View> params, destinations;
@@ -225,7 +234,9 @@ class RegionLowering {
     for (uint32_t y = 0; y < s.ys; ++y)
       destinations.push_back(plan.y_is_stacked[y] ? View{}
                                                   : slice_of(s, s.y_value(y), views_[s.y(y).id], loop->id));
-    loop->body = lower_region(p_, s.body, params, destinations, !s.windows());
+    const Func body =
+        equal ? replace_dims(s.body, {{op.attrs.window.name(), op.attrs.longest.size()}}) : s.body;
+    loop->body = lower_region(p_, body, params, destinations, !s.windows());
     std::vector<Stmt> copies;
     for (uint32_t c = 0; c < s.carries; ++c) {
       const Carry& carry = plan.carries[c];

@@ -133,9 +133,6 @@ bool with_leading_axis(AllSteps& s) {
   return true;
 }
 
-/// Whether dim 0 of the operand is dim 0 of the result.
-bool leading_axis_stays(const Op& op) { return !op.attrs.axes.empty() && op.attrs.axes[0] == 0; }
-
 OpDef reshape_op() {
   return {.kind = OpKind::reshape,
           .name = "reshape",
@@ -150,10 +147,12 @@ OpDef reshape_op() {
           .eval = [](const EvalContext& c) { c.out[0].data = c.in[0]->data; },
           .grad = [](const GradContext& g) -> Values { return {g.b.reshape(g.d[0], g.in_type(0).shape)}; },
           .vectorize = with_leading_dim,
-          .by_row = [](const Func& func, const Op& op) -> std::optional<ByRow> {
+          .by_row = [](const Func& func, const Op& op, int64_t axis) -> std::optional<ByRow> {
             const Shape &from = func.type(op.operands[0]).shape, &to = op.attrs.type.shape;
-            if (from.empty() || to.empty() || from[0] != to[0]) return std::nullopt;
-            return ByRow{{1}};
+            const auto end = axis + 1;  // dims behind it may differ
+            if (static_cast<int64_t>(std::min(from.size(), to.size())) < end) return std::nullopt;
+            if (!std::equal(to.begin(), to.begin() + end, from.begin())) return std::nullopt;
+            return ByRow{{axis}, axis};
           },
           .lower = lower_reshape,
           .elements_of = 0,
@@ -184,9 +183,8 @@ OpDef transpose_op() {
             return {g.b.transpose(g.d[0], inverse)};
           },
           .vectorize = with_leading_axis,
-          .by_row = [](const Func&, const Op& op) -> std::optional<ByRow> {
-            if (!leading_axis_stays(op)) return std::nullopt;
-            return ByRow{{1}};
+          .by_row = [](const Func&, const Op& op, int64_t axis) -> std::optional<ByRow> {
+            return ByRow{{op.attrs.axes[axis]}, axis};
           },
           .lower =
               [](ElementBuilder& e, const Func&, const Op& op, const Indices& at) {
@@ -221,8 +219,9 @@ OpDef broadcast_op() {
             return {g.b.reduce_sum(g.d[0], other_axes(g.op.attrs.type.rank(), g.op.attrs.axes))};
           },
           .vectorize = with_leading_axis,
-          .by_row = [](const Func&, const Op& op) -> std::optional<ByRow> {
-            return ByRow{{leading_axis_stays(op)}};
+          .by_row = [](const Func&, const Op& op, int64_t axis) -> std::optional<ByRow> {
+            const auto at = std::ranges::find(op.attrs.axes, axis);
+            return ByRow{{at == op.attrs.axes.end() ? ByRow::kNone : at - op.attrs.axes.begin()}, axis};
           },
           .lower =
               [](ElementBuilder& e, const Func&, const Op& op, const Indices& at) {

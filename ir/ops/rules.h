@@ -92,19 +92,26 @@ inline bool with_leading_dim(AllSteps& s) {
 }
 
 /// How most ops work on rows: all operands have them.
-inline std::optional<ByRow> row_by_row(const Func&, const Op& op) {
-  return ByRow{std::vector<char>(op.operands.size(), 1)};
+inline std::optional<ByRow> row_by_row(const Func&, const Op& op, int64_t axis) {
+  return ByRow{std::vector<int64_t>(op.operands.size(), axis), axis};
 }
 
 /// The same for ops along an axis, which must be another one.
-inline std::optional<ByRow> beside_axis(const Func& func, const Op& op) {
-  return op.attrs.axis == 0 ? std::nullopt : row_by_row(func, op);
+inline std::optional<ByRow> beside_axis(const Func& func, const Op& op, int64_t axis) {
+  return op.attrs.axis == axis ? std::nullopt : row_by_row(func, op, axis);
+}
+
+/// The same for ops whose result lacks some axes of the operand.
+inline std::optional<ByRow> beside_axes(const std::vector<int64_t>& lacks, int64_t axis) {
+  if (contains(lacks, axis)) return std::nullopt;
+  const auto before = std::ranges::count_if(lacks, [&](int64_t a) { return a < axis; });
+  return ByRow{{axis}, axis - before};
 }
 
 /// For ops whose leading dims are those of the second of two operands, of which there may be none.
-inline std::optional<ByRow> rows_of_second(const Func& func, const Op& op) {
-  if (func.type(op.operands[1]).rank() == 0) return std::nullopt;
-  return ByRow{{0, 1}};
+inline std::optional<ByRow> rows_of_second(const Func& func, const Op& op, int64_t axis) {
+  if (func.type(op.operands[1]).rank() <= axis) return std::nullopt;
+  return ByRow{{ByRow::kNone, axis}, axis};
 }
 
 /// Wraps to 32 bits, as arithmetic on i32 does.

@@ -18,12 +18,14 @@ void require_param(const ScanView& s, Value param, const Type& type, std::string
 
 /// The type that the body's param has for an x.
 Type slice_of(const ScanView& s, Value param, Type x, const Dim& trip, uint32_t i) {
+  const int64_t axis = std::max<int64_t>(s.window_axis(param), 0);
   const Dim& steps = s.is_window(param) ? s.op.attrs.dim : trip;
   if (x.rank() == 0) reject("x {} is a scalar and has no leading dim", i);
-  if (x.shape[0] != steps)
-    reject("x {} has {} steps, the scan has {}", i, to_string(x.shape[0]), to_string(steps));
+  if (x.rank() <= axis) reject("x {} has no dim {} to take windows of", i, axis);
+  if (x.shape[axis] != steps)
+    reject("x {} has {} steps, the scan has {}", i, to_string(x.shape[axis]), to_string(steps));
   if (s.is_window(param))
-    x.shape[0] = s.op.attrs.window;
+    x.shape[axis] = s.op.attrs.window;
   else
     x.shape.erase(x.shape.begin());
   return x;
@@ -93,7 +95,7 @@ Types infer_scan(const Func&, const Op& op, TypeSpan in) {
   for (uint32_t i = 0; i < s.ys; ++i) {
     Type y = s.body.type(s.y_value(i));
     if (s.is_window(s.y_value(i)))
-      y.shape[0] = a.dim;
+      y.shape[s.window_axis(s.y_value(i))] = a.dim;
     else
       y.shape.insert(y.shape.begin(), trip);
     out.push_back(std::move(y));
@@ -143,8 +145,17 @@ class Slices {
     if (scan_.windows()) dims_[scan_.op.attrs.window.name()] = std::min(longest_, steps_ - t * longest_);
     return dims_;
   }
-  /// Where the slice of run t starts, in slices of one step.
-  int64_t first(Value v, int64_t t) const { return scan_.is_window(v) ? t * longest_ : t; }
+
+  /// Calls f(position in all, position in the slice, elements) for each run of elements that v, a slice of
+  /// `all` in run t, has in a row.
+  template <class F>
+  void for_each_part(Value v, int64_t t, std::span<const int64_t> all, std::span<const int64_t> slice,
+                     F f) const {
+    const int64_t axis = std::max<int64_t>(scan_.window_axis(v), 0), parts = count_of(all.first(axis));
+    const int64_t inner = count_of(all.subspan(axis + 1)), size = parts ? count_of(slice) / parts : 0;
+    const int64_t first = scan_.is_window(v) ? t * longest_ : t;
+    for (int64_t part = 0; part < parts; ++part) f((part * all[axis] + first) * inner, part * size, size);
+  }
 
  private:
   const ScanView& scan_;
@@ -168,9 +179,10 @@ void eval_scan(const EvalContext& c) {
     for (uint32_t i = 0; i < s.xs; ++i) {
       const Array& x = *c.in[s.consts + s.carries + i];
       slices[i].shape = ir::bind(s.body.type(s.x_param(i)).shape, dims);
-      const int64_t width = count_of(std::span(x.shape).subspan(1));
-      const auto begin = x.data.begin() + runs.first(s.x_param(i), t) * width;
-      slices[i].data.assign(begin, begin + count_of(slices[i].shape));
+      slices[i].data.resize(count_of(slices[i].shape));
+      runs.for_each_part(s.x_param(i), t, x.shape, slices[i].shape, [&](int64_t from, int64_t to, int64_t n) {
+        std::copy_n(x.data.begin() + from, n, slices[i].data.begin() + to);
+      });
       if (is_float(slices[i].dtype)) rows.replace_ended(slices[i], t);
       args.push_back(&slices[i]);
     }
@@ -179,8 +191,9 @@ void eval_scan(const EvalContext& c) {
       Array& y = results[s.carries + i];
       rows.replace_ended(y, t);
       Array& all = c.out[s.carries + i];
-      const int64_t width = count_of(std::span(all.shape).subspan(1));
-      std::copy(y.data.begin(), y.data.end(), all.data.begin() + runs.first(s.y_value(i), t) * width);
+      runs.for_each_part(s.y_value(i), t, all.shape, y.shape, [&](int64_t to, int64_t from, int64_t n) {
+        std::copy_n(y.data.begin() + from, n, all.data.begin() + to);
+      });
     }
     results.resize(s.carries);
     for (uint32_t i = 0; i < s.carries; ++i) rows.replace_ended(results[i], t, &carries[i]);

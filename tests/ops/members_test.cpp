@@ -58,11 +58,16 @@ struct Case {
   Arrays in;  // of the operands
 };
 
-Array rows_of(const Array& a, int64_t lo, int64_t hi) {
+/// Rows [lo, hi) along an axis.
+Array rows_of(const Array& a, int64_t axis, int64_t lo, int64_t hi) {
   Array part = a;
-  const int64_t width = a.shape[0] > 0 ? a.count() / a.shape[0] : 0;
-  part.shape[0] = hi - lo;
-  part.data.assign(a.data.begin() + lo * width, a.data.begin() + hi * width);
+  part.shape[axis] = hi - lo;
+  part.data.clear();
+  int64_t inner = 1;
+  for (size_t i = static_cast<size_t>(axis) + 1; i < a.shape.size(); ++i) inner *= a.shape[i];
+  for (int64_t at = 0; at < a.count(); ++at)
+    if (const int64_t row = at / inner % a.shape[axis]; row >= lo && row < hi)
+      part.data.push_back(a.data[static_cast<size_t>(at)]);
   return part;
 }
 
@@ -80,27 +85,37 @@ Array on_rows(const Case& c, const ir::ByRow& by, int64_t lo, int64_t hi) {
   std::vector<Type> types = c.operand_types();
   Arrays in = c.in;
   for (size_t i = 0; i < in.size(); ++i) {
-    if (!by.stacked[i]) continue;
-    types[i].shape[0] = ir::Dim("rows");
-    in[i] = rows_of(in[i], lo, hi);
+    if (by.axes[i] == ir::ByRow::kNone) continue;
+    types[i].shape[by.axes[i]] = ir::Dim("rows");
+    in[i] = rows_of(in[i], by.axes[i], lo, hi);
   }
   Attrs attrs = c.op.attrs;
-  if (!by.sums && !attrs.type.shape.empty()) attrs.type.shape[0] = ir::Dim("rows");
+  if (!by.sums() && !attrs.type.shape.empty()) attrs.type.shape[by.result] = ir::Dim("rows");
   return c.evaluate(types, attrs, in, hi - lo);
 }
 
-void check_rows(const Case& c) {
-  const auto by = c.def.by_row ? c.def.by_row(c.func, c.op) : std::nullopt;
-  const Shape& shape = c.func.type(by && by->sums ? c.op.operands[0] : c.op.result()).shape;
-  if (!by || shape.empty()) return;
+void check_rows(const Case& c, int64_t axis, const ir::Dim& rows) {
+  const auto by = c.def.by_row(c.func, c.op, axis);
+  if (!by) return;
   const Array whole = c.evaluate(c.in);
-  const int64_t rows = ir::bind(shape[0], row_dims()), split = rows / 2;
-  const Array head = on_rows(c, *by, 0, split), tail = on_rows(c, *by, split, rows);
-  if (by->sums) {
+  const int64_t all = ir::bind(rows, row_dims()), split = all / 2;
+  const Array head = on_rows(c, *by, 0, split), tail = on_rows(c, *by, split, all);
+  if (by->sums()) {
     EXPECT_LT(difference(sum(head, tail), whole), 1e-12);
   } else {
-    EXPECT_LT(difference(head, rows_of(whole, 0, split)), 1e-12);
-    EXPECT_LT(difference(tail, rows_of(whole, split, rows)), 1e-12);
+    EXPECT_LT(difference(head, rows_of(whole, by->result, 0, split)), 1e-12);
+    EXPECT_LT(difference(tail, rows_of(whole, by->result, split, all)), 1e-12);
+  }
+}
+
+/// Along each dim.
+void check_rows(const Case& c) {
+  if (!c.def.by_row) return;
+  const bool reduces = c.def.cls == ir::OpClass::reduction;
+  const Shape& shape = c.func.type(reduces ? c.op.operands[0] : c.op.result()).shape;
+  for (size_t axis = 0; axis < shape.size(); ++axis) {
+    SCOPED_TRACE("rows along " + std::to_string(axis));
+    check_rows(c, static_cast<int64_t>(axis), shape[axis]);
   }
 }
 
