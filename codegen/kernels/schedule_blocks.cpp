@@ -21,6 +21,8 @@ constexpr int64_t kNearSums = 1 << 18, kNearColumns = 1 << 16;
 /// Elements from one term of a left operand to the next, up to which it is read in place: 1 KB of f32, or 2
 /// KB where blocks of columns are wide, so that it is read seldom.
 constexpr int64_t kCloseTerms = 1 << 8, kCloseOfWide = 1 << 9;
+/// Terms of a run of which blocks have whole ones: of longer ones it would be one.
+constexpr int64_t kMostRun = 256;
 
 int64_t divide_up(int64_t x, int64_t y) { return (x + y - 1) / y; }
 
@@ -45,6 +47,11 @@ int64_t most_partial_terms(const Kernel& kernel) {
   return most;
 }
 
+/// Of terms that two variables count, those of the inner one; else 1.
+int64_t terms_of_run(const std::vector<Poly>& k) {
+  return k.size() == 2 && k[1].is_constant() ? std::max<int64_t>(k[1].constant(), 1) : 1;
+}
+
 /// Whether the sums of a block of columns stay near while blocks of k pass. Left operands pass once for each
 /// block of columns then, so none may need a copy. Several sums at a point would go to their outputs through
 /// the workspace, which takes what this gains and more.
@@ -62,9 +69,17 @@ bool left_in_place(const Kernel& kernel, const GemmGroup& group, const Target& t
   const Access& left = *gemm_operands(kernel, group.accs[0]).left;
   const size_t row = kernel.dims.size() - 2;
   if (kernel.dims.size() < 2 || left.row != kNone || stride_of(left, row) != Poly(1)) return false;
-  const Poly next = stride_of(left, row + 2);
+  const Poly next = stride_of(left, innermost_term(kernel, group));
   return next.is_constant() &&
          std::abs(next.constant()) <= (has_wide_blocks(target) ? kCloseOfWide : kCloseTerms);
+}
+
+bool has_blocks_of_terms(const Kernel& kernel, const GemmGroup& group, const Target& target) {
+  const Accumulator& acc = kernel.accs[group.accs[0]];
+  if (acc.dims.size() == 1) return true;
+  return gemm_groups(kernel).size() == 1 && acc.dims.size() == 2 && acc.order == SumOrder::chain &&
+         acc.dims[1].is_constant() && acc.dims[1].constant() > 0 && acc.dims[1].constant() <= kMostRun &&
+         left_in_place(kernel, group, target);
 }
 
 bool packs_left(const Kernel& kernel, const Target& target) {
@@ -82,9 +97,10 @@ GemmBlocks gemm_blocks(const Kernel& kernel, const Target& target) {
   GemmBlocks blocks{0, most_k, false};
   const std::vector<GemmGroup> groups = gemm_groups(kernel);
   const std::vector<Poly>& k = kernel.accs[groups[0].accs[0]].dims;
-  if (groups.size() == 1 && k.size() == 1) {
+  if (groups.size() == 1 && !k.empty()) {
+    const Poly all = extent_of(k);
     const int64_t terms =
-        k[0].is_constant() ? std::max<int64_t>(k[0].constant(), 1) : kernel.schedule.most_terms;
+        all.is_constant() ? std::max<int64_t>(all.constant(), 1) : kernel.schedule.most_terms;
     if (terms > 0 && terms <= 2 * most_k) blocks = {0, terms, true};
   }
   blocks.by_columns = !blocks.whole_k && has_near_columns(kernel, target);
@@ -93,6 +109,8 @@ GemmBlocks gemm_blocks(const Kernel& kernel, const Target& target) {
   if (near && kernel.schedule.panel_kb == Schedule().panel_kb)
     blocks.k = std::max<int64_t>(kNear / panel_columns(kernel, target), 1);
   blocks.k = std::max(blocks.k, most_partial_terms(kernel));
+  if (const int64_t run = terms_of_run(k); !blocks.whole_k)
+    blocks.k = std::max(blocks.k / run, int64_t{1}) * run;
   const int64_t rows = gemm_tile(kernel, target).rows;
   const Poly all = inner_rows(kernel);
   int64_t most = packs_left(kernel, target) ? kPackedRows : kRowsInPlace;

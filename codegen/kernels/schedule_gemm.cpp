@@ -313,8 +313,12 @@ Poly packed_size(const Kernel& kernel, uint32_t group, const Target& target) {
          Poly(static_cast<int64_t>(g.accs.size()));
 }
 
+size_t innermost_term(const Kernel& kernel, const GemmGroup& group) {
+  return kernel.dims.size() + kernel.accs[group.accs[0]].dims.size() - 1;
+}
+
 bool left_in_runs(const Kernel& kernel, const GemmGroup& group) {
-  return stride_of(*gemm_operands(kernel, group.accs[0]).left, kernel.dims.size()) == Poly(1);
+  return stride_of(*gemm_operands(kernel, group.accs[0]).left, innermost_term(kernel, group)) == Poly(1);
 }
 
 }  // namespace rondo::codegen

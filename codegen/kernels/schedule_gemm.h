@@ -129,6 +129,8 @@ int64_t packed_evens(const ir::Kernel&, const GemmGroup&);
 
 /// Whether all right operands can be read along their columns.
 bool right_in_rows(const ir::Kernel&);
+/// The variable that counts a group's terms, or, of several, those of one run.
+size_t innermost_term(const ir::Kernel&, const GemmGroup&);
 /// Whether the elements of a group's left operand follow each other along k, as they are read.
 bool left_in_runs(const ir::Kernel&, const GemmGroup&);
 /// Whether tiles of the gemm form with Schedule::block read a group's left operand where it is.
@@ -138,6 +140,10 @@ bool packs_left(const ir::Kernel&, const Target&);
 /// Rows that pass a panel of right operands whose left ones are read in place: all but of the largest
 /// products, as left operands come from far away in any case.
 constexpr int64_t kRowsInPlace = 1 << 16;
+
+/// Whether blocks of terms can be packed on the way: they are counted by one variable, or by two, runs of a
+/// constant length, as those of some rows of each step, of which blocks have whole ones.
+bool has_blocks_of_terms(const ir::Kernel&, const GemmGroup&, const Target&);
 
 /// Blocks of the gemm form with Schedule::block, of a kernel whose dims are merged (simplify_kernel.h).
 struct GemmBlocks {

@@ -15,10 +15,11 @@ using namespace ir;
 namespace {
 
 /// Whether blocks of k are packed on the way.
-bool is_blocked(const GemmShape& s) {
+bool is_blocked(const GemmShape& s, const Target& target) {
   const Schedule& schedule = s.kernel.schedule;
   return schedule.block && !is_packed(s.kernel) && schedule.workspace != kNone &&
-         std::ranges::all_of(s.groups, [&](const GemmGroup& g) { return s.k_dims(g).size() == 1; });
+         std::ranges::all_of(s.groups,
+                             [&](const GemmGroup& g) { return has_blocks_of_terms(s.kernel, g, target); });
 }
 
 class GemmEmitter {
@@ -27,17 +28,43 @@ class GemmEmitter {
       : f_(f),
         t_(f, original),
         s_(t_.s),
-        blocked_(is_blocked(s_)),
+        blocked_(is_blocked(s_, f.target)),
         sums_(t_, blocked_, ahead),
         finisher_(t_) {}
 
   void run() {
-    const std::vector<Poly>& dims = s_.kernel.dims;
-    const std::vector<Poly> outer(dims.begin(), dims.end() - std::min<std::ptrdiff_t>(2, std::ssize(dims)));
-    f_.for_box(outer, [&](const Values& at) { blocked_ ? run_blocked(at) : run_direct(at); });
+    if (blocked_ && shares_panels())
+      return run_blocked({}, [&](const VisitRows& visit) { for_outer(visit); });
+    for_outer([&](const Values& at) {
+      blocked_ ? run_blocked(at, [&](const VisitRows& visit) { visit(at); }) : run_direct(at);
+    });
   }
 
  private:
+  using VisitRows = std::function<void(const Values& at)>;
+
+  /// The points of the dims beside the rows that tiles pass.
+  void for_outer(const VisitRows& visit) {
+    const std::vector<Poly>& dims = s_.kernel.dims;
+    f_.for_box({dims.begin(), dims.end() - std::min<std::ptrdiff_t>(2, std::ssize(dims))}, visit);
+  }
+
+  /// Whether all these points may pass a panel of right operands before the next one is packed: it is the
+  /// same for all, and nothing else in the workspace is of one point.
+  bool shares_panels() const {
+    const size_t outer = s_.kernel.dims.size() - std::min<size_t>(2, s_.kernel.dims.size());
+    const bool same = std::ranges::all_of(s_.groups, [&](const GemmGroup& g) {
+      return std::ranges::all_of(g.accs, [&](uint32_t acc) {
+        const Access& right = *gemm_operands(s_.kernel, acc).right;
+        for (size_t d = 0; d < outer; ++d)
+          if (!stride_of(right, d).is_zero()) return false;
+        return right.row == kNone;
+      });
+    });
+    return same && !packs_left(s_.kernel, f_.target) && !s_.blocks.by_columns &&
+           (s_.blocks.whole_k || t_.in_outputs);
+  }
+
   // ---- Tiles over the whole of k, right operands packed before or read where they are.
 
   void run_direct(const Values& at) {
@@ -101,7 +128,9 @@ class GemmEmitter {
 
   // ---- Blocks of k and of rows; both operands packed on the way, the left one unless it is read in place.
 
-  void run_blocked(const Values& at) {
+  /// `at`: the variables beside the rows, or none, and then `for_points` visits all of their points for each
+  /// panel.
+  void run_blocked(const Values& at, const std::function<void(const VisitRows&)>& for_points) {
     llvm::Value* packed_left = f_.base(s_.kernel.schedule.workspace);
     llvm::Value* packed_right = f_.element(s_.element, packed_left, f_.poly(s_.workspace.left));
     llvm::Value* sums = f_.element(s_.element, packed_right, f_.poly(s_.workspace.right));
@@ -110,14 +139,16 @@ class GemmEmitter {
     auto run_panel = [&](uint32_t group, Interval terms, Interval rows, const ColumnBlock& block) {
       llvm::Value* run = f_.b.CreateNSWSub(terms.end, terms.begin);
       RightPacker(f_, s_, s_.groups[group], packed_right, block.first, run)
-          .run_block(block, t_.variables(at), terms.begin, terms.end, f_.i64(0));
-      for_tiles(at, rows, block, sums, [&](const TilePlace& place) {
-        if (t_.in_outputs)
-          prefetch_tile(t_, t_.following(place));  // which begins with its sums
-        else if (s_.blocks.whole_k)
-          prefetch_tile(t_, place);
-        add_block(place, group, {terms, packed_left, packed_right});
-        if (s_.blocks.whole_k && !t_.in_outputs) finisher_.run(place);
+          .run_panel(block, t_.variables(at), terms);
+      for_points([&](const Values& point) {
+        for_tiles(point, rows, block, sums, [&](const TilePlace& place) {
+          if (t_.in_outputs)
+            prefetch_tile(t_, t_.following(place));  // which begins with its sums
+          else if (s_.blocks.whole_k)
+            prefetch_tile(t_, place);
+          add_block(place, group, {terms, packed_left, packed_right});
+          if (s_.blocks.whole_k && !t_.in_outputs) finisher_.run(place);
+        });
       });
     };
     auto finish = [&](const ColumnBlock& block) {
@@ -142,7 +173,7 @@ class GemmEmitter {
   /// Blocks of k of each group: at least one, which starts the sums, even of no terms.
   void for_terms(const std::function<void(uint32_t group, Interval terms)>& visit) {
     for (uint32_t group = 0; group < s_.groups.size(); ++group) {
-      llvm::Value* extent = f_.poly(s_.k_dims(s_.groups[group])[0]);
+      llvm::Value* extent = f_.poly(extent_of(s_.k_dims(s_.groups[group])));
       llvm::Value* some = f_.b.CreateSelect(f_.b.CreateICmpSGT(extent, f_.i64(0)), extent, f_.i64(1));
       f_.for_each(f_.i64(0), some, s_.blocks.k, [&](llvm::Value* k0) {
         visit(group, {k0, f_.minimum(extent, f_.add(k0, f_.i64(s_.blocks.k)))});
@@ -169,7 +200,8 @@ class GemmEmitter {
   }
 
   void add_block(const TilePlace& place, uint32_t group, const PackedTerms& packed) {
-    llvm::Value* ends = f_.b.CreateICmpSGE(packed.terms.end, f_.poly(s_.k_dims(s_.groups[group])[0]));
+    llvm::Value* extent = f_.poly(extent_of(s_.k_dims(s_.groups[group])));
+    llvm::Value* ends = f_.b.CreateICmpSGE(packed.terms.end, extent);
     const TilePlace to = t_.place_at_end(place, ends);
     for_tile_rows(place, [&](TileRows rows) { sums_.add_block(place, to, group, rows, packed); });
   }

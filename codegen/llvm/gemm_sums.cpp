@@ -71,6 +71,7 @@ void TileSums::add_block(const TilePlace& place, const TilePlace& to, uint32_t g
   }
   const std::array ahead = {left_ahead(t_, place, g, terms.begin), panel_ahead(t_, place, g, terms)};
   const FoldTerms fold = [&](const Values& init, const AddTerm& add_term) {
+    if (s_.k_dims(g).size() > 1) return fold_runs(group, place, rows.count, terms, init, ahead, add_term);
     return fold_terms(group, place.block, rows.count, run, init, ahead,
                       [&](llvm::Value* k, std::span<llvm::Value*> sums) {
                         Values at = t_.variables(place.at);
@@ -201,6 +202,24 @@ Values TileSums::fold_terms(uint32_t group, const ColumnBlock& block, unsigned r
         if (ask) ask(f_.add(first, f_.i64(chain * (line - 1))));
       return fold(first, f_.minimum(end, f_.add(first, f_.i64(line * every))), sums);
     });
+  });
+}
+
+Values TileSums::fold_runs(uint32_t group, const TilePlace& place, unsigned rows, Interval terms,
+                           const Values& init, std::span<const Ahead> ahead, const AddTerm& add_term) const {
+  llvm::Value* length = f_.i64(s_.terms_of_run(s_.groups[group]));
+  llvm::Value* first = f_.divide(terms.begin, length);
+  return f_.fold(first, f_.divide(terms.end, length), 1, init, [&](llvm::Value* run, const Values& start) {
+    llvm::Value* done = f_.mul(f_.b.CreateNSWSub(run, first), length);
+    std::vector<Ahead> of_run;
+    for (const Ahead& ask : ahead)
+      if (ask) of_run.emplace_back([&, done](llvm::Value* term) { ask(f_.add(done, term)); });
+    return fold_terms(group, place.block, rows, length, start, of_run,
+                      [&](llvm::Value* k, std::span<llvm::Value*> sums) {
+                        Values at = t_.variables(place.at);
+                        at.insert(at.end(), {run, k});
+                        add_term(at, f_.add(done, k), sums);
+                      });
   });
 }
 

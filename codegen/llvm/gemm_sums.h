@@ -67,6 +67,9 @@ class TileSums {
                 std::span<const SumVector>) const;
   Values fold_terms(uint32_t group, const ColumnBlock&, unsigned rows, llvm::Value* end, const Values& init,
                     std::span<const Ahead>, const FunctionBuilder::AddTerm&) const;
+  /// The same for terms that two variables count: run by run.
+  Values fold_runs(uint32_t group, const TilePlace&, unsigned rows, Interval terms, const Values& init,
+                   std::span<const Ahead>, const AddTerm&) const;
   llvm::Value* sum_mask(const ColumnBlock&, const SumVector&) const;
 
   const GemmTiles& t_;

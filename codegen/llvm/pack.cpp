@@ -125,6 +125,14 @@ Values with(const Values& at, llvm::Value* k) {
 
 }  // namespace
 
+Values with_term(FunctionBuilder& f, const GemmShape& s, const GemmGroup& g, Values at, llvm::Value* term) {
+  if (s.k_dims(g).size() == 1) return with(at, term);
+  llvm::Value* length = f.i64(s.terms_of_run(g));
+  llvm::Value* run = f.divide(term, length);
+  at.insert(at.end(), {run, f.b.CreateNSWSub(term, f.mul(run, length))});
+  return at;
+}
+
 llvm::Value* packed_term(FunctionBuilder& f, int64_t evens, llvm::Value* term) {
   if (evens == 0) return term;
   return f.add(f.mul(f.b.CreateAnd(term, f.i64(1)), f.i64(evens)), f.b.CreateLShr(term, f.i64(1)));
@@ -132,6 +140,16 @@ llvm::Value* packed_term(FunctionBuilder& f, int64_t evens, llvm::Value* term) {
 
 void RightPacker::run(const Values& at, llvm::Value* k0, llvm::Value* k1, llvm::Value* first) const {
   for_blocks([&](const ColumnBlock& block) { run_block(block, at, k0, k1, first); });
+}
+
+void RightPacker::run_panel(const ColumnBlock& block, const Values& at, Interval terms) const {
+  if (s_.k_dims(g_).size() == 1) return run_block(block, at, terms.begin, terms.end, f_.i64(0));
+  llvm::Value* length = f_.i64(s_.terms_of_run(g_));
+  llvm::Value* first = f_.divide(terms.begin, length);
+  f_.for_each(first, f_.divide(terms.end, length), 1, [&](llvm::Value* run) {
+    llvm::Value* done = f_.mul(f_.b.CreateNSWSub(run, first), length);
+    run_block(block, with(at, run), f_.i64(0), length, done);
+  });
 }
 
 void RightPacker::run_block(const ColumnBlock& block, const Values& at, llvm::Value* k0, llvm::Value* k1,

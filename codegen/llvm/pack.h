@@ -25,6 +25,10 @@ struct GemmShape {
   int column() const { return static_cast<int>(kernel.dims.size()) - 1; }
   const ir::Poly& columns() const { return kernel.dims.back(); }
   const std::vector<ir::Poly>& k_dims(const GemmGroup& g) const { return kernel.accs[g.accs[0]].dims; }
+  /// The terms of a run, where two variables count them (has_blocks_of_terms); else 1.
+  int64_t terms_of_run(const GemmGroup& g) const {
+    return k_dims(g).size() > 1 ? k_dims(g).back().constant() : 1;
+  }
   /// The partial sums of each sum.
   int64_t chains(const GemmGroup& g) const { return ir::partial_sums(kernel.accs[g.accs[0]].order); }
 };
@@ -58,6 +62,13 @@ llvm::Value* load_right(FunctionBuilder&, const GemmShape&, uint32_t acc, Values
 /// last is still in a near cache when the next one starts with it, though all of it does not fit.
 void to_and_fro(FunctionBuilder&, const GemmShape&, const VisitBlock& visit);
 
+struct Interval {
+  llvm::Value *begin, *end;
+};
+
+/// The variables with those of a group's k at one term, which is counted over all of them.
+Values with_term(FunctionBuilder&, const GemmShape&, const GemmGroup&, Values at, llvm::Value* term);
+
 /// Where a term is among the packed terms of a block of columns; `evens`: packed_evens.
 llvm::Value* packed_term(FunctionBuilder&, int64_t evens, llvm::Value* term);
 
@@ -80,13 +91,14 @@ class RightPacker {
 
   /// Terms [k0, k1) of the innermost k, to terms first.. of the panel; `at` holds the variables around it.
   void run(const Values& at, llvm::Value* k0, llvm::Value* k1, llvm::Value* first) const;
-  /// The same of one block of columns alone.
-  void run_block(const ColumnBlock&, const Values& at, llvm::Value* k0, llvm::Value* k1,
-                 llvm::Value* first) const;
+  /// A block of terms (has_blocks_of_terms) of one block of columns; `at` holds the variables of the rows.
+  void run_panel(const ColumnBlock&, const Values& at, Interval terms) const;
   /// The one term of a product without reduced dims.
   void run_single(const Values& at) const;
 
  private:
+  void run_block(const ColumnBlock&, const Values& at, llvm::Value* k0, llvm::Value* k1,
+                 llvm::Value* first) const;
   void for_blocks(const VisitBlock& visit) const;
   /// Whether elements follow each other along k, as in a transposed matrix.
   bool runs_along_k() const;
@@ -110,10 +122,6 @@ class RightPacker {
   int64_t evens_;
   const Share* share_;
   int64_t accs_;
-};
-
-struct Interval {
-  llvm::Value *begin, *end;
 };
 
 /// The left operand as an expression of its own.

@@ -68,7 +68,7 @@ PanelStart following_panel(const GemmTiles& t, const TilePlace& place, const Gem
   FunctionBuilder& f = t.f;
   llvm::Value* column = f.add(place.block.first, f.i64(place.block.width));
   if (t.s.blocks.by_columns) {
-    llvm::Value* more = f.b.CreateICmpSLT(terms.end, f.poly(t.s.k_dims(g)[0]));
+    llvm::Value* more = f.b.CreateICmpSLT(terms.end, f.poly(extent_of(t.s.k_dims(g))));
     return {f.b.CreateSelect(more, place.block.first, column), f.b.CreateSelect(more, terms.end, f.i64(0))};
   }
   llvm::Value* more = f.b.CreateICmpSLT(column, f.poly(t.s.columns()));
@@ -94,14 +94,13 @@ int64_t terms_of_line(DType dtype) { return kCacheLine / static_cast<int64_t>(si
 
 Ahead left_ahead(const GemmTiles& t, const TilePlace& place, const GemmGroup& g, llvm::Value* first_term) {
   const Access& left = *gemm_operands(t.s.kernel, g.accs[0]).left;
-  const Poly& all = t.s.k_dims(g)[0];
+  const Poly all = extent_of(t.s.k_dims(g));
   const int64_t terms = all.is_constant() ? all.constant() : t.s.blocks.k;
   if (left.row != kNone || t.s.column() == 0 || !left_in_runs(t.s.kernel, g)) return {};
   if (t.s.chains(g) > 1) return {};  // few lines, which cost more to ask for than to wait for
   if (t.s.tile.rows * terms > kNearTile) return {};
   return [=, &t, &left](llvm::Value* term) {
-    Values at = t.variables(place.at);
-    at.push_back(t.f.add(first_term, term));
+    Values at = with_term(t.f, t.s, g, t.variables(place.at), t.f.add(first_term, term));
     llvm::Value* row = t.following(place).row;
     for (unsigned r = 0; r < t.s.tile.rows; ++r) {
       at[t.s.column() - 1] = t.f.add(row, t.f.i64(r));
@@ -130,9 +129,8 @@ Ahead panel_ahead(const GemmTiles& t, const TilePlace& place, const GemmGroup& g
     const PanelStart next = following_panel(t, place, g, terms);
     llvm::Value* first = f.mul(number, share);
     f.for_each(first, f.minimum(f.add(first, share), run), 1, [&](llvm::Value* k) {
-      Values at = t.variables(place.at);
+      Values at = with_term(f, t.s, g, t.variables(place.at), f.add(next.term, k));
       at[t.s.column()] = next.column;
-      at.push_back(f.add(next.term, k));
       for (uint32_t acc : g.accs)
         f.prefetch(*gemm_operands(t.s.kernel, acc).right, t.s.dtype(), at, f.i64(place.block.width));
     });
