@@ -24,6 +24,7 @@ constexpr Pass kPasses[] = {
     {"tile-sequences", tile_sequences, "rows=n",
      "gradients of steps and sums over them run for blocks of steps"},
     {"tile-time", tile_time, "window=n", "scans and the products that they need run for blocks of steps"},
+    {"tile-rows", tile_rows, "rows=n", "training steps of many rows run for blocks of rows"},
     {"used-rows", used_rows, "rows=n", "updates of tables touch the rows that were looked up"},
     {"bind-dims", [](const ir::Func& func, const Options& o) { return bind_dims(func, o.dims); }, "B=n",
      "names of dims become numbers"},

@@ -20,8 +20,8 @@ struct Options {
   ir::Dim window = 64;           // recompute: the most steps of a window, or a dim that says it at the call;
                                  // tile-time: the most steps of a block
   int64_t columns = 0;           // merge-matmuls: products of so many are left alone; 0: none are
-  int64_t rows = 0;              // tile-outputs: of a block, for outputs of any width; tile-sequences: of a
-                                 // block; used-rows: of the smallest table; 0: their own choice
+  int64_t rows = 0;              // tile-outputs: of a block, for outputs of any width; tile-sequences and
+                     // tile-rows: of a block; used-rows: of the smallest table; 0: their own choice
 };
 
 /// Appends to func's results the gradients of result 0 (a scalar) with respect to options.wrt, in their
@@ -77,6 +77,8 @@ ir::Func tile_sequences(const ir::Func& func, const Options& options = {});
 /// Products that were hoisted out of a forward scan run with it for a block of steps at a time: see
 /// tile_time.cpp.
 ir::Func tile_time(const ir::Func& func, const Options& options = {});
+/// A training step of many rows runs for a block of rows at a time: see tile_rows.cpp.
+ir::Func tile_rows(const ir::Func& func, const Options& options = {});
 /// An update that leaves alone the rows of a table which were not looked up does not touch them: see
 /// used_rows.cpp.
 ir::Func used_rows(const ir::Func& func, const Options& options = {});

@@ -27,7 +27,7 @@ inline constexpr std::string_view kTraining =
     "mask-lengths,simplify,center-products,simplify,fuse-multiply-adds,gather-matmul,sink-scan-outputs,"
     "split-scan,merge-matmuls,hoist-scan,sink-scan-sums,sink-scan-outputs,hoist-scan,simplify,grad,"
     "simplify,hoist-scan,sink-scan-sums,sink-scan-outputs,hoist-scan,simplify,tile-outputs,"
-    "tile-sequences,used-rows";
+    "tile-sequences,tile-rows,used-rows";
 
 /// To be appended to kInference: what is hoisted out of time runs for blocks of steps, so that the memory of
 /// a call does not grow with their number. Functions of libraries have it.

@@ -74,6 +74,7 @@ TEST_P(RandomFunctions, MeanTheSameEverywhere) {
     expect_windows(passes::recompute(func, few), r, expected, seed);
     expect_windows(passes::tile_outputs(func, few), r, expected, seed);
     expect_windows(passes::tile_time(func, few), r, expected, seed);
+    expect_windows(passes::tile_rows(func, few), r, expected, seed);
     if (seed >= kCompiled) continue;
     const auto got = execute(*codegen::compile(func), r.inputs, shapes, r.dims);
     EXPECT_LT(ir::difference(got, expected), kTolerance) << to_string(program);

@@ -78,7 +78,11 @@ TEST(PassesFuzz, GradientsAgreeWithDifferencesAndWithThePipelines) {
     expect_same(derivative, passes::run_pipeline(derivative, "simplify,unroll-scan,simplify"), f, "unrolled");
     const std::string blocks =
         fmt::format("{},tile-outputs{{rows=3}},tile-sequences{{rows=3}}", passes::kTraining);
-    expect_same(derivative, passes::run_pipeline(loss, blocks), f, "training in blocks of rows");
+    expect_same(derivative, passes::run_pipeline(loss, blocks), f, "training in blocks of steps");
+    const std::string rows = fmt::format("{},tile-rows{{rows=2}}", passes::kTraining);
+    expect_same(derivative, passes::run_pipeline(loss, rows), f, "training in blocks of rows");
+    // As numbers, dims are easily taken for each other.
+    expect_same(derivative, passes::run_pipeline(ir::replace_dims(loss, f.dims), rows), f, "of so many rows");
 
     // Along a direction of alternating signs. Differences see through detach.
     if (uses(f.func, ir::OpKind::detach)) continue;

@@ -150,8 +150,9 @@ TEST_P(RaggedFunctions, LiveRowsAreEnough) {
     std::mt19937_64 random(seed);
     const std::string in_windows =
         "mask-lengths,simplify,recompute{window=2}," + std::string(passes::kTraining);
+    const std::string in_blocks = std::string(passes::kTraining) + ",tile-rows{rows=2}";
     for (std::string_view pipeline : {std::string_view("mask-lengths"), passes::kInference, passes::kTraining,
-                                      std::string_view(in_windows)}) {
+                                      std::string_view(in_windows), std::string_view(in_blocks)}) {
       const Func ready = passes::run_pipeline(func, pipeline);
       const LoopProgram program = codegen::lower(ready);
       codegen::CompileOptions threads;

@@ -13,11 +13,13 @@
 #include "passes/pipeline.h"
 #include "tests/support/arrays.h"
 #include "tests/support/environment.h"
+#include "tests/support/execute.h"
 
 namespace rondo::test {
 namespace {
 
 constexpr int kSeeds = 300;
+constexpr int kCompiled = 20;  // each so many-th one is compiled as well
 constexpr double kTolerance = 1e-10;
 
 /// A scan over products of its inputs, with two to four gates, some with lengths, and the loss of what it
@@ -106,9 +108,14 @@ ir::LoopProgram without(const char* pass, const ir::Func& func) {
   return codegen::lower(func);
 }
 
-TEST(TrainingFuzz, LoopProgramsAgreeWithTheEvaluator) {
+/// Of gradients by the cell's own matrices and vector.
+std::string training_pipeline() {
   std::string pipeline(passes::kTraining);
-  pipeline.replace(pipeline.find(",grad,"), 6, ",grad{wrt=w|u|v|p},");
+  return pipeline.replace(pipeline.find(",grad,"), 6, ",grad{wrt=w|u|v|p},");
+}
+
+TEST(TrainingFuzz, LoopProgramsAgreeWithTheEvaluator) {
+  const std::string pipeline = training_pipeline();
   int nested = 0, shared = 0;
   for (int seed = 0; seed < kSeeds; ++seed) {
     const std::string text = RandomCell(static_cast<uint64_t>(seed)).text();
@@ -134,6 +141,38 @@ TEST(TrainingFuzz, LoopProgramsAgreeWithTheEvaluator) {
   }
   EXPECT_GT(nested, kSeeds / 2);
   EXPECT_GT(shared, kSeeds / 10);
+}
+
+/// Blocks of rows, whose number is known or not and which they divide evenly or not.
+TEST(TrainingFuzz, BlocksOfRowsAgreeWithTheEvaluator) {
+  const std::string pipeline = training_pipeline() + ",tile-rows{rows=2}";
+  int tiled = 0;
+  for (int seed = 0; seed < kSeeds; ++seed) {
+    const std::string text = RandomCell(static_cast<uint64_t>(seed)).text();
+    SCOPED_TRACE(fmt::format("seed {}\n{}", seed, text));
+    const ir::Func func = ir::parse(text);
+    const ir::DimValues dims = {{"T", seed % 5}, {"B", 1 + seed % 6}};
+    const bool known = seed % 4 < 3;
+    const ir::Func training =
+        passes::run_pipeline(known ? ir::replace_dims(func, {{"B", dims.at("B")}}) : func, pipeline);
+    tiled += ir::print(training).find("windows(window_") != std::string::npos;
+    const std::vector<ir::Array> inputs =
+        random_inputs(func, dims, static_cast<uint64_t>(seed), 1 + seed % 5);
+    const auto want = ir::evaluate(passes::run_pipeline(func, "grad{wrt=w|u|v|p}"), inputs, dims);
+    const ir::LoopProgram program = codegen::lower(training);
+    const auto got = codegen::interpret(program, inputs, shapes_of(want), dims);
+    ASSERT_LT(difference(got, want), kTolerance) << ir::print(training) << to_string(program);
+    codegen::CompileOptions options;
+    options.threads = 2 + seed % 2;
+    const ir::LoopProgram together = codegen::lower(training, options);
+    ASSERT_EQ(difference(codegen::interpret(together, inputs, shapes_of(want), dims), got), 0)
+        << to_string(together);
+    if (seed % kCompiled != 0) continue;
+    ASSERT_LT(difference(execute(*codegen::compile(training), inputs, shapes_of(want), dims), want),
+              kTolerance)
+        << ir::print(training) << to_string(program);
+  }
+  EXPECT_GT(tiled, kSeeds / 2);
 }
 
 }  // namespace

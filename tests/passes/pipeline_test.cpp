@@ -41,13 +41,13 @@ TEST(Pipeline, Errors) {
       "grad, vjp, merge-matmuls, hoist-scan, "
       "sink-scan-outputs, "
       "sink-scan-sums, split-scan, linear-scan, recompute, unroll-scan, gather-matmul, tile-outputs, "
-      "tile-sequences, tile-time, used-rows, bind-dims");
+      "tile-sequences, tile-time, tile-rows, used-rows, bind-dims");
   expect_error("simplify,",
                "rondo: unknown pass ``; there are: mask-lengths, simplify, center-products, "
                "fuse-multiply-adds, grad, vjp, merge-matmuls, "
                "hoist-scan, sink-scan-outputs, "
                "sink-scan-sums, split-scan, linear-scan, recompute, unroll-scan, gather-matmul, "
-               "tile-outputs, tile-sequences, tile-time, used-rows, bind-dims");
+               "tile-outputs, tile-sequences, tile-time, tile-rows, used-rows, bind-dims");
   expect_error("simplify{hard=1}", "rondo: pass simplify has no option `hard=1`; it takes none");
   expect_error("unroll-scan{times=2}",
                "rondo: pass unroll-scan has no option `times=2`; it takes {factor=n}");

@@ -77,6 +77,19 @@ int32_t first_backward(const Func& func) {
   return static_cast<int32_t>(std::find_if(loss + 1, func.ops.end(), is_loop) - func.ops.begin());
 }
 
+/// The scan of blocks of rows that walk forward and backward; null if there is none.
+const Op* row_blocks(const Func& func) {
+  const auto found = std::ranges::find_if(func.ops, [](const Op& op) {
+    auto walks = [&](bool reverse) {
+      return std::ranges::any_of(op.body->ops, [&](const Op& inner) {
+        return inner.kind == OpKind::scan && inner.attrs.reverse == reverse;
+      });
+    };
+    return op.attrs.window.is_named() && !op.attrs.reverse && walks(false) && walks(true);
+  });
+  return found == func.ops.end() ? nullptr : &*found;
+}
+
 /// The carry that a y holds the values of, before or after each step: both are windows of one tensor.
 std::optional<uint32_t> carry_of(const ScanView& scan, Value y) {
   for (uint32_t i = 0; i < scan.ys; ++i)
@@ -107,6 +120,8 @@ double step_weight_bytes(const Func& func, const DimValues& dims) {
 }
 
 double stash_bytes(const Func& func, const DimValues& dims) {
+  if (const Op* blocks = row_blocks(func))
+    return stash_bytes(*blocks->body, dims_of_runs(func, *blocks, dims).at(0));
   const int32_t first = first_backward(func);
   std::set<Value> kept;
   const std::function<void(Value)> keep = [&](Value v) {

@@ -18,8 +18,8 @@ double seconds_of_one_row(const ir::Func& func, const ir::DimValues& dims, doubl
 double step_weight_bytes(const ir::Func& func, const ir::DimValues& dims);
 
 /// Bytes of sequences that are computed before the first loop after the loss, and read in it or later: what
-/// the gradient needs of the walk forward, and the gradient that enters the loop. Of a training step after
-/// its passes, whose first result is the loss.
+/// the gradient needs of the walk forward, and the gradient that enters the loop; of blocks of rows, one's.
+/// Of a training step after its passes, whose first result is the loss.
 double stash_bytes(const ir::Func& func, const ir::DimValues& dims);
 
 }  // namespace rondo::bench
