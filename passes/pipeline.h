@@ -11,7 +11,7 @@ namespace rondo::passes {
 
 /// The defaults. Inference reorders no sum that a step computes, so `step` N times and `run` once agree to
 /// the bit. What does are sink-scan-sums and center-products, which stand where there are losses and
-/// gradients, and tile-outputs and tile-sequences, which cut sums over all rows.
+/// gradients, and tile-outputs, tile-sequences and tile-rows, which cut sums over all rows.
 ///
 /// Products and sums are fused first, so that no bit depends on where ops go. Output layers leave the scan
 /// before products are merged, so that they do not become part of a product that has to stay; stacked layers

@@ -2,11 +2,24 @@
 
 #include <algorithm>
 
+#include "ir/poly.h"
+
 namespace rondo::passes {
 
 using namespace ir;
 
 namespace {
+
+/// Elements of a table that each block of rows may make for itself, and add to those of the blocks before.
+constexpr int64_t kSmallTable = 1 << 16;
+
+/// Whether an op adds rows to those of a table that ids choose, which is a sum of what parts of them give: no
+/// rule of the op says so, as each part makes a whole table.
+bool adds_to_small_table(const Op& op) {
+  if (op.kind != OpKind::scatter_add) return false;
+  const Poly elements = element_count(op.attrs.type.shape);
+  return elements.is_constant() && elements.constant() <= kSmallTable;
+}
 
 class Follower {
  public:
@@ -66,12 +79,15 @@ class Follower {
   /// How the op works on rows that are where they are known to be.
   std::optional<ByRow> relation(const Op& op) const {
     const OpDef& def = def_of(op.kind);
-    if (!def.by_row) return std::nullopt;
-    const Value of = def.cls == OpClass::reduction ? op.operands[0] : op.result();
-    for (int64_t axis = 0; axis < func_.type(of).rank(); ++axis)
-      if (func_.type(of).shape[axis] == rows_)
-        if (std::optional<ByRow> by_row = def.by_row(func_, op, axis); by_row && fits(op, *by_row))
-          return by_row;
+    const bool adds = adds_to_small_table(op);
+    if (!def.by_row && !adds) return std::nullopt;
+    const Value of = adds || def.cls == OpClass::reduction ? op.operands[0] : op.result();
+    for (int64_t axis = 0; axis < func_.type(of).rank(); ++axis) {
+      if (func_.type(of).shape[axis] != rows_) continue;
+      const std::optional<ByRow> by_row =
+          adds ? ByRow{{axis, axis}, ByRow::kNone} : def.by_row(func_, op, axis);
+      if (by_row && fits(op, *by_row)) return by_row;
+    }
     return std::nullopt;
   }
 

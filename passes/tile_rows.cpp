@@ -7,7 +7,8 @@
 // with the number of rows.
 //
 // Each row is as it was, to the bit; what is a sum over rows, as gradients of parameters are, becomes a sum
-// of the blocks' sums. What mixes rows runs for all of them, before the blocks or after.
+// of the blocks' sums. What mixes rows runs for all of them, before the blocks or after. Where rows have
+// lengths, or their number has a name, they are left alone.
 #include <algorithm>
 #include <set>
 
@@ -32,7 +33,7 @@ constexpr int64_t kStepElements = 32768;
 /// The fewest rows that are worth it, as each block takes all weights of a step once more: so many, and one
 /// for each KB of f32 of elements of a matrix. Matrices of more elements than these fill the second cache.
 constexpr int64_t kFewestRows = 32, kWeightsOfRow = 1024, kMostWeights = 65536;
-/// A block has a multiple of so many, and half of the most at least.
+/// Loops over rows have so many side by side, and a rest.
 constexpr int64_t kRowGrain = 8;
 /// What a named dim is taken for where it matters to the choice only.
 constexpr int64_t kTypicalExtent = 16;
@@ -361,8 +362,9 @@ std::optional<int64_t> rows_of_block(const Func& func, const std::vector<const O
   for (Value v : sequences) elements += elements_of_row(func.type(v).shape);
   const int64_t most = std::max({kStepElements / elements, kFewestRows, weights / kWeightsOfRow});
   if (rows <= most || weights > kMostWeights) return std::nullopt;
-  for (int64_t block = most; block >= most / 2; --block)
-    if (rows % block == 0 && block % kRowGrain == 0) return block;
+  for (int64_t grain : {kRowGrain, int64_t{1}})
+    for (int64_t block = most; block >= most / 2; --block)
+      if (rows % block == 0 && block % grain == 0) return block;
   return std::nullopt;
 }
 
@@ -376,8 +378,9 @@ Func tile_rows(const Func& func, const Options& options) {
       gradients.push_back(&op);
   if (gradients.empty()) return func;
   const Value sequence = *sequences_of(func, *gradients[0]).begin();
-  const Dim rows = func.type(sequence).shape[1];
-  if (rows.is_named() && options.rows == 0) return func;
+  const Shape& shape = func.type(sequence).shape;
+  const Dim rows = shape[1];
+  if (options.rows == 0 && (rows.is_named() || has_lengths(func, {shape[0], rows, 1}))) return func;
   const std::optional<int64_t> block =
       options.rows > 0 ? options.rows : rows_of_block(func, gradients, rows.size());
   if (!block || (!rows.is_named() && *block >= rows.size())) return func;
