@@ -104,6 +104,7 @@ ir::Func Bench::after_passes() const {
 }
 
 double Bench::seconds(int64_t calls) {
+  program_.run();
   const double start = now();
   for (int64_t call = 0; call < calls; ++call) program_.run();
   return (now() - start) / static_cast<double>(calls);

@@ -33,7 +33,8 @@ class Bench {
   /// product by product the longer of both.
   double least_seconds(double peak_gflops, double read_gbs) const;
 
-  /// Seconds a call, over so many calls.
+  /// Seconds a call, over so many calls that follow one which is not counted: what ran before has left other
+  /// things in the caches.
   double seconds(int64_t calls);
   /// The number of calls that take so long, at least one.
   int64_t calls_in(double wanted);
