@@ -31,16 +31,6 @@ constexpr int64_t kBlockRows = 256;
 /// What a named dim is taken for where it matters to the choice only: many steps, some rows.
 constexpr int64_t kTypicalSteps = 64, kTypicalExtent = 16;
 
-/// Whether a scan reads what one in the other direction left for it, as gradients do.
-bool is_gradient(const Func& func, const Op& op) {
-  const ScanView scan(op);
-  for (uint32_t i = 0; i < scan.xs; ++i) {
-    const Op* source = func.def(scan.x(i));
-    if (source && source->kind == OpKind::scan && source->attrs.reverse != op.attrs.reverse) return true;
-  }
-  return false;
-}
-
 /// The ops that run with the scan, by index: what follows from it, and what only these need.
 Flags ops_with(const Func& func, const Op& seed, const Windows& windows) {
   const size_t count = func.ops.size();

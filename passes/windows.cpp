@@ -208,6 +208,15 @@ bool has_lengths(const Func& func, const Shape& shape) {
   });
 }
 
+bool is_gradient(const Func& func, const Op& op) {
+  const ScanView scan(op);
+  for (uint32_t i = 0; i < scan.xs; ++i) {
+    const Op* source = func.def(scan.x(i));
+    if (source && source->kind == OpKind::scan && source->attrs.reverse != op.attrs.reverse) return true;
+  }
+  return false;
+}
+
 std::optional<OverWindow> over_windows(const Func& func, const Op& op, const Windows& windows) {
   if (op.kind == OpKind::scan) return scan_over_windows(func, op, windows);
   auto leads = [&](const Shape& shape) { return !shape.empty() && shape[0] == windows.steps; };

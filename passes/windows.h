@@ -24,6 +24,9 @@ ir::Dim steps_with(const ir::Shape& shape, int64_t rows);
 /// and no others.
 bool has_lengths(const ir::Func& func, const ir::Shape& shape);
 
+/// Whether a scan reads what one in the other direction left for it, as gradients do.
+bool is_gradient(const ir::Func& func, const ir::Op& scan);
+
 /// An op whose result at a step needs its operands at that step only, or that sums over the steps.
 struct OverWindow {
   ir::Attrs attrs;            // of the op over `window` steps
