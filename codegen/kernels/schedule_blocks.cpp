@@ -87,13 +87,14 @@ bool packs_left(const Kernel& kernel, const Target& target) {
                              [&](const GemmGroup& g) { return !left_in_place(kernel, g, target); });
 }
 
+int64_t most_terms_of_panel(const Kernel& kernel, const Target& target) {
+  return (kernel.schedule.panel_kb << 10) /
+         (panel_columns(kernel, target) * static_cast<int64_t>(size_of(kernel.accs[0].dtype)));
+}
+
 GemmBlocks gemm_blocks(const Kernel& kernel, const Target& target) {
-  // A panel of right operands, k x one tile's columns, is read once for each tile of rows: it is meant for a
-  // good quarter of the second-level cache (Schedule::panel_kb). The left operands pass once for each panel
-  // of right ones, and may come from further out.
-  const int64_t most_k =
-      (kernel.schedule.panel_kb << 10) /
-      (panel_columns(kernel, target) * static_cast<int64_t>(size_of(kernel.accs[0].dtype)));
+  // The left operands pass once for each panel of right ones, and may come from further out.
+  const int64_t most_k = most_terms_of_panel(kernel, target);
   GemmBlocks blocks{0, most_k, false};
   const std::vector<GemmGroup> groups = gemm_groups(kernel);
   const std::vector<Poly>& k = kernel.accs[groups[0].accs[0]].dims;

@@ -154,6 +154,9 @@ struct GemmBlocks {
   bool by_columns = false;
 };
 GemmBlocks gemm_blocks(const ir::Kernel&, const Target&);
+/// Terms of a panel of right operands, k x one tile's columns, which is read once for each tile of rows: it
+/// is meant for a good quarter of the second-level cache (Schedule::panel_kb).
+int64_t most_terms_of_panel(const ir::Kernel&, const Target&);
 /// Whether sums may stand in the outputs from the start: each output is nothing but one of these sums.
 bool sums_in_outputs(const ir::Kernel&);
 

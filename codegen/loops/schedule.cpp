@@ -135,7 +135,7 @@ class Scheduler {
   /// fits.
   bool is_prepared_whole(const Kernel& kernel) const {
     const Kernel merged = merge_dims(kernel, true);
-    const int64_t most = 2 * gemm_blocks(merged, target_).k;
+    const int64_t most = 2 * most_terms_of_panel(merged, target_);
     const std::vector<GemmGroup> groups = gemm_groups(merged);
     for (uint32_t g = 0; g < groups.size(); ++g) {
       if (!is_prepared(kernel, g) || !left_in_runs(merged, groups[g])) return false;

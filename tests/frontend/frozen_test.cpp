@@ -107,6 +107,31 @@ std::vector<std::string> fused_cpus() {
 
 /// Copies of sizes that are no whole vectors have zeros past the end, and blocks of two widths, of which the
 /// narrow one is walked first or last.
+/// A step of several rows has the products with input and state in one kernel, which reads copies of both
+/// matrices rather than pack them at each call.
+TEST(Frozen, StepsOfRowsReadCopiesOfBothMatrices) {
+  struct Wide : Model {
+    Lstm cell{*this, "cell", 304, 304};
+    Lstm::State initial(Dim batch) const { return cell.initial(batch); }
+    std::pair<Lstm::State, Tensor> step(const Lstm::State& s, Tensor x) const {
+      const Lstm::State next = cell(s, x);
+      return {next, next.h};
+    }
+  } model;
+  const Weights weights = model.init(3);
+  const Function step = step_function(model, {f32, {304}});
+  Program plain = compile(step, weights, {.dims = {{"B", 16}}}),
+          frozen = compile(step, weights, {.dims = {{"B", 16}}, .frozen = true});
+  EXPECT_EQ(frozen.executable().copies().size(), 2u);
+  for (Program* p : {&plain, &frozen}) {
+    uint32_t seed = 5;
+    for (float& x : p->f32("x"))
+      x = static_cast<float>((seed = seed * 1664525u + 1013904223u) >> 8) * 0x1p-24f;
+    for (int call = 0; call < 2; ++call) p->run();
+  }
+  EXPECT_TRUE(std::ranges::equal(frozen.f32("y"), plain.f32("y")));
+}
+
 TEST(Frozen, StepsOfAnySizeGiveTheSameBits) {
   for (const int64_t units : {5, 10, 12, 23, 28, 44, 57, 72, 90}) {
     const Cell model(units);
