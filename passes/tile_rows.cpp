@@ -25,9 +25,11 @@ namespace {
 /// Elements of a step that scans backwards read of a block's rows: over some 50 steps they fill what a third
 /// cache has for a core.
 constexpr int64_t kStepElements = 32768;
-/// The fewest rows that are worth it, as each block takes all weights of a step once more: so many, and one
-/// for each KB of f32 of elements of a matrix. Matrices of more elements than these fill the second cache.
-constexpr int64_t kFewestRows = 32, kWeightsOfRow = 1024, kMostWeights = 65536;
+/// The fewest rows that are worth it, as each block takes all weights of a step once more: so many, more
+/// where a matrix has a part of the second cache, and more where it is larger than that. Those that a third
+/// cache hardly holds are left alone.
+constexpr int64_t kFewestRows = 32, kRowsOfLarge = 64, kRowsOfHuge = 128;
+constexpr int64_t kLargeMatrix = 1 << 16, kHugeMatrix = 1 << 20;
 /// Loops over rows have so many side by side, and a rest.
 constexpr int64_t kRowGrain = 8;
 /// What a named dim is taken for where it matters to the choice only.
@@ -57,7 +59,7 @@ int64_t largest_matrix(const Func& body) {
     if (op.kind != OpKind::matmul || op.attrs.ta) continue;
     const Shape& shape = body.type(op.operands[1]).shape;
     const bool named = shape[0].is_named() || shape[1].is_named();
-    most = std::max(most, named ? kMostWeights + 1 : shape[0].size() * shape[1].size());
+    most = std::max(most, named ? kHugeMatrix + 1 : shape[0].size() * shape[1].size());
   }
   return most;
 }
@@ -72,8 +74,11 @@ std::optional<int64_t> rows_of_block(const Func& func, const std::vector<const O
     weights = std::max(weights, largest_matrix(*op->body));
   }
   for (Value v : sequences) elements += elements_of_row(func.type(v).shape);
-  const int64_t most = std::max({kStepElements / elements, kFewestRows, weights / kWeightsOfRow});
-  if (rows <= most || weights > kMostWeights) return std::nullopt;
+  const int64_t fewest = weights >= kHugeMatrix    ? kRowsOfHuge
+                         : weights >= kLargeMatrix ? kRowsOfLarge
+                                                   : kFewestRows;
+  const int64_t most = std::max(kStepElements / elements, fewest);
+  if (rows <= most || weights > kHugeMatrix) return std::nullopt;
   for (int64_t grain : {kRowGrain, int64_t{1}})
     for (int64_t block = most; block >= most / 2; --block)
       if (rows % block == 0 && block % grain == 0) return block;

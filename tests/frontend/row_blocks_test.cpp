@@ -54,7 +54,9 @@ TEST(RowBlocks, FillTheThirdCacheAndDivideTheRows) {
   EXPECT_EQ(chosen(kLstm, 64, 251), 0);
   EXPECT_EQ(chosen(kLstm, 128, 64), 0);
   EXPECT_EQ(chosen(kLstm, 128, 256), 64);
-  EXPECT_EQ(chosen(kLstm, 256, 1024), 0);  // matrices that fill the second cache
+  EXPECT_EQ(chosen(kLstm, 256, 256), 64);
+  EXPECT_EQ(chosen(kLstm, 512, 256), 128);
+  EXPECT_EQ(chosen(kLstm, 1024, 1024), 0);  // matrices that fill the third cache
   EXPECT_EQ(chosen(kLstm, 64, std::nullopt), 0);
 }
 
