@@ -114,30 +114,47 @@ std::string training_pipeline() {
   return pipeline.replace(pipeline.find(",grad,"), 6, ",grad{wrt=w|u|v|p},");
 }
 
+/// A random cell, what its gradients are, and what a pipeline made of them.
+struct Training {
+  std::string text;
+  ir::DimValues dims;
+  std::vector<ir::Array> inputs, want;
+  ir::Func func;
+
+  /// `rows`: the batch; `known`: bound before the pipeline runs.
+  Training(int seed, int64_t rows, bool known, const std::string& pipeline)
+      : text(RandomCell(static_cast<uint64_t>(seed)).text()), dims{{"T", seed % 5}, {"B", rows}} {
+    const ir::Func loss = ir::parse(text);
+    inputs = random_inputs(loss, dims, static_cast<uint64_t>(seed), 1 + seed % 5);
+    want = ir::evaluate(passes::run_pipeline(loss, "grad{wrt=w|u|v|p}"), inputs, dims);
+    func = passes::run_pipeline(known ? ir::replace_dims(loss, {{"B", rows}}) : loss, pipeline);
+  }
+
+  /// The loop programs for one thread and for several agree with the evaluator, and with each other to the
+  /// bit.
+  void expect_agreement(int64_t threads) const {
+    const ir::LoopProgram program = codegen::lower(func);
+    const std::vector<ir::Array> got = codegen::interpret(program, inputs, shapes_of(want), dims);
+    ASSERT_LT(difference(got, want), kTolerance) << ir::print(func) << to_string(program);
+    codegen::CompileOptions options;
+    options.threads = threads;
+    const ir::LoopProgram together = codegen::lower(func, options);
+    ASSERT_EQ(difference(codegen::interpret(together, inputs, shapes_of(want), dims), got), 0)
+        << to_string(together);
+  }
+};
+
 TEST(TrainingFuzz, LoopProgramsAgreeWithTheEvaluator) {
   const std::string pipeline = training_pipeline();
   int nested = 0, shared = 0;
-  for (int seed = 0; seed < kSeeds; ++seed) {
-    const std::string text = RandomCell(static_cast<uint64_t>(seed)).text();
-    SCOPED_TRACE(fmt::format("seed {}\n{}", seed, text));
-    const ir::Func func = ir::parse(text);
-    const ir::Func plain = passes::run_pipeline(func, "grad{wrt=w|u|v|p}"),
-                   training = passes::run_pipeline(func, pipeline);
-    const ir::LoopProgram program = codegen::lower(training);
-    const ir::DimValues dims = {{"T", seed % 5}, {"B", 1 + seed % 3}};
-    const std::vector<ir::Array> inputs =
-                                     random_inputs(func, dims, static_cast<uint64_t>(seed), 1 + seed % 5),
-                                 want = ir::evaluate(plain, inputs, dims);
-    const std::vector<ir::Array> got = codegen::interpret(program, inputs, shapes_of(want), dims);
-    ASSERT_LT(difference(got, want), kTolerance) << ir::print(training) << to_string(program);
-    codegen::CompileOptions options;
-    options.threads = 2 + seed % 2;
-    const ir::LoopProgram together = codegen::lower(training, options);
-    ASSERT_EQ(difference(codegen::interpret(together, inputs, shapes_of(want), dims), got), 0)
-        << to_string(together);
+  for (int seed = 0; seed < kSeeds && !HasFailure(); ++seed) {
+    const Training training(seed, 1 + seed % 3, false, pipeline);
+    SCOPED_TRACE(fmt::format("seed {}\n{}", seed, training.text));
+    training.expect_agreement(2 + seed % 2);
     auto bytes = [&](const ir::LoopProgram& p) { return codegen::scratch_bytes(p, {{"T", 16}, {"B", 2}}); };
-    nested += bytes(program) < bytes(without("nest-buffers", training));
-    shared += bytes(program) < bytes(without("share-columns", training));
+    const int64_t all = bytes(codegen::lower(training.func));
+    nested += all < bytes(without("nest-buffers", training.func));
+    shared += all < bytes(without("share-columns", training.func));
   }
   EXPECT_GT(nested, kSeeds / 2);
   EXPECT_GT(shared, kSeeds / 10);
@@ -147,30 +164,15 @@ TEST(TrainingFuzz, LoopProgramsAgreeWithTheEvaluator) {
 TEST(TrainingFuzz, BlocksOfRowsAgreeWithTheEvaluator) {
   const std::string pipeline = training_pipeline() + ",tile-rows{rows=2}";
   int tiled = 0;
-  for (int seed = 0; seed < kSeeds; ++seed) {
-    const std::string text = RandomCell(static_cast<uint64_t>(seed)).text();
-    SCOPED_TRACE(fmt::format("seed {}\n{}", seed, text));
-    const ir::Func func = ir::parse(text);
-    const ir::DimValues dims = {{"T", seed % 5}, {"B", 1 + seed % 6}};
-    const bool known = seed % 4 < 3;
-    const ir::Func training =
-        passes::run_pipeline(known ? ir::replace_dims(func, {{"B", dims.at("B")}}) : func, pipeline);
-    tiled += ir::print(training).find("windows(window_") != std::string::npos;
-    const std::vector<ir::Array> inputs =
-        random_inputs(func, dims, static_cast<uint64_t>(seed), 1 + seed % 5);
-    const auto want = ir::evaluate(passes::run_pipeline(func, "grad{wrt=w|u|v|p}"), inputs, dims);
-    const ir::LoopProgram program = codegen::lower(training);
-    const auto got = codegen::interpret(program, inputs, shapes_of(want), dims);
-    ASSERT_LT(difference(got, want), kTolerance) << ir::print(training) << to_string(program);
-    codegen::CompileOptions options;
-    options.threads = 2 + seed % 2;
-    const ir::LoopProgram together = codegen::lower(training, options);
-    ASSERT_EQ(difference(codegen::interpret(together, inputs, shapes_of(want), dims), got), 0)
-        << to_string(together);
+  for (int seed = 0; seed < kSeeds && !HasFailure(); ++seed) {
+    const Training training(seed, 1 + seed % 6, seed % 4 < 3, pipeline);
+    SCOPED_TRACE(fmt::format("seed {}\n{}", seed, training.text));
+    tiled += ir::print(training.func).find("windows(window_") != std::string::npos;
+    training.expect_agreement(2 + seed % 2);
     if (seed % kCompiled != 0) continue;
-    ASSERT_LT(difference(execute(*codegen::compile(training), inputs, shapes_of(want), dims), want),
-              kTolerance)
-        << ir::print(training) << to_string(program);
+    const auto native =
+        execute(*codegen::compile(training.func), training.inputs, shapes_of(training.want), training.dims);
+    ASSERT_LT(difference(native, training.want), kTolerance) << ir::print(training.func);
   }
   EXPECT_GT(tiled, kSeeds / 2);
 }
