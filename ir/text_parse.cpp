@@ -262,8 +262,13 @@ class Parser {
       Type t = outer.builder.type(operands.back());
       if (slices) {
         if (t.rank() == 0) in_.fail(at, fmt::format("`%{}` is a scalar and has no leading dim", name));
-        if (slices->window.is_named() && t.shape[0] == slices->dim)
-          t.shape[0] = slices->window;
+        const bool along = in_.accept("along");
+        const auto axis = static_cast<size_t>(along ? in_.integer() : 0);
+        const bool window =
+            slices->window.is_named() && axis < t.shape.size() && t.shape[axis] == slices->dim;
+        if (along && !window) in_.fail(at, fmt::format("`%{}` has no windows along dim {}", name, axis));
+        if (window)
+          t.shape[axis] = slices->window;
         else
           t.shape.erase(t.shape.begin());
       }

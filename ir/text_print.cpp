@@ -123,6 +123,12 @@ class Printer {
     text_ += '\n';
   }
 
+  /// Of an operand that is an x; windows along the first dim need no telling.
+  static int64_t window_axis(const Op& op, size_t operand) {
+    const bool x = operand >= op.attrs.consts + op.attrs.carries && operand < op.body->params.size();
+    return x ? ScanView(op).window_axis(op.body->params[operand]) : 0;
+  }
+
   /// " consts(%w, %inner = %outer)" for operands [from, to), or nothing where there are none.
   static std::string group(std::string_view word, const Names& outer, const Names& inner, const Op& op,
                            size_t from, size_t to) {
@@ -131,6 +137,7 @@ class Printer {
       const std::string param = i < op.body->params.size() ? inner[op.body->params[i]] : "%?";
       const std::string operand = outer[op.operands[i]];
       parts.push_back(param == operand ? param : param + " = " + operand);
+      if (const int64_t axis = window_axis(op, i); axis > 0) parts.back() += fmt::format(" along {}", axis);
     }
     return parts.empty() ? "" : fmt::format(" {}({})", word, fmt::join(parts, ", "));
   }

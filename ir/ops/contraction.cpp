@@ -165,35 +165,35 @@ double lowest(DType t) {
 }
 
 OpDef reduce_sum_op() {
-  return {
-      .kind = OpKind::reduce_sum,
-      .name = "reduce_sum",
-      .arity = 1,
-      .cls = OpClass::reduction,
-      .attrs = {Attr::axes},
-      .infer = infer_reduce,
-      .eval =
-          [](const EvalContext& c) {
-            const bool wrap = c.out[0].dtype == DType::i32;
-            fold(c, c.op.attrs.axes, [&](size_t to, double x, const auto&) {
-              double& sum = c.out[0].data[to];
-              sum = wrap ? wrap_i32(static_cast<int64_t>(sum + x)) : sum + x;
-            });
+  return {.kind = OpKind::reduce_sum,
+          .name = "reduce_sum",
+          .arity = 1,
+          .cls = OpClass::reduction,
+          .attrs = {Attr::axes},
+          .infer = infer_reduce,
+          .eval =
+              [](const EvalContext& c) {
+                const bool wrap = c.out[0].dtype == DType::i32;
+                fold(c, c.op.attrs.axes, [&](size_t to, double x, const auto&) {
+                  double& sum = c.out[0].data[to];
+                  sum = wrap ? wrap_i32(static_cast<int64_t>(sum + x)) : sum + x;
+                });
+              },
+          .grad = [](const GradContext& g) -> Values { return {spread(g, g.d[0])}; },
+          .vectorize = with_leading_dim,
+          .sum_steps =
+              [](Attrs& a) {
+                for (int64_t& axis : a.axes) ++axis;
+                a.axes.insert(a.axes.begin(), 0);
+                return true;
+              },
+          .by_row = [](const Func&, const Op& op, int64_t axis) -> std::optional<ByRow> {
+            if (contains(op.attrs.axes, axis)) return ByRow{{axis}, ByRow::kNone};
+            return beside_axes(op.attrs.axes, axis);
           },
-      .grad = [](const GradContext& g) -> Values { return {spread(g, g.d[0])}; },
-      .vectorize = with_leading_dim,
-      .sum_steps =
-          [](Attrs& a) {
-            for (int64_t& axis : a.axes) ++axis;
-            a.axes.insert(a.axes.begin(), 0);
-            return true;
-          },
-      .by_row = [](const Func&, const Op& op, int64_t axis) -> std::optional<ByRow> {
-        return contains(op.attrs.axes, axis) ? ByRow{{axis}, ByRow::kNone} : beside_axes(op.attrs.axes, axis);
-      },
-      .lower = [](ElementBuilder& e, const Func& func, const Op& op,
-                  const Indices& at) { return lower_fold(e, AccKind::sum, func, op, op.attrs.axes, at); },
-      .linear = true};
+          .lower = [](ElementBuilder& e, const Func& func, const Op& op,
+                      const Indices& at) { return lower_fold(e, AccKind::sum, func, op, op.attrs.axes, at); },
+          .linear = true};
 }
 
 /// Of no elements: the lowest value of the dtype. The gradient is split equally among equal maxima.
@@ -220,42 +220,45 @@ OpDef reduce_max_op() {
         return {b.mul(ones, spread(g, share))};
       },
       .vectorize = with_leading_dim,
-      .by_row = [](const Func&, const Op& op, int64_t axis) { return beside_axes(op.attrs.axes, axis); },
+      .by_row = [](const Func&, const Op& op, int64_t axis) -> std::optional<ByRow> {
+        return beside_axes(op.attrs.axes, axis);
+      },
       .lower = [](ElementBuilder& e, const Func& func, const Op& op,
                   const Indices& at) { return lower_fold(e, AccKind::max, func, op, op.attrs.axes, at); }};
 }
 
 /// The first index along `axis` at which the operand is largest; 0 where the axis is empty.
 OpDef argmax_op() {
-  return {
-      .kind = OpKind::argmax,
-      .name = "argmax",
-      .arity = 1,
-      .cls = OpClass::reduction,
-      .attrs = {Attr::axis},
-      .infer = [](const Func&, const Op& op, TypeSpan in) -> Types {
-        require_number(in[0]);
-        require_axis(op.attrs.axis, in[0]);
-        Type out{DType::i32, in[0].shape};
-        out.shape.erase(out.shape.begin() + op.attrs.axis);
-        return {out};
-      },
-      .eval =
-          [](const EvalContext& c) {
-            std::vector<double> best(c.out[0].data.size(), lowest(c.in[0]->dtype));
-            fold(c, {c.op.attrs.axis}, [&](size_t to, double x, const auto& at) {
-              if (x <= best[to]) return;
-              best[to] = x;
-              c.out[0].data[to] = static_cast<double>(at[c.op.attrs.axis]);
-            });
+  return {.kind = OpKind::argmax,
+          .name = "argmax",
+          .arity = 1,
+          .cls = OpClass::reduction,
+          .attrs = {Attr::axis},
+          .infer = [](const Func&, const Op& op, TypeSpan in) -> Types {
+            require_number(in[0]);
+            require_axis(op.attrs.axis, in[0]);
+            Type out{DType::i32, in[0].shape};
+            out.shape.erase(out.shape.begin() + op.attrs.axis);
+            return {out};
           },
-      .grad = nullptr,
-      .vectorize = with_leading_dim,
-      .by_row = [](const Func&, const Op& op, int64_t axis) { return beside_axes({op.attrs.axis}, axis); },
-      .lower =
-          [](ElementBuilder& e, const Func& func, const Op& op, const Indices& at) {
-            return lower_fold(e, AccKind::argmax, func, op, {op.attrs.axis}, at);
-          }};
+          .eval =
+              [](const EvalContext& c) {
+                std::vector<double> best(c.out[0].data.size(), lowest(c.in[0]->dtype));
+                fold(c, {c.op.attrs.axis}, [&](size_t to, double x, const auto& at) {
+                  if (x <= best[to]) return;
+                  best[to] = x;
+                  c.out[0].data[to] = static_cast<double>(at[c.op.attrs.axis]);
+                });
+              },
+          .grad = nullptr,
+          .vectorize = with_leading_dim,
+          .by_row = [](const Func&, const Op& op, int64_t axis) -> std::optional<ByRow> {
+            return beside_axes({op.attrs.axis}, axis);
+          },
+          .lower =
+              [](ElementBuilder& e, const Func& func, const Op& op, const Indices& at) {
+                return lower_fold(e, AccKind::argmax, func, op, {op.attrs.axis}, at);
+              }};
 }
 
 }  // namespace

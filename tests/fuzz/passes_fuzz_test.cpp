@@ -21,6 +21,8 @@ constexpr uint64_t kSeeds = 200;
 /// The results agree; `after` may have further ones.
 void expect_same(const Func& before, const Func& after, const test::RandomFunc& f, std::string_view what) {
   ir::check(after, fmt::format("after {}", what));
+  const std::string text = ir::print(ir::parse(ir::print(after)));  // equal ops are one
+  EXPECT_EQ(ir::print(ir::parse(text)), text) << what;
   const auto want = ir::evaluate(before, f.inputs, f.dims);
   auto have = ir::evaluate(after, f.inputs, f.dims);
   ASSERT_GE(have.size(), want.size());

@@ -50,6 +50,7 @@ TEST_P(Golden, Text) {
   } else {
     EXPECT_EQ(printed, text.substr(divider + kDivider.size()));
   }
+  EXPECT_EQ(ir::print(ir::parse(printed)), printed);
 
   // Both compute the same; a pipeline may append params and results.
   const ir::DimValues dims{{"T", 3}, {"B", 2}, {"N", 4}};
