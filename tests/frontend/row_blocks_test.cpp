@@ -60,6 +60,29 @@ TEST(RowBlocks, FillTheThirdCacheAndDivideTheRows) {
   EXPECT_EQ(chosen(kLstm, 64, std::nullopt), 0);
 }
 
+/// Only the rows that still take part are computed, wherever they are.
+TEST(RowBlocks, LeaveAloneRowsOfLengths) {
+  struct Sequence : Model {
+    Lstm cell{*this, "cell", 64, 64};
+  } model;
+  auto text = [&](bool with_lengths) {
+    const Function loss("loss", model, [&](Trace& t) {
+      const Tensor x = t.input("x", {"T", 512, 64});
+      ScanOptions options;
+      if (with_lengths) options.lengths = t.input("lengths", i32, {512});
+      const auto step = [&](const Lstm::State& s, Tensor xt) {
+        const Lstm::State next = model.cell(s, xt);
+        return std::pair(next, next.h);
+      };
+      t.output("loss", mean(square(scan(model.cell.initial(512), x, step, options).second)));
+    });
+    const Function f = gradient(loss);
+    return ir::print(passes::run_pipeline(f.func, f.pipeline));
+  };
+  EXPECT_NE(text(false).find("windows(window_512, 64)"), std::string::npos);
+  EXPECT_EQ(text(true).find("windows("), std::string::npos);
+}
+
 /// Products large enough for blocks of terms, in blocks of so many rows, by one thread and by several.
 template <class Cell>
 void expect_same(const Make<Cell>& make, int64_t rows, int64_t block) {
