@@ -21,7 +21,8 @@ struct Options {
                                  // tile-time: the most steps of a block
   int64_t columns = 0;           // merge-matmuls: products of so many are left alone; 0: none are
   int64_t rows = 0;              // tile-outputs: of a block, for outputs of any width; tile-sequences and
-                     // tile-rows: of a block; used-rows: of the smallest table; 0: their own choice
+                                 // tile-rows: of a block; used-rows: of the smallest table; 0: their own
+                                 // choice
 };
 
 /// Appends to func's results the gradients of result 0 (a scalar) with respect to options.wrt, in their

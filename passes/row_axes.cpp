@@ -28,7 +28,6 @@ class Follower {
     found_.axis.resize(func.values.size(), RowAxes::kNone);
   }
 
-  bool changed() const { return changed_; }
   bool failed() const { return failed_; }
 
   /// To a fixed point.

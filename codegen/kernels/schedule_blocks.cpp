@@ -47,11 +47,6 @@ int64_t most_partial_terms(const Kernel& kernel) {
   return most;
 }
 
-/// Of terms that two variables count, those of the inner one; else 1.
-int64_t terms_of_run(const std::vector<Poly>& k) {
-  return k.size() == 2 && k[1].is_constant() ? std::max<int64_t>(k[1].constant(), 1) : 1;
-}
-
 /// Whether the sums of a block of columns stay near while blocks of k pass. Left operands pass once for each
 /// block of columns then, so none may need a copy. Several sums at a point would go to their outputs through
 /// the workspace, which takes what this gains and more.
@@ -82,6 +77,11 @@ bool has_blocks_of_terms(const Kernel& kernel, const GemmGroup& group, const Tar
          left_in_place(kernel, group, target);
 }
 
+int64_t terms_of_run(const Kernel& kernel, const GemmGroup& group) {
+  const std::vector<Poly>& k = kernel.accs[group.accs[0]].dims;
+  return k.size() == 2 && k[1].is_constant() ? std::max<int64_t>(k[1].constant(), 1) : 1;
+}
+
 bool packs_left(const Kernel& kernel, const Target& target) {
   return std::ranges::any_of(gemm_groups(kernel),
                              [&](const GemmGroup& g) { return !left_in_place(kernel, g, target); });
@@ -110,7 +110,7 @@ GemmBlocks gemm_blocks(const Kernel& kernel, const Target& target) {
   if (near && kernel.schedule.panel_kb == Schedule().panel_kb)
     blocks.k = std::max<int64_t>(kNear / panel_columns(kernel, target), 1);
   blocks.k = std::max(blocks.k, most_partial_terms(kernel));
-  if (const int64_t run = terms_of_run(k); !blocks.whole_k)
+  if (const int64_t run = terms_of_run(kernel, groups[0]); !blocks.whole_k)
     blocks.k = std::max(blocks.k / run, int64_t{1}) * run;
   const int64_t rows = gemm_tile(kernel, target).rows;
   const Poly all = inner_rows(kernel);

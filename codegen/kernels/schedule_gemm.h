@@ -144,6 +144,8 @@ constexpr int64_t kRowsInPlace = 1 << 16;
 /// Whether blocks of terms can be packed on the way: they are counted by one variable, or by two, runs of a
 /// constant length, as those of some rows of each step, of which blocks have whole ones.
 bool has_blocks_of_terms(const ir::Kernel&, const GemmGroup&, const Target&);
+/// The terms of such a run; 1 where one variable counts them.
+int64_t terms_of_run(const ir::Kernel&, const GemmGroup&);
 
 /// Blocks of the gemm form with Schedule::block, of a kernel whose dims are merged (simplify_kernel.h).
 struct GemmBlocks {

@@ -207,7 +207,7 @@ Values TileSums::fold_terms(uint32_t group, const ColumnBlock& block, unsigned r
 
 Values TileSums::fold_runs(uint32_t group, const TilePlace& place, unsigned rows, Interval terms,
                            const Values& init, std::span<const Ahead> ahead, const AddTerm& add_term) const {
-  llvm::Value* length = f_.i64(s_.terms_of_run(s_.groups[group]));
+  llvm::Value* length = f_.i64(terms_of_run(s_.kernel, s_.groups[group]));
   llvm::Value* first = f_.divide(terms.begin, length);
   return f_.fold(first, f_.divide(terms.end, length), 1, init, [&](llvm::Value* run, const Values& start) {
     llvm::Value* done = f_.mul(f_.b.CreateNSWSub(run, first), length);

@@ -127,7 +127,7 @@ Values with(const Values& at, llvm::Value* k) {
 
 Values with_term(FunctionBuilder& f, const GemmShape& s, const GemmGroup& g, Values at, llvm::Value* term) {
   if (s.k_dims(g).size() == 1) return with(at, term);
-  llvm::Value* length = f.i64(s.terms_of_run(g));
+  llvm::Value* length = f.i64(terms_of_run(s.kernel, g));
   llvm::Value* run = f.divide(term, length);
   at.insert(at.end(), {run, f.b.CreateNSWSub(term, f.mul(run, length))});
   return at;
@@ -144,7 +144,7 @@ void RightPacker::run(const Values& at, llvm::Value* k0, llvm::Value* k1, llvm::
 
 void RightPacker::run_panel(const ColumnBlock& block, const Values& at, Interval terms) const {
   if (s_.k_dims(g_).size() == 1) return run_block(block, at, terms.begin, terms.end, f_.i64(0));
-  llvm::Value* length = f_.i64(s_.terms_of_run(g_));
+  llvm::Value* length = f_.i64(terms_of_run(s_.kernel, g_));
   llvm::Value* first = f_.divide(terms.begin, length);
   f_.for_each(first, f_.divide(terms.end, length), 1, [&](llvm::Value* run) {
     llvm::Value* done = f_.mul(f_.b.CreateNSWSub(run, first), length);

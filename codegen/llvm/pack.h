@@ -25,10 +25,6 @@ struct GemmShape {
   int column() const { return static_cast<int>(kernel.dims.size()) - 1; }
   const ir::Poly& columns() const { return kernel.dims.back(); }
   const std::vector<ir::Poly>& k_dims(const GemmGroup& g) const { return kernel.accs[g.accs[0]].dims; }
-  /// The terms of a run, where two variables count them (has_blocks_of_terms); else 1.
-  int64_t terms_of_run(const GemmGroup& g) const {
-    return k_dims(g).size() > 1 ? k_dims(g).back().constant() : 1;
-  }
   /// The partial sums of each sum.
   int64_t chains(const GemmGroup& g) const { return ir::partial_sums(kernel.accs[g.accs[0]].order); }
 };

@@ -3,6 +3,10 @@
 #include <gtest/gtest.h>
 
 #include <rondo/rondo.h>
+#include <functional>
+#include <optional>
+#include <string>
+#include <utility>
 
 #include "ir/arrays.h"
 #include "ir/text.h"
